@@ -1,0 +1,52 @@
+// Package fetchmeta reads what a browser says about the kind and origin of a
+// request: fetch metadata (W3C Fetch Metadata Request Headers), Origin and
+// Accept. It decides nothing about sessions. The one invariant: everything here
+// is a pure function of the request's headers and method.
+package fetchmeta
+
+import (
+	"net/http"
+	"strings"
+)
+
+// Navigation reports whether the request loads a document: Sec-Fetch-Mode
+// navigate or, without fetch metadata, a GET or HEAD whose Accept names text/html.
+func Navigation(r *http.Request) bool {
+	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
+		return mode == "navigate"
+	}
+	if r.Header.Get("Sec-Fetch-Site") != "" || r.Header.Get("Sec-Fetch-Dest") != "" {
+		return false
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return false
+	}
+	for _, v := range r.Header.Values("Accept") {
+		if strings.Contains(strings.ToLower(v), "text/html") {
+			return true
+		}
+	}
+	return false
+}
+
+// LoginNavigation reports whether the request may be sent to log in: a GET
+// navigation of a top window that somebody waits for. A frame, a prefetch and a
+// form's POST are not.
+func LoginNavigation(r *http.Request) bool {
+	if r.Method != http.MethodGet || !Navigation(r) || r.Header.Get("Sec-Purpose") != "" {
+		return false
+	}
+	dest := r.Header.Get("Sec-Fetch-Dest")
+	return dest == "" || dest == "document"
+}
+
+// WebSocket reports whether the request is a WebSocket handshake (RFC 6455 §4.1).
+func WebSocket(r *http.Request) bool {
+	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+}
+
+// Preflight reports whether the request is a CORS preflight (Fetch, §3.2.2).
+func Preflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" &&
+		r.Header.Get("Access-Control-Request-Method") != ""
+}

@@ -1,0 +1,153 @@
+package secret
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// KeySize is the length of a ring key in bytes.
+const KeySize = 32
+
+// Overhead is how many bytes [Ring.Seal] adds to a plaintext: nonce and tag.
+const Overhead = 12 + 16
+
+// ErrOpen is the one answer to everything that does not open: wrong key, wrong
+// label, wrong associated data, changed or truncated bytes. It says no more on
+// purpose, so that it is no oracle.
+var ErrOpen = errors.New("sealed value does not open")
+
+// Ring is an ordered set of keys: the first seals, all open. Every use has a
+// label, and each label gets its own key by HKDF-SHA256 (RFC 5869), so what was
+// sealed for one purpose opens for no other. Safe for concurrent use.
+type Ring struct {
+	keys    []ringKey
+	derived sync.Map // label → []cipher.AEAD, in the order of keys
+}
+
+type ringKey [KeySize]byte
+
+// NewRing builds a ring. Each key must be [KeySize] bytes; there must be one at least.
+func NewRing(keys ...[]byte) (*Ring, error) {
+	if len(keys) == 0 {
+		return nil, errors.New("key ring: no key")
+	}
+	r := &Ring{keys: make([]ringKey, len(keys))}
+	for i, k := range keys {
+		if len(k) != KeySize {
+			return nil, fmt.Errorf("key ring: key %d has %d bytes, want %d", i+1, len(k), KeySize)
+		}
+		copy(r.keys[i][:], k)
+	}
+	return r, nil
+}
+
+// NewKey returns a fresh random key in standard base64, as the configuration
+// takes it.
+func NewKey() string {
+	var k ringKey
+	_, _ = rand.Read(k[:]) // never fails (crypto/rand, Go 1.24)
+	return base64.StdEncoding.EncodeToString(k[:])
+}
+
+// Derive returns size bytes for label from each key, in ring order.
+func (r *Ring) Derive(label string, size int) [][]byte {
+	out := make([][]byte, len(r.keys))
+	for i := range r.keys {
+		out[i] = derive(r.keys[i][:], label, size)
+	}
+	return out
+}
+
+// Seal encrypts plaintext with AES-256-GCM under the first key, bound to label
+// and aad. The result is nonce, ciphertext, tag.
+func (r *Ring) Seal(label string, plaintext, aad []byte) []byte {
+	return seal(r.aeads(label)[0], plaintext, aad)
+}
+
+// Open decrypts what [Ring.Seal] made under any key of the ring, or answers [ErrOpen].
+func (r *Ring) Open(label string, sealed, aad []byte) ([]byte, error) {
+	for _, a := range r.aeads(label) {
+		if p, err := open(a, sealed, aad); err == nil {
+			return p, nil
+		}
+	}
+	return nil, ErrOpen
+}
+
+func (r *Ring) aeads(label string) []cipher.AEAD {
+	if v, ok := r.derived.Load(label); ok {
+		return v.([]cipher.AEAD)
+	}
+	out := make([]cipher.AEAD, len(r.keys))
+	for i, k := range r.Derive(label, KeySize) {
+		out[i] = newAEAD(k)
+	}
+	v, _ := r.derived.LoadOrStore(label, out)
+	return v.([]cipher.AEAD)
+}
+
+// SealWith is [Ring.Seal] under a single key that is no ring's, such as the key
+// that only one browser's cookie carries. The key must have [KeySize] bytes.
+func SealWith(key []byte, label string, plaintext, aad []byte) []byte {
+	return seal(newAEAD(derive(key, label, KeySize)), plaintext, aad)
+}
+
+// OpenWith is [Ring.Open] under a single key.
+func OpenWith(key []byte, label string, sealed, aad []byte) ([]byte, error) {
+	return open(newAEAD(derive(key, label, KeySize)), sealed, aad)
+}
+
+// MAC returns HMAC-SHA256 over label and data under key, with the label's
+// length in front so that no two pairs share an input.
+func MAC(key []byte, label string, data []byte) []byte {
+	m := hmac.New(sha256.New, key)
+	m.Write([]byte{byte(len(label))})
+	m.Write([]byte(label))
+	m.Write(data)
+	return m.Sum(nil)
+}
+
+func derive(key []byte, label string, size int) []byte {
+	k, err := hkdf.Key(sha256.New, key, nil, "gatehouse "+label, size)
+	if err != nil {
+		panic("[unexpected] hkdf: " + err.Error()) // only for sizes over 255 hashes
+	}
+	return k
+}
+
+func newAEAD(key []byte) cipher.AEAD {
+	b, err := aes.NewCipher(key)
+	if err != nil {
+		panic("[unexpected] aes: " + err.Error()) // only for wrong key sizes
+	}
+	a, err := cipher.NewGCM(b)
+	if err != nil {
+		panic("[unexpected] gcm: " + err.Error())
+	}
+	return a
+}
+
+func seal(a cipher.AEAD, plaintext, aad []byte) []byte {
+	out := make([]byte, a.NonceSize(), a.NonceSize()+len(plaintext)+a.Overhead())
+	_, _ = rand.Read(out) // never fails (crypto/rand, Go 1.24)
+	return a.Seal(out, out, plaintext, aad)
+}
+
+func open(a cipher.AEAD, sealed, aad []byte) ([]byte, error) {
+	if len(sealed) < a.NonceSize()+a.Overhead() {
+		return nil, ErrOpen
+	}
+	p, err := a.Open(nil, sealed[:a.NonceSize()], sealed[a.NonceSize():], aad)
+	if err != nil {
+		return nil, ErrOpen
+	}
+	return p, nil
+}
