@@ -1,0 +1,138 @@
+package cognito
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	idp "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
+	"github.com/aws/smithy-go"
+
+	"github.com/gatehouse-auth/gatehouse/internal/oauth"
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+)
+
+const (
+	// DefaultAPITimeout bounds one call, its retries included.
+	DefaultAPITimeout = 5 * time.Second
+	// adminScope is what an access token needs for calls on its user's behalf.
+	adminScope = "aws.cognito.signin.user.admin"
+	attempts   = 2
+)
+
+// APIOptions describe the user-pool API.
+type APIOptions struct {
+	// Endpoint is the regional one, or an emulator's.
+	Endpoint *url.URL
+	Region   string // empty: [DefaultRegion]
+	// HTTP makes the calls; nil: [oauth.NewHTTPClient].
+	HTTP *http.Client
+	// Timeout bounds one call; zero: [DefaultAPITimeout].
+	Timeout time.Duration
+}
+
+// API makes the calls that a user's own access token authorizes. They are not
+// signed, so neither AWS credentials nor the environment play a part. Safe for
+// concurrent use.
+//
+// Errors of its methods: [oauth.ErrGrantRevoked] (the token is signed out or
+// expired, or the user is disabled or gone), [oauth.ErrMisconfigured] (the token
+// lacks the scope aws.cognito.signin.user.admin, or the pool refuses the
+// operation), [oauth.ErrUnavailable].
+type API struct {
+	client  *idp.Client
+	timeout time.Duration
+}
+
+// NewAPI returns a client of the user-pool API. It calls nobody.
+func NewAPI(o APIOptions) *API {
+	if o.Region == "" {
+		o.Region = DefaultRegion
+	}
+	if o.HTTP == nil {
+		o.HTTP = oauth.NewHTTPClient()
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = DefaultAPITimeout
+	}
+	return &API{timeout: o.Timeout, client: idp.New(idp.Options{
+		Region:           o.Region,
+		BaseEndpoint:     aws.String(strings.TrimSuffix(o.Endpoint.String(), "/")),
+		Credentials:      aws.AnonymousCredentials{},
+		HTTPClient:       o.HTTP,
+		RetryMaxAttempts: attempts,
+	})}
+}
+
+// GlobalSignOut ends all of the user's sessions at the pool, on every device.
+func (a *API) GlobalSignOut(ctx context.Context, access secret.Text) error {
+	return a.call(ctx, "sign out globally", access, func(ctx context.Context, token *string) error {
+		_, err := a.client.GlobalSignOut(ctx, &idp.GlobalSignOutInput{AccessToken: token})
+		return err
+	})
+}
+
+// GetUser asks the pool whether the token is still good. Verifying its signature
+// would not tell: a revoked access token verifies until it expires.
+func (a *API) GetUser(ctx context.Context, access secret.Text) error {
+	return a.call(ctx, "get user", access, func(ctx context.Context, token *string) error {
+		_, err := a.client.GetUser(ctx, &idp.GetUserInput{AccessToken: token})
+		return err
+	})
+}
+
+func (a *API) call(ctx context.Context, what string, access secret.Text, do func(context.Context, *string) error) error {
+	// The pool answers a missing scope and a revoked token with the same code and
+	// two texts. The token itself tells them apart.
+	if lacksScope(access) {
+		return fmt.Errorf("%s: %w: access token lacks the scope %s", what, oauth.ErrMisconfigured, adminScope)
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.timeout)
+	defer cancel()
+	if err := do(ctx, aws.String(access.Reveal())); err != nil {
+		return fmt.Errorf("%s: %w", what, classify(ctx, err))
+	}
+	return nil
+}
+
+// lacksScope reports whether the token says which scopes it has, and that the
+// one needed is not among them.
+func lacksScope(access secret.Text) bool {
+	m := claims(oauth.AccessClaims(access))
+	if _, says := m["scope"]; !says {
+		return false
+	}
+	return !slices.Contains(strings.Fields(m.text("scope")), adminScope)
+}
+
+// classify sorts an error of the SDK by its code. Texts are dropped: they quote
+// messages and, where the answer was none of the API's, its body.
+func classify(ctx context.Context, err error) error {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		switch code := api.ErrorCode(); code {
+		case "NotAuthorizedException", "UserNotFoundException", "PasswordResetRequiredException", "UserNotConfirmedException":
+			return fmt.Errorf("%w: %s", oauth.ErrGrantRevoked, code)
+		case "InvalidParameterException", "ResourceNotFoundException", "OperationNotEnabledException":
+			return fmt.Errorf("%w: %s", oauth.ErrMisconfigured, code)
+		case "TooManyRequestsException", "InternalErrorException", "ForbiddenException":
+			return fmt.Errorf("%w: %s", oauth.ErrUnavailable, code)
+		}
+		return fmt.Errorf("%w: answer of an unknown kind", oauth.ErrUnavailable)
+	}
+	var network *net.OpError
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("%w: %w", oauth.ErrUnavailable, ctx.Err())
+	case errors.As(err, &network):
+		return fmt.Errorf("%w: %w", oauth.ErrUnavailable, network)
+	}
+	return fmt.Errorf("%w: no answer", oauth.ErrUnavailable)
+}

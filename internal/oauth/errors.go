@@ -1,0 +1,44 @@
+package oauth
+
+import "errors"
+
+// The outcomes of a call to the provider, sorted by what the caller must do.
+// Test with errors.Is; the cause is wrapped beside them.
+var (
+	// ErrGrantRevoked: the provider says that the code or the refresh token is
+	// no longer good (invalid_grant, RFC 6749 §5.2). Final.
+	ErrGrantRevoked = errors.New("grant revoked")
+	// ErrUnavailable: the provider could not say (network, timeout, 429, 5xx,
+	// an answer that is no answer). Try again later.
+	ErrUnavailable = errors.New("identity provider unavailable")
+	// ErrMisconfigured: the provider refuses this client (invalid_client,
+	// unauthorized_client, redirect mismatch…). An operator must act; it says
+	// nothing about the session.
+	ErrMisconfigured = errors.New("refused as misconfigured")
+	// ErrInvalidToken: a token came and did not verify.
+	ErrInvalidToken = errors.New("invalid token")
+
+	// ErrStateInvalid: the state is not ours, changed, or not there.
+	ErrStateInvalid = errors.New("state invalid")
+	// ErrStateExpired: the state is ours and older than its ten minutes.
+	ErrStateExpired = errors.New("state expired")
+	// ErrStateUnbound: the state is ours and in time, but bound to another
+	// browser binding.
+	ErrStateUnbound = errors.New("state bound to another browser")
+	// ErrCallback: the callback's parameters are missing, repeated, empty,
+	// oversized or contradictory.
+	ErrCallback = errors.New("callback malformed")
+	// ErrParameter: a parameter of the login is too long or not text.
+	ErrParameter = errors.New("login parameter malformed")
+)
+
+// AuthorizationError is the provider's own refusal at the callback (RFC 6749
+// §4.1.2.1). Both texts come from the query: untrusted, capped in length, to be
+// shown escaped or not at all.
+type AuthorizationError struct {
+	Code        string
+	Description string
+}
+
+// Error implements error without the untrusted description.
+func (e *AuthorizationError) Error() string { return "authorization refused: " + e.Code }

@@ -1,0 +1,198 @@
+package oauth
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"golang.org/x/oauth2"
+)
+
+const (
+	// maxToken is the most bytes a token has. Real ones stay under 8 KiB.
+	maxToken = 64 << 10
+	// blindLifetime is how long an access token counts as good where neither
+	// expires_in nor the token itself says: the shortest that Cognito has.
+	blindLifetime = 5 * time.Minute
+)
+
+// Exchange redeems the callback's code and verifies what comes for it. p must
+// come from [Client.Open] without error, for the same binding.
+//
+// Errors: [ErrCallback] (there is no code, or iss names another provider),
+// [ErrStateUnbound], [ErrGrantRevoked] (the code is not good any more),
+// [ErrMisconfigured], [ErrUnavailable], [ErrInvalidToken]. The code is sent at
+// most once.
+func (c *Client) Exchange(ctx context.Context, cb Callback, p Pending, binding Binding) (Tokens, error) {
+	if err := c.mayExchange(cb, p); err != nil {
+		return Tokens{}, fmt.Errorf("exchange code: %w", err)
+	}
+	// A code spent without keys to check the ID token with is a login lost; with
+	// the code unspent, a reload of the callback may still succeed.
+	if err := c.keys.ready(ctx); err != nil {
+		return Tokens{}, fmt.Errorf("exchange code: %w", err)
+	}
+	t, err := c.call(ctx, func(ctx context.Context) (*oauth2.Token, error) {
+		return c.config().Exchange(ctx, cb.Code.Reveal(), oauth2.VerifierOption(p.attempt.verifier(binding)))
+	})
+	if err != nil {
+		return Tokens{}, fmt.Errorf("exchange code: %w", err)
+	}
+	if t.ID.Empty() {
+		return Tokens{}, fmt.Errorf("exchange code: %w: no ID token came", ErrInvalidToken)
+	}
+	id, err := c.verify(ctx, t.ID.Reveal())
+	if err != nil {
+		return Tokens{}, fmt.Errorf("verify ID token: %w", err)
+	}
+	if err := id.checkLogin(p.attempt.nonce(binding), t.Access, time.Now()); err != nil {
+		return Tokens{}, fmt.Errorf("verify ID token: %w", err)
+	}
+	t.Subject, t.AuthTime, t.IDClaims = id.sub, id.authTime, id.raw
+	return t, nil
+}
+
+func (c *Client) mayExchange(cb Callback, p Pending) error {
+	switch {
+	case !p.bound:
+		return ErrStateUnbound
+	case cb.Refusal != nil || cb.Code.Empty():
+		return ErrCallback
+	case cb.Issuer != "" && cb.Issuer != c.opts.Issuer:
+		return fmt.Errorf("%w: answered by another issuer (RFC 9207)", ErrCallback)
+	}
+	return nil
+}
+
+// Refresh redeems prior's refresh token. What the answer leaves out stays as it
+// was: the refresh token where there is no rotation, the ID token where none
+// comes. The subject and the time of authentication never change (OpenID
+// Connect Core §12.2).
+//
+// Errors: [ErrGrantRevoked], [ErrMisconfigured], [ErrUnavailable],
+// [ErrInvalidToken] (the answer is about someone else, or forged).
+func (c *Client) Refresh(ctx context.Context, prior Tokens) (Tokens, error) {
+	if prior.Refresh.Empty() {
+		return Tokens{}, fmt.Errorf("refresh tokens: %w: there is no refresh token", ErrGrantRevoked)
+	}
+	t, err := c.call(ctx, func(ctx context.Context) (*oauth2.Token, error) {
+		// Without an access token the source cannot but ask the provider.
+		return c.config().TokenSource(ctx, &oauth2.Token{RefreshToken: prior.Refresh.Reveal()}).Token()
+	})
+	if err != nil {
+		return Tokens{}, fmt.Errorf("refresh tokens: %w", err)
+	}
+	if t.Refresh.Empty() {
+		t.Refresh = prior.Refresh
+	}
+	if err := c.renewIdentity(ctx, &t, prior); err != nil {
+		return Tokens{}, fmt.Errorf("refresh tokens: %w", err)
+	}
+	return t, nil
+}
+
+// call makes one call of the token endpoint under its own deadline, and checks
+// the answer's form. The answer's ID token is not verified yet.
+func (c *Client) call(ctx context.Context, ask func(context.Context) (*oauth2.Token, error)) (Tokens, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.opts.Timeout)
+	defer cancel()
+	h := *c.http
+	h.Transport = jsonOnly{orDefault(h.Transport)}
+	got, err := ask(context.WithValue(ctx, oauth2.HTTPClient, &h))
+	if err != nil {
+		return Tokens{}, classifyToken(ctx, err)
+	}
+	return c.accept(got, time.Now())
+}
+
+// accept checks a token response (RFC 6749 §5.1) and sorts it into Tokens.
+func (c *Client) accept(got *oauth2.Token, now time.Time) (Tokens, error) {
+	idToken, _ := got.Extra("id_token").(string)
+	// x/oauth2 fills in the refresh token that was sent; here it must be seen
+	// whether one came.
+	refresh, _ := got.Extra("refresh_token").(string)
+	if !strings.EqualFold(got.TokenType, "Bearer") {
+		return Tokens{}, fmt.Errorf("%w: token type is not Bearer", ErrInvalidToken)
+	}
+	for _, token := range []string{got.AccessToken, idToken, refresh} {
+		if len(token) > maxToken || strings.ContainsFunc(token, notB64Token) {
+			return Tokens{}, fmt.Errorf("%w: too long, or not the characters of a token", ErrInvalidToken)
+		}
+	}
+	t := Tokens{
+		Access:       secret.NewText(got.AccessToken),
+		ID:           secret.NewText(idToken),
+		Refresh:      secret.NewText(refresh),
+		AccessClaims: json.RawMessage("{}"),
+	}
+	var access accessClaims // none where the token is opaque, as RFC 6749 §1.4 has it
+	if payload, ok := jwtPayload(got.AccessToken); ok {
+		var err error
+		if access, err = readAccessClaims(payload); err == nil {
+			err = access.check(c.opts.ClientID)
+		}
+		if err != nil {
+			return Tokens{}, fmt.Errorf("%w: access token: %w", ErrInvalidToken, err)
+		}
+		t.AccessClaims = payload
+	}
+	t.AccessExpiresAt = accessExpiry(got.ExpiresIn, access.exp, now)
+	return t, nil
+}
+
+// accessExpiry counts expires_in from the receipt: right even where the clocks
+// differ. Without it the token's own exp must do.
+func accessExpiry(expiresIn int64, exp, now time.Time) time.Time {
+	switch {
+	case expiresIn > 0:
+		return now.Add(time.Duration(expiresIn) * time.Second)
+	case !exp.IsZero():
+		return exp
+	}
+	return now.Add(blindLifetime)
+}
+
+// notB64Token reports what may not stand in a bearer token (RFC 6750 §2.1); a
+// line break in one would end a header of the upstream's request.
+func notB64Token(r rune) bool {
+	switch {
+	case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9':
+		return false
+	}
+	return !strings.ContainsRune("-._~+/=", r)
+}
+
+// jsonOnly refuses successful answers that x/oauth2 would read as a form, which
+// is no token response (RFC 6749 §5.1), and successes other than 200.
+type jsonOnly struct{ next http.RoundTripper }
+
+func (t jsonOnly) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := t.next.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	success := res.StatusCode >= 200 && res.StatusCode <= 299
+	if success && (res.StatusCode != http.StatusOK || isForm(res)) {
+		_ = res.Body.Close()
+		return nil, errNotAnAnswer
+	}
+	return res, nil
+}
+
+// isForm reports whether x/oauth2 reads res as a form and not as JSON.
+func isForm(res *http.Response) bool {
+	mt, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	return mt == "application/x-www-form-urlencoded" || mt == "text/plain"
+}
+
+func orDefault(t http.RoundTripper) http.RoundTripper {
+	if t == nil {
+		return http.DefaultTransport
+	}
+	return t
+}

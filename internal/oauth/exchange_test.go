@@ -1,0 +1,334 @@
+package oauth
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+)
+
+func TestExchange(t *testing.T) {
+	t.Run("turns a code into verified tokens", func(t *testing.T) {
+		p := newProvider(t)
+		c := p.serve()
+		l := beginLogin(t, c)
+		answer := p.tokenAnswer(p.idToken(l.query.Get("nonce")))
+		p.answers(200, answer)
+		before := time.Now()
+		got, err := l.exchange(t, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, pair := range map[string][2]string{
+			"access token":  {got.Access.Reveal(), answer["access_token"].(string)},
+			"ID token":      {got.ID.Reveal(), answer["id_token"].(string)},
+			"refresh token": {got.Refresh.Reveal(), "refresh-1"},
+			"subject":       {got.Subject, testSubject},
+		} {
+			if pair[0] != pair[1] {
+				t.Errorf("%s is %q", name, pair[0])
+			}
+		}
+		if in := got.AccessExpiresAt.Sub(before); in < time.Hour || in > time.Hour+time.Minute {
+			t.Errorf("expires in %v", in)
+		}
+		if time.Since(got.AuthTime) > time.Minute {
+			t.Errorf("authenticated at %v", got.AuthTime)
+		}
+		if !strings.Contains(string(got.IDClaims), "ada@example.com") || !strings.Contains(string(got.AccessClaims), `"scope"`) {
+			t.Errorf("claims are %s and %s", got.IDClaims, got.AccessClaims)
+		}
+	})
+
+	t.Run("sends code and verifier once, with the secret in the header", func(t *testing.T) {
+		p := newProvider(t)
+		c := p.serve()
+		l := beginLogin(t, c)
+		p.answers(200, p.tokenAnswer(p.idToken(l.query.Get("nonce"))))
+		if _, err := l.exchange(t, c); err != nil {
+			t.Fatal(err)
+		}
+		forms, auths := p.sent()
+		want := []url.Values{{
+			"grant_type": {"authorization_code"}, "code": {"code-1"}, "redirect_uri": {redirectURL},
+			"code_verifier": {l.pending.attempt.verifier(l.binding)},
+		}}
+		if d := cmp.Diff(want, forms); d != "" {
+			t.Error(d)
+		}
+		basic := url.QueryEscape(testClientID) + ":" + url.QueryEscape(testSecret)
+		if want := "Basic " + base64.StdEncoding.EncodeToString([]byte(basic)); auths[0] != want {
+			t.Error("authenticates otherwise than RFC 6749 §2.3.1 says")
+		}
+	})
+
+	t.Run("names a public client in the form", func(t *testing.T) {
+		p := newProvider(t)
+		c := p.serve(func(o *Options) { o.ClientSecret = secret.Text{} })
+		l := beginLogin(t, c)
+		p.answers(200, p.tokenAnswer(p.idToken(l.query.Get("nonce"))))
+		if _, err := l.exchange(t, c); err != nil {
+			t.Fatal(err)
+		}
+		forms, auths := p.sent()
+		if forms[0].Get("client_id") != testClientID || forms[0].Has("client_secret") || auths[0] != "" {
+			t.Errorf("sent %v with %q", forms[0], auths[0])
+		}
+	})
+}
+
+func TestExchangeSpendsNoCode(t *testing.T) {
+	p := newProvider(t)
+	c := p.serve()
+	good := beginLogin(t, c)
+	for name, tc := range map[string]struct {
+		change func(*login)
+		want   error
+	}{
+		"of a state that did not open":            {func(l *login) { l.pending = Pending{} }, ErrStateUnbound},
+		"of another browser's state":              {func(l *login) { l.pending, _ = c.Open(l.callback.State, NewBinding()) }, ErrStateUnbound},
+		"that another issuer sent (RFC 9207)":     {func(l *login) { l.callback.Issuer = p.issuer + "/" }, ErrCallback},
+		"of a refusal":                            {func(l *login) { l.callback.Refusal = &AuthorizationError{Code: "access_denied"} }, ErrCallback},
+		"that is empty":                           {func(l *login) { l.callback.Code = secret.Text{} }, ErrCallback},
+		"whose ID token nobody could verify then": {func(*login) { p.jwks = raw(503, "text/html", "down") }, ErrUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := good
+			tc.change(&l)
+			if _, err := l.exchange(t, c); !errors.Is(err, tc.want) {
+				t.Errorf("err = %v", err)
+			}
+			if calls, _ := p.asked(); calls > 0 {
+				t.Error("the token endpoint was asked")
+			}
+		})
+	}
+	t.Run("but one with the right issuer", func(t *testing.T) {
+		p := newProvider(t)
+		c := p.serve()
+		l := beginLogin(t, c)
+		l.callback.Issuer = p.issuer
+		p.answers(200, p.tokenAnswer(p.idToken(l.query.Get("nonce"))))
+		if _, err := l.exchange(t, c); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// tokenOutcomes is what a token endpoint may answer, and what it means.
+func tokenOutcomes() map[string]struct {
+	answer http.HandlerFunc
+	want   error
+} {
+	const leak = "leaked-token-abcdef"
+	j := "application/json"
+	return map[string]struct {
+		answer http.HandlerFunc
+		want   error
+	}{
+		"400 invalid_grant":                {raw(400, j, `{"error":"invalid_grant"}`), ErrGrantRevoked},
+		"401 invalid_grant":                {raw(401, j, `{"error":"invalid_grant","error_description":"`+leak+`"}`), ErrGrantRevoked},
+		"400 invalid_client":               {raw(400, j, `{"error":"invalid_client"}`), ErrMisconfigured},
+		"401 invalid_client":               {raw(401, j, `{"error":"invalid_client"}`), ErrMisconfigured},
+		"400 unauthorized_client":          {raw(400, j, `{"error":"unauthorized_client","error_description":"invalid_redirect"}`), ErrMisconfigured},
+		"400 unsupported_grant_type":       {raw(400, j, `{"error":"unsupported_grant_type"}`), ErrMisconfigured},
+		"400 invalid_scope":                {raw(400, j, `{"error":"invalid_scope"}`), ErrMisconfigured},
+		"400 invalid_request":              {raw(400, j, `{"error":"invalid_request"}`), ErrMisconfigured},
+		"400 unknown code":                 {raw(400, j, `{"error":"`+leak+`"}`), ErrUnavailable},
+		"400 without a code":               {raw(400, j, `{}`), ErrUnavailable},
+		"400 HTML":                         {raw(400, "text/html", "<h1>invalid_grant "+leak), ErrUnavailable},
+		"400 HTML said to be JSON":         {raw(400, j, "<h1>invalid_grant "+leak), ErrUnavailable},
+		"400 form":                         {raw(400, "text/plain", "error=invalid_grant"), ErrUnavailable},
+		"400 JSON cut off":                 {raw(400, j, `{"error":"invalid_grant"`), ErrUnavailable},
+		"400 array":                        {raw(400, j, `[{"error":"invalid_grant"}]`), ErrUnavailable},
+		"400 error not a string":           {raw(400, j, `{"error":{"code":"invalid_grant"}}`), ErrUnavailable},
+		"403 of a firewall":                {raw(403, j, `{"error":"invalid_grant"}`), ErrUnavailable},
+		"404":                              {raw(404, "text/plain", leak), ErrUnavailable},
+		"429 text":                         {raw(429, "text/plain", "Rate exceeded "+leak), ErrUnavailable},
+		"429 that says invalid_grant":      {raw(429, j, `{"error":"invalid_grant"}`), ErrUnavailable},
+		"500 HTML":                         {raw(500, "text/html", "<html>"+leak), ErrUnavailable},
+		"500 that says invalid_grant":      {raw(500, j, `{"error":"invalid_grant"}`), ErrUnavailable},
+		"503 that says invalid_client":     {raw(503, j, `{"error":"invalid_client"}`), ErrUnavailable},
+		"200 that says invalid_grant":      {raw(200, j, `{"error":"invalid_grant"}`), ErrUnavailable},
+		"200 HTML":                         {raw(200, "text/html", "<html>"+leak), ErrUnavailable},
+		"200 nothing":                      {raw(200, j, ``), ErrUnavailable},
+		"200 null":                         {raw(200, j, `null`), ErrUnavailable},
+		"200 array":                        {raw(200, j, `["`+leak+`"]`), ErrUnavailable},
+		"200 form":                         {raw(200, "application/x-www-form-urlencoded", "access_token="+leak+"&token_type=Bearer"), ErrUnavailable},
+		"200 text":                         {raw(200, "text/plain", "access_token="+leak+"&token_type=Bearer"), ErrUnavailable},
+		"200 JSON cut off":                 {raw(200, j, `{"access_token":"`+leak+`","token_type":"Bea`), ErrUnavailable},
+		"200 of 2 MB":                      {raw(200, j, `{"access_token":"`+leak+strings.Repeat("x", 2<<20)+`"}`), ErrUnavailable},
+		"200 without access token":         {raw(200, j, `{"token_type":"Bearer","id_token":"`+leak+`"}`), ErrUnavailable},
+		"200 with a number for the token":  {raw(200, j, `{"token_type":"Bearer","access_token":1234567890123}`), ErrUnavailable},
+		"200 with text for expires_in":     {raw(200, j, `{"token_type":"Bearer","access_token":"x","expires_in":"`+leak+`"}`), ErrUnavailable},
+		"201":                              {raw(201, j, `{"token_type":"Bearer","access_token":"x"}`), ErrUnavailable},
+		"another token type":               {raw(200, j, `{"token_type":"mac","access_token":"`+leak+`"}`), ErrInvalidToken},
+		"no token type":                    {raw(200, j, `{"access_token":"`+leak+`"}`), ErrInvalidToken},
+		"an access token of 70 KB":         {raw(200, j, `{"token_type":"Bearer","access_token":"`+leak+strings.Repeat("x", 70<<10)+`"}`), ErrInvalidToken},
+		"a line break in the access token": {raw(200, j, `{"token_type":"Bearer","access_token":"x\r\nX-Evil: `+leak+`"}`), ErrInvalidToken},
+		"an access token that is none":     {raw(200, j, `{"token_type":"Bearer","access_token":"`+idTokenInPlaceOfAccess()+`"}`), ErrInvalidToken},
+		"another client's access token":    {raw(200, j, `{"token_type":"Bearer","access_token":"`+sign(`{"alg":"RS256"}`, `{"token_use":"access","client_id":"client-2"}`, signingKey())+`"}`), ErrInvalidToken},
+		"claims of the wrong type":         {raw(200, j, `{"token_type":"Bearer","access_token":"`+sign(`{"alg":"RS256"}`, `{"token_use":["access"]}`, signingKey())+`"}`), ErrInvalidToken},
+		"a redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+		}, ErrUnavailable},
+		"a dropped connection":        {dropConnection, ErrUnavailable},
+		"half a body":                 {halfABody, ErrUnavailable},
+		"no HTTP at all":              {notHTTP, ErrUnavailable},
+		"nothing before the deadline": {hang, ErrUnavailable},
+	}
+}
+
+func idTokenInPlaceOfAccess() string {
+	return sign(`{"alg":"RS256"}`, `{"token_use":"id","aud":"client-1"}`, signingKey())
+}
+
+func halfABody(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", "1000")
+	_, _ = io.WriteString(w, `{"access_token":"leaked-token-abcdef",`)
+}
+
+func notHTTP(w http.ResponseWriter, _ *http.Request) {
+	c, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(err)
+	}
+	_, _ = io.WriteString(c, "leaked-token-abcdef is not HTTP\r\n\r\n")
+	_ = c.Close()
+}
+
+func TestTokenEndpointOutcomes(t *testing.T) {
+	for name, tc := range tokenOutcomes() {
+		t.Run(name, func(t *testing.T) {
+			p := newProvider(t)
+			c := p.serve(func(o *Options) { o.Timeout = 300 * time.Millisecond })
+			l := beginLogin(t, c)
+			p.token = tc.answer
+			_, exchanged := l.exchange(t, c)
+			_, refreshed := c.Refresh(t.Context(), Tokens{Refresh: secret.NewText("refresh-0"), Subject: testSubject})
+			for what, err := range map[string]error{"exchange": exchanged, "refresh": refreshed} {
+				assertOnly(t, what, err, tc.want)
+				if s := fmt.Sprintf("%v %+v %q", err, err, err); strings.Contains(s, "leaked") || strings.Contains(s, "1234567890123") {
+					t.Errorf("%s: the error quotes the answer: %v", what, err)
+				}
+			}
+			if calls, _ := p.asked(); calls != 2 {
+				t.Errorf("%d calls for one exchange and one refresh: something is tried twice", calls)
+			}
+			p.noOtherRequest(t)
+		})
+	}
+}
+
+// assertOnly wants err to be of one kind, and of no other.
+func assertOnly(t *testing.T, what string, err, want error) {
+	t.Helper()
+	for _, kind := range []error{ErrGrantRevoked, ErrUnavailable, ErrMisconfigured, ErrInvalidToken} {
+		if errors.Is(err, kind) != (kind == want) {
+			t.Errorf("%s: %v, want only %v", what, err, want)
+		}
+	}
+}
+
+func TestExchangeWithNobodyThere(t *testing.T) {
+	p := newProvider(t)
+	s := httptest.NewServer(p)
+	c := p.client(s.URL)
+	l := beginLogin(t, c)
+	p.answers(200, p.tokenAnswer(p.idToken(l.query.Get("nonce"))))
+	if _, err := l.exchange(t, c); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	_, err := beginLogin(t, c).exchange(t, c)
+	assertOnly(t, "refused connection", err, ErrUnavailable)
+}
+
+func TestExchangeHasItsOwnDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProvider(t)
+		c := p.inBubble(func(o *Options) { o.Timeout = 7 * time.Second })
+		l := beginLogin(t, c)
+		p.token = hang
+		begin := time.Now()
+		_, err := l.exchange(t, c)
+		assertOnly(t, "slow", err, ErrUnavailable)
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != 7*time.Second {
+			t.Errorf("after %v: %v", time.Since(begin), err)
+		}
+		_, err = c.Exchange(cancelled(t), l.callback, l.pending, l.binding)
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("caller gone: %v", err)
+		}
+	})
+}
+
+func TestAccessExpiry(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(object) object
+		want   time.Duration
+	}{
+		"comes from expires_in":                 {func(o object) object { return o.with("expires_in", 300) }, 300 * time.Second},
+		"comes from expires_in as text":         {func(o object) object { return o.with("expires_in", "300") }, 300 * time.Second},
+		"comes from the token where none came":  {func(o object) object { return o.without("expires_in") }, time.Hour},
+		"comes from the token where it is zero": {func(o object) object { return o.with("expires_in", 0) }, time.Hour},
+		"comes from the token where it is less": {func(o object) object { return o.with("expires_in", -1) }, time.Hour},
+		"is five minutes for an opaque token": {func(o object) object {
+			return o.without("expires_in").with("access_token", "opaque")
+		}, 5 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newProvider(t)
+				c := p.inBubble()
+				l := beginLogin(t, c)
+				p.answers(200, tc.change(p.tokenAnswer(p.idToken(l.query.Get("nonce")))))
+				got, err := l.exchange(t, c)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if in := time.Until(got.AccessExpiresAt); in != tc.want {
+					t.Errorf("in %v", in)
+				}
+			})
+		})
+	}
+}
+
+func TestExchangeTakesOpaqueTokens(t *testing.T) {
+	p := newProvider(t)
+	c := p.serve()
+	for _, token := range []string{"opaque", "a.b.c", "one.two.three.four.five", "eyJhbGciOiJSUzI1NiJ9.bm90IEpTT04.x", "a-._~+/=="} {
+		l := beginLogin(t, c)
+		p.answers(200, p.tokenAnswer(p.idToken(l.query.Get("nonce"))).with("access_token", token).with("token_type", "bEARER"))
+		got, err := l.exchange(t, c)
+		if err != nil || got.Access.Reveal() != token || string(got.AccessClaims) != "{}" {
+			t.Errorf("%s: claims %s, %v", token, got.AccessClaims, err)
+		}
+	}
+}
+
+func TestAccessClaims(t *testing.T) {
+	for token, want := range map[string]string{
+		sign(`{"alg":"none"}`, `{"sub":"x"}`, signingKey()): `{"sub":"x"}`,
+		"": "{}", "opaque": "{}", "a.b": "{}",
+		sign(`{"alg":"RS256"}`, `{"sub":"x","sub":"y"}`, signingKey()): "{}",
+	} {
+		if got := AccessClaims(secret.NewText(token)); string(got) != want {
+			t.Errorf("%s: %s", token, got)
+		}
+	}
+}

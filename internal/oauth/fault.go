@@ -1,0 +1,102 @@
+package oauth
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+
+	"golang.org/x/oauth2"
+)
+
+var errNotAnAnswer = errors.New("answer not understood")
+
+// fault is what may be told of an error answer: its status, and its code where
+// that is one of the standards'. Never a byte of anything else: error texts go
+// to logs, and a provider's page may hold what was sent to it.
+type fault struct {
+	status int
+	code   string
+}
+
+func (f *fault) Error() string {
+	if f.code == "" {
+		return fmt.Sprintf("answered %d", f.status)
+	}
+	return fmt.Sprintf("answered %d %s", f.status, f.code)
+}
+
+// misconfiguring are the codes that an operator must act on (RFC 6749 §5.2,
+// RFC 7009 §2.2.1).
+var misconfiguring = map[string]bool{
+	"invalid_client":         true,
+	"unauthorized_client":    true,
+	"unsupported_grant_type": true,
+	"unsupported_token_type": true,
+	"invalid_scope":          true,
+	"invalid_request":        true,
+}
+
+// classify sorts an error answer. It is an allow-list: only what says clearly
+// that the grant is dead, or that this client is set up wrongly, is taken for
+// that; 429, 5xx and everything odd mean that nothing is known.
+func classify(status int, code string) error {
+	definite := status == http.StatusBadRequest || status == http.StatusUnauthorized
+	switch {
+	case definite && code == "invalid_grant":
+		return fmt.Errorf("%w: %w", ErrGrantRevoked, &fault{status, code})
+	case definite && misconfiguring[code]:
+		return fmt.Errorf("%w: %w", ErrMisconfigured, &fault{status, code})
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, &fault{status: status})
+}
+
+// classifyToken sorts what x/oauth2 says about a call of the token endpoint.
+// Its own texts quote the answer and are dropped.
+func classifyToken(ctx context.Context, err error) error {
+	var answered *oauth2.RetrieveError
+	if !errors.As(err, &answered) {
+		return fmt.Errorf("%w: %w", ErrUnavailable, cause(ctx, err))
+	}
+	code := answered.ErrorCode
+	if isForm(answered.Response) || !json.Valid(answered.Body) {
+		code = "" // not a token endpoint's answer, whatever its text says
+	}
+	return classify(answered.Response.StatusCode, code)
+}
+
+// cause is why a call had no answer, as far as it is safe to tell: net/http
+// quotes malformed answers, in errors of private types.
+func cause(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	var transport *url.Error
+	if errors.As(err, &transport) {
+		err = transport.Err
+	}
+	if !tellable(err) {
+		return errNotAnAnswer
+	}
+	return err
+}
+
+func tellable(err error) bool {
+	for _, known := range []error{
+		io.EOF, io.ErrUnexpectedEOF, errAnswerTooLong, errNotAnAnswer, context.Canceled, context.DeadlineExceeded,
+	} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	var (
+		network     net.Error
+		certificate *tls.CertificateVerificationError
+	)
+	return errors.As(err, &network) || errors.As(err, &certificate)
+}

@@ -1,0 +1,80 @@
+package oauth
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"time"
+)
+
+// maxAnswer is the most that is read of any answer of a provider, in bytes.
+const maxAnswer = 1 << 20
+
+var errAnswerTooLong = errors.New("answer too long")
+
+// NewHTTPClient returns a client for calls to an identity provider: no proxy
+// from the environment, no redirects, certificates checked, TLS 1.2 or later,
+// every answer cut off after 1 MiB. It has no overall timeout: each call brings
+// its own.
+func NewHTTPClient() *http.Client {
+	t := &http.Transport{
+		// A variable in the environment must not reroute client secrets.
+		Proxy:                  nil,
+		DialContext:            (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout:    5 * time.Second,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		ForceAttemptHTTP2:      true,
+		MaxIdleConns:           64,
+		MaxIdleConnsPerHost:    32,
+		IdleConnTimeout:        60 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+		// The answers are small; nothing to gain, and no bomb to defuse.
+		DisableCompression: true,
+	}
+	return plain(&http.Client{Transport: capped{t}})
+}
+
+// plain returns a copy of h that follows no redirect and keeps no cookies. A
+// redirect would carry the code, the verifier and the secret wherever it points.
+func plain(h *http.Client) *http.Client {
+	c := *h
+	c.Jar = nil
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &c
+}
+
+// capped bounds the answers of a transport.
+type capped struct{ next http.RoundTripper }
+
+func (t capped) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := t.next.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	res.Body = &cappedBody{ReadCloser: res.Body, left: maxAnswer}
+	return res, nil
+}
+
+type cappedBody struct {
+	io.ReadCloser
+	left int64
+}
+
+// Read fails, rather than ends, at the limit: half an answer must not pass for
+// a whole one.
+func (b *cappedBody) Read(p []byte) (int, error) {
+	if b.left < 0 {
+		return 0, errAnswerTooLong
+	}
+	if int64(len(p)) > b.left+1 {
+		p = p[:b.left+1]
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.left -= int64(n)
+	if b.left < 0 {
+		return n - 1, errAnswerTooLong
+	}
+	return n, err
+}

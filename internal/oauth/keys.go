@@ -1,0 +1,198 @@
+package oauth
+
+import (
+	"context"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	// keysFetchTimeout bounds one fetch of the key set.
+	keysFetchTimeout = 5 * time.Second
+	// keysSoftAge is when the set is fetched anew, so that a withdrawn key goes;
+	// meanwhile the keys in hand serve.
+	keysSoftAge = time.Hour
+	// keysHardAge is when the keys in hand no longer serve: the provider could
+	// not be asked for so long.
+	keysHardAge = 24 * time.Hour
+	// unknownKeyPause is the least time between two fetches that unknown key ids
+	// caused. Anyone may send a token with a new kid.
+	unknownKeyPause = 30 * time.Second
+	// The pause after a failed fetch doubles from the first to the second.
+	minRetryPause = time.Second
+	maxRetryPause = 30 * time.Second
+)
+
+var errUnknownKey = errors.New("the provider's key set has no one key of that id")
+
+// keySet is the provider's JSON Web Key Set, cached. One fetch runs at a time,
+// detached from whoever asked: a caller that leaves must not cost the others
+// their answer. Nothing is fetched before someone asks.
+type keySet struct {
+	url  string
+	http *http.Client
+
+	mu       sync.Mutex
+	keys     map[string]*rsa.PublicKey // nil for a kid that two keys claim
+	fetched  time.Time                 // the last success
+	lastErr  error                     // why the last fetch failed; nil after a success
+	retry    time.Time                 // after a failure: no fetch before
+	pause    time.Duration             // after a failure: how long until retry
+	unknown  time.Time                 // the last fetch caused by an unknown kid
+	inFlight chan struct{}             // closed when the fetch under way ends; nil: none
+}
+
+func newKeySet(url string, h *http.Client) *keySet { return &keySet{url: url, http: h} }
+
+// key returns the key with this id. Errors: [ErrInvalidToken] (the provider has
+// no such key, or two of them), [ErrUnavailable] (it could not be asked).
+func (s *keySet) key(ctx context.Context, kid string) (*rsa.PublicKey, error) {
+	if err := s.ready(ctx); err != nil {
+		return nil, err
+	}
+	k, wait := s.look(kid)
+	if wait != nil {
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: wait for the key set: %w", ErrUnavailable, ctx.Err())
+		}
+		k, _ = s.look(kid)
+	}
+	if k == nil {
+		return nil, s.absent()
+	}
+	return k, nil
+}
+
+// ready waits until there are keys in hand, of whatever id.
+func (s *keySet) ready(ctx context.Context) error {
+	s.mu.Lock()
+	if s.usable() {
+		if time.Since(s.fetched) > keysSoftAge {
+			s.start() // and do not wait
+		}
+		s.mu.Unlock()
+		return nil
+	}
+	wait := s.start()
+	s.mu.Unlock()
+	if wait != nil {
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return fmt.Errorf("%w: wait for the key set: %w", ErrUnavailable, ctx.Err())
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.usable() {
+		return nil
+	}
+	return fmt.Errorf("%w: fetch key set: %w", ErrUnavailable, s.lastErr)
+}
+
+// look finds a key. For a kid that is unknown, or claimed by two keys, it starts
+// or joins a fetch and returns what to wait for, unless the budget for such
+// fetches is spent.
+func (s *keySet) look(kid string) (*rsa.PublicKey, <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if k := s.keys[kid]; k != nil {
+		return k, nil
+	}
+	if s.inFlight != nil {
+		return nil, s.inFlight
+	}
+	// A failed fetch answered nobody; the next has its own, shorter pause.
+	if s.lastErr == nil && !s.unknown.IsZero() && time.Since(s.unknown) < unknownKeyPause {
+		return nil, nil
+	}
+	wait := s.start()
+	if wait != nil {
+		s.unknown = time.Now()
+	}
+	return nil, wait
+}
+
+// absent says what an unknown kid means: a fact if the set was had, nothing if
+// the last fetch failed.
+func (s *keySet) absent() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lastErr != nil {
+		return fmt.Errorf("%w: fetch key set: %w", ErrUnavailable, s.lastErr)
+	}
+	return fmt.Errorf("%w: %w", ErrInvalidToken, errUnknownKey)
+}
+
+// usable reports whether the keys in hand may serve. Call with mu held.
+func (s *keySet) usable() bool {
+	return s.keys != nil && time.Since(s.fetched) <= keysHardAge
+}
+
+// start begins a fetch, or joins the one under way. It returns nil while a
+// failure is too fresh to try again. Call with mu held.
+func (s *keySet) start() <-chan struct{} {
+	if s.inFlight != nil {
+		return s.inFlight
+	}
+	if time.Now().Before(s.retry) {
+		return nil
+	}
+	done := make(chan struct{})
+	s.inFlight = done
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), keysFetchTimeout)
+		defer cancel()
+		keys, err := s.fetch(ctx)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.settle(keys, err)
+		s.inFlight = nil
+		close(done)
+	}()
+	return done
+}
+
+// settle records the outcome of a fetch; a failure leaves the keys in hand. Call
+// with mu held.
+func (s *keySet) settle(keys map[string]*rsa.PublicKey, err error) {
+	s.lastErr = err
+	if err != nil {
+		s.pause = min(max(2*s.pause, minRetryPause), maxRetryPause)
+		s.retry = time.Now().Add(s.pause)
+		return
+	}
+	s.keys, s.fetched = keys, time.Now()
+	s.pause, s.retry = 0, time.Time{}
+}
+
+func (s *keySet) fetch(ctx context.Context) (map[string]*rsa.PublicKey, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", "application/jwk-set+json, application/json")
+	res, err := s.http.Do(req)
+	if err != nil {
+		return nil, cause(ctx, err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode != http.StatusOK {
+		return nil, &fault{status: res.StatusCode}
+	}
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	if err != nil {
+		return nil, cause(ctx, err)
+	}
+	if len(body) > maxAnswer {
+		return nil, errAnswerTooLong
+	}
+	return parseKeySet(body)
+}

@@ -1,0 +1,150 @@
+package oauth
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"golang.org/x/oauth2"
+)
+
+// Binding is the secret that ties logins to one browser. The browser keeps it
+// in a cookie; state, nonce and verifier all hang on it. It does not print.
+type Binding [32]byte
+
+// NewBinding returns a random binding.
+func NewBinding() Binding {
+	var b Binding
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand, Go 1.24)
+	return b
+}
+
+// IsZero reports, in constant time, whether there is no binding.
+func (b Binding) IsZero() bool { return subtle.ConstantTimeCompare(b[:], make([]byte, len(b))) == 1 }
+
+// Format implements [fmt.Formatter]: a binding shows nothing of itself.
+func (b Binding) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[binding]") }
+
+// MarshalText implements [encoding.TextMarshaler] the same way.
+func (b Binding) MarshalText() ([]byte, error) { return []byte("[binding]"), nil }
+
+// LogValue implements [slog.LogValuer] the same way.
+func (b Binding) LogValue() slog.Value { return slog.StringValue("[binding]") }
+
+// Params are what a caller may add to the authorization request. Everything
+// else in it comes from [Options]; nothing here can repeat or replace that.
+type Params struct {
+	Provider      string // identity_provider (Cognito)
+	IdPIdentifier string // idp_identifier (Cognito)
+	LoginHint     string // login_hint
+	Lang          string // lang (Cognito)
+	Prompt        string // prompt
+	Signup        bool   // go to the sign-up page instead, where there is one
+}
+
+// maxParam bounds each parameter, in bytes. An e-mail address has 254 at most.
+const maxParam = 255
+
+func (p *Params) check() error {
+	for _, v := range p.values() {
+		bad := func(r rune) bool { return r < ' ' || r == 0x7f }
+		if len(v.value) > maxParam || !utf8.ValidString(v.value) || strings.ContainsFunc(v.value, bad) {
+			return fmt.Errorf("%s: %w", v.name, ErrParameter)
+		}
+	}
+	return nil
+}
+
+type param struct{ name, value string }
+
+// values lists the parameters in the order in which the state holds them.
+func (p *Params) values() []param {
+	return []param{
+		{"identity_provider", p.Provider},
+		{"idp_identifier", p.IdPIdentifier},
+		{"login_hint", p.LoginHint},
+		{"lang", p.Lang},
+		{"prompt", p.Prompt},
+	}
+}
+
+// Request describes a login to start.
+type Request struct {
+	// ReturnTo is where the browser goes afterwards; already judged by the
+	// caller, opaque here.
+	ReturnTo string
+	Binding  Binding
+	// Restarts counts how often this login was silently started over; at most 255.
+	Restarts int
+	Params   Params
+}
+
+// Authorization is a login started.
+type Authorization struct {
+	// URL is the address of the authorization request.
+	URL string
+	// Key names this login, and is no secret.
+	Key string
+	// ReturnToOverflow: the return-to did not fit the state. The caller keeps
+	// it, under Key.
+	ReturnToOverflow bool
+}
+
+// Start makes a new authorization request with its own state, nonce and code
+// challenge. Nothing of it is stored: what the callback needs travels in the
+// state. It answers [ErrParameter] where a parameter is too long or not text.
+func (c *Client) Start(r Request) (Authorization, error) {
+	if r.Binding.IsZero() {
+		return Authorization{}, fmt.Errorf("start login: %w: no binding", ErrStateUnbound)
+	}
+	if err := r.Params.check(); err != nil {
+		return Authorization{}, fmt.Errorf("start login: %w", err)
+	}
+	a := newAttempt()
+	state, overflow := c.sealState(a, r, time.Now())
+
+	opts := []oauth2.AuthCodeOption{
+		oauth2.SetAuthURLParam("nonce", a.nonce(r.Binding)),
+		oauth2.S256ChallengeOption(a.verifier(r.Binding)),
+	}
+	for _, p := range r.Params.values() {
+		if p.value != "" {
+			opts = append(opts, oauth2.SetAuthURLParam(p.name, p.value))
+		}
+	}
+	conf := c.config()
+	if r.Params.Signup && c.opts.SignupURL != "" {
+		conf.Endpoint.AuthURL = c.opts.SignupURL // takes the same query
+	}
+	return Authorization{URL: conf.AuthCodeURL(state, opts...), Key: a.key(), ReturnToOverflow: overflow}, nil
+}
+
+// attempt is the random part of one login. Nonce and verifier are derived from
+// it and the browser's binding: neither is stored nor sent ahead, and whoever
+// reads the state alone, or the binding alone, has neither.
+type attempt [16]byte
+
+func newAttempt() attempt {
+	var a attempt
+	_, _ = rand.Read(a[:]) // never fails (crypto/rand, Go 1.24)
+	return a
+}
+
+func (a attempt) key() string               { return base64.RawURLEncoding.EncodeToString(a[:]) }
+func (a attempt) nonce(b Binding) string    { return a.derive(b, "login nonce") }
+func (a attempt) verifier(b Binding) string { return a.derive(b, "login verifier") } // 43 characters, RFC 7636 §4.1
+func (a attempt) fingerprint(b Binding) []byte {
+	return secret.MAC(b[:], "login binding", a[:])[:sha256.Size/2]
+}
+
+func (a attempt) derive(b Binding, label string) string {
+	return base64.RawURLEncoding.EncodeToString(secret.MAC(b[:], label, a[:]))
+}
