@@ -1,0 +1,96 @@
+package session
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"runtime/debug"
+	"sync"
+	"time"
+)
+
+// background is the work that outlives the request that caused it: refreshes,
+// revocations, deletions put off. It runs under a context of its own, because a
+// request's context ends when the browser goes away, and is counted, so that a
+// process can wait for it before it stops.
+type background struct {
+	base    context.Context
+	abandon context.CancelFunc
+	log     *slog.Logger
+
+	mu      sync.Mutex
+	running int
+	idle    chan struct{} // made by drain, closed when nothing runs
+}
+
+func newBackground(log *slog.Logger) *background {
+	base, abandon := context.WithCancel(context.Background())
+	return &background{base: base, abandon: abandon, log: log}
+}
+
+func (b *background) start(work func(ctx context.Context)) {
+	b.mu.Lock()
+	b.running++
+	b.mu.Unlock()
+	go func() {
+		defer b.finish()
+		work(b.base)
+	}()
+}
+
+// finish also stops a panic: it would take the process and every other session
+// with it, where in a handler it costs one request.
+func (b *background) finish() {
+	if v := recover(); v != nil {
+		b.log.Error("background work panicked", "panic", v, "stack", string(debug.Stack()))
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.running--; b.running == 0 && b.idle != nil {
+		close(b.idle)
+		b.idle = nil
+	}
+}
+
+// drain waits until nothing runs. When ctx ends first it cancels what runs and
+// returns the context's error.
+func (b *background) drain(ctx context.Context) error {
+	defer b.abandon()
+	select {
+	case <-b.quiet():
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (b *background) quiet() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.idle == nil {
+		b.idle = make(chan struct{})
+		if b.running == 0 {
+			close(b.idle)
+			defer func() { b.idle = nil }()
+		}
+	}
+	return b.idle
+}
+
+// pause waits for about d, or until ctx ends and reports false. The jitter
+// keeps what failed together from trying again together.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(jittered(d))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// jittered returns between three quarters of d and d.
+func jittered(d time.Duration) time.Duration {
+	return d - time.Duration(rand.Int64N(int64(d)/4+1))
+}

@@ -1,0 +1,150 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/oauth"
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+)
+
+const (
+	maxRevocations = 256 // refresh tokens being revoked at a time
+	maxDeletions   = 4096
+
+	revokeTries = 3
+	revokePause = time.Second // doubled after each try
+
+	deleteFor      = 10 * time.Minute
+	deletePause    = 250 * time.Millisecond // doubled after each try
+	deletePauseMax = 10 * time.Second
+)
+
+// End ends the session of a handle and returns what it was, nil if there was
+// none. The record goes first, for that is what signs the browser out; the
+// refresh token is revoked behind. A caller that leaves does not stop it: who
+// closes the tab after a click on "sign out" is signed out.
+//
+// Errors: [ErrUnavailable], and then the deletion is tried again behind for ten
+// minutes, revocation included.
+func (m *Manager) End(ctx context.Context, h Handle) (*Session, error) {
+	if h.Empty() {
+		return nil, nil
+	}
+	s, err := m.store.Delete(context.WithoutCancel(ctx), h)
+	if err != nil {
+		m.deleteLater(h)
+		return nil, fmt.Errorf("end session: %w", err)
+	}
+	m.ended(s)
+	return s, nil
+}
+
+// EndAll ends every session of a subject and returns how many. Their refresh
+// tokens are not revoked: they lie under keys that only the browsers have.
+//
+// Errors: [ErrUnavailable], after having tried each.
+func (m *Manager) EndAll(ctx context.Context, subject string) (int, error) {
+	ctx = context.WithoutCancel(ctx)
+	list, err := m.store.List(ctx, subject)
+	if err != nil {
+		return 0, fmt.Errorf("end sessions: %w", err)
+	}
+	n := 0
+	var errs []error
+	for _, l := range list {
+		if err := m.store.DeleteID(ctx, l.ID); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		n++
+	}
+	if err := errors.Join(errs...); err != nil {
+		return n, fmt.Errorf("end sessions: %w", err)
+	}
+	return n, nil
+}
+
+// ended does what follows a deletion. A refresh still running finds the record
+// gone and revokes what it brings home.
+func (m *Manager) ended(s *Session) {
+	if s != nil {
+		m.revoke(s.Tokens.Refresh)
+	}
+}
+
+// deleteLater tries a deletion again until the store takes it.
+func (m *Manager) deleteLater(h Handle) {
+	key := h.Reveal() // once per session, however often its sign-out is clicked
+	got, full := m.deletions.take(key)
+	if full {
+		m.o.Observe.delete(OutcomeDropped)
+		m.log.Error("session not deleted: too many wait already")
+	}
+	if !got {
+		return
+	}
+	m.work.start(func(ctx context.Context) {
+		defer m.deletions.free(key)
+		m.o.Observe.delete(m.keepDeleting(ctx, h))
+	})
+}
+
+func (m *Manager) keepDeleting(ctx context.Context, h Handle) (outcome string) {
+	ctx, cancel := context.WithTimeout(ctx, deleteFor)
+	defer cancel()
+	for d := deletePause; pause(ctx, d); d = min(2*d, deletePauseMax) {
+		if s, err := m.store.Delete(ctx, h); err == nil {
+			m.ended(s)
+			return OutcomeDone
+		}
+	}
+	m.log.Error("session not deleted: the store did not answer in time")
+	return OutcomeFailed
+}
+
+// revoke ends a refresh token at the provider, behind and as far as possible:
+// a few tries, and no more at a time than maxRevocations.
+func (m *Manager) revoke(refresh secret.Text) {
+	if refresh.Empty() {
+		return
+	}
+	key := refresh.Reveal()
+	got, full := m.revocations.take(key)
+	if full {
+		m.o.Observe.revoke(OutcomeDropped)
+		m.log.Warn("refresh token not revoked: too many wait already")
+	}
+	if !got {
+		return
+	}
+	m.work.start(func(ctx context.Context) {
+		defer m.revocations.free(key)
+		m.o.Observe.revoke(m.tryRevoke(ctx, refresh))
+	})
+}
+
+func (m *Manager) tryRevoke(ctx context.Context, refresh secret.Text) (outcome string) {
+	var err error
+	for i := range revokeTries {
+		if i > 0 && !pause(ctx, revokePause<<(i-1)) {
+			break
+		}
+		if err = m.revokeOnce(ctx, refresh); err == nil {
+			return OutcomeDone
+		}
+		if !errors.Is(err, oauth.ErrUnavailable) {
+			break
+		}
+	}
+	m.log.Warn("refresh token not revoked", "error", err)
+	return OutcomeFailed
+}
+
+func (m *Manager) revokeOnce(ctx context.Context, refresh secret.Text) error {
+	ctx, cancel := context.WithTimeout(ctx, m.o.RefreshTimeout)
+	defer cancel()
+	return m.o.Provider.Revoke(ctx, refresh)
+}

@@ -1,0 +1,315 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/oauth"
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/session"
+	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
+)
+
+const (
+	idleTimeout     = 30 * time.Minute
+	absoluteTimeout = 12 * time.Hour
+	beforeExpiry    = time.Minute
+	refreshTimeout  = 10 * time.Second
+	tokenLife       = 20 * time.Minute // below the idle timeout
+)
+
+// provider is an identity provider with one user: it hands out refresh tokens,
+// rotates and revokes them, and can be slow, away, or lose an answer.
+type provider struct {
+	mu      sync.Mutex
+	life    time.Duration
+	rotate  bool
+	delay   time.Duration // before it decides
+	transit time.Duration // before what it decided arrives
+	fault   error // answered instead of doing anything
+	subject string
+	panics  bool
+
+	issued  int
+	good    map[string]bool // refresh tokens that work
+	calls   int
+	revokes []string
+}
+
+func newProvider() *provider {
+	return &provider{life: tokenLife, subject: "sub-1", good: make(map[string]bool)}
+}
+
+// login issues the tokens of a new login.
+func (p *provider) login() oauth.Tokens {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.issue("")
+}
+
+// issue makes tokens; with a refresh token to keep, or a new one.
+func (p *provider) issue(keep string) oauth.Tokens {
+	p.issued++
+	if keep == "" {
+		keep = fmt.Sprintf("refresh-%d", p.issued)
+		p.good[keep] = true
+	}
+	return oauth.Tokens{
+		Access:          secret.NewText(fmt.Sprintf("access-%d", p.issued)),
+		ID:              secret.NewText(fmt.Sprintf("id-%d", p.issued)),
+		Refresh:         secret.NewText(keep),
+		AccessExpiresAt: time.Now().Add(p.life),
+		Subject:         p.subject,
+	}
+}
+
+func (p *provider) Refresh(ctx context.Context, prior oauth.Tokens) (oauth.Tokens, error) {
+	p.mu.Lock()
+	p.calls++
+	delay, transit, panics := p.delay, p.transit, p.panics
+	p.mu.Unlock()
+	if panics {
+		panic("provider panics")
+	}
+	if err := sleep(ctx, delay); err != nil {
+		return oauth.Tokens{}, err
+	}
+	t, err := p.redeem(prior)
+	if err := sleep(ctx, transit); err != nil {
+		return oauth.Tokens{}, err
+	}
+	return t, err
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (p *provider) redeem(prior oauth.Tokens) (oauth.Tokens, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	token := prior.Refresh.Reveal()
+	switch {
+	case p.fault != nil:
+		return oauth.Tokens{}, fmt.Errorf("token call: %w", p.fault)
+	case !p.good[token]:
+		return oauth.Tokens{}, fmt.Errorf("token call: %w", oauth.ErrGrantRevoked)
+	}
+	if p.rotate {
+		delete(p.good, token)
+		token = ""
+	}
+	return p.issue(token), nil
+}
+
+// Revoke ends one token and no other of its family, the least that a provider does.
+func (p *provider) Revoke(ctx context.Context, refresh secret.Text) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.fault != nil {
+		return fmt.Errorf("revocation call: %w", p.fault)
+	}
+	delete(p.good, refresh.Reveal())
+	p.revokes = append(p.revokes, refresh.Reveal())
+	return nil
+}
+
+// set changes the provider while it is in use.
+func (p *provider) set(change func(*provider)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	change(p)
+}
+
+func (p *provider) callCount() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.calls
+}
+
+// living is how many refresh tokens still work.
+func (p *provider) living() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.good)
+}
+
+// faultyStore is a store whose connection can fail, and that counts calls.
+type faultyStore struct {
+	session.Store
+
+	mu    sync.Mutex
+	away  map[string]bool // by method
+	calls map[string]int
+}
+
+var errAway = fmt.Errorf("%w: %w", session.ErrUnavailable, errors.New("connection refused"))
+
+func (f *faultyStore) call(method string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls[method]++
+	if f.away[method] || f.away["all"] {
+		return errAway
+	}
+	return nil
+}
+
+func (f *faultyStore) setAway(away bool, methods ...string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, m := range methods {
+		f.away[m] = away
+	}
+}
+
+func (f *faultyStore) callCount(method string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.calls[method]
+}
+
+func (f *faultyStore) Create(ctx context.Context, s *session.Session) (*session.Session, error) {
+	if err := f.call("create"); err != nil {
+		return nil, err
+	}
+	return f.Store.Create(ctx, s)
+}
+
+func (f *faultyStore) Load(ctx context.Context, h session.Handle) (*session.Session, error) {
+	if err := f.call("load"); err != nil {
+		return nil, err
+	}
+	return f.Store.Load(ctx, h)
+}
+
+func (f *faultyStore) Replace(ctx context.Context, s *session.Session) (*session.Session, error) {
+	if err := f.call("replace"); err != nil {
+		return nil, err
+	}
+	return f.Store.Replace(ctx, s)
+}
+
+func (f *faultyStore) Touch(ctx context.Context, h session.Handle, seen time.Time) error {
+	if err := f.call("touch"); err != nil {
+		return err
+	}
+	return f.Store.Touch(ctx, h, seen)
+}
+
+func (f *faultyStore) Delete(ctx context.Context, h session.Handle) (*session.Session, error) {
+	if err := f.call("delete"); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err // as a driver would
+	}
+	return f.Store.Delete(ctx, h)
+}
+
+// world is one provider, one store, and a manager on them.
+type world struct {
+	t        testing.TB
+	provider *provider
+	store    *faultyStore
+	m        *session.Manager
+	all      []*session.Manager
+	outcomes map[string]int // by kind and outcome; read when all is quiet
+	mu       sync.Mutex
+}
+
+func newWorld(t testing.TB) *world {
+	w := &world{
+		t: t, provider: newProvider(), outcomes: make(map[string]int),
+		store: &faultyStore{
+			Store: sessionstore.NewMemory(sessionstore.MemoryOptions{IdleTimeout: idleTimeout}),
+			away:  make(map[string]bool), calls: make(map[string]int),
+		},
+	}
+	w.m = w.instance()
+	return w
+}
+
+// instance returns another manager on the same store, as another process has.
+func (w *world) instance() *session.Manager {
+	w.t.Helper()
+	count := func(kind string) func(string) {
+		return func(outcome string) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.outcomes[kind+" "+outcome]++
+		}
+	}
+	refresh := count("refresh")
+	m, err := session.NewManager(session.Options{
+		Store: w.store, Provider: w.provider,
+		IdleTimeout: idleTimeout, AbsoluteTimeout: absoluteTimeout,
+		BeforeExpiry: beforeExpiry, RefreshTimeout: refreshTimeout, ForcedPerMinute: 3,
+		Observe: session.Observer{
+			Refresh: func(outcome string, _ time.Duration) { refresh(outcome) },
+			Revoke:  count("revoke"), Delete: count("delete"),
+		},
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.all = append(w.all, m)
+	return m
+}
+
+// drain lets every instance finish; a bubble must not end before.
+func (w *world) drain() {
+	for _, m := range w.all {
+		if err := m.Drain(context.Background()); err != nil {
+			w.t.Errorf("Drain: %v", err)
+		}
+	}
+}
+
+func (w *world) outcome(name string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.outcomes[name]
+}
+
+// login returns a new session.
+func (w *world) login() *session.Session {
+	w.t.Helper()
+	s, err := w.m.Create(context.Background(), session.New{Tokens: w.provider.login(), Username: "alice"}, session.Handle{})
+	if err != nil {
+		w.t.Fatalf("Create: %v", err)
+	}
+	return s
+}
+
+func (w *world) load(s *session.Session) *session.Session {
+	w.t.Helper()
+	got, err := w.m.Load(context.Background(), s.Handle)
+	if err != nil {
+		w.t.Fatalf("Load: %v", err)
+	}
+	return got
+}
+
+func (w *world) wantEnded(s *session.Session) {
+	w.t.Helper()
+	if _, err := w.m.Load(context.Background(), s.Handle); !errors.Is(err, session.ErrNotFound) {
+		w.t.Errorf("Load: err = %v, want ErrNotFound", err)
+	}
+}
+
+func (w *world) wantCalls(n int) {
+	w.t.Helper()
+	if got := w.provider.callCount(); got != n {
+		w.t.Errorf("%d token calls, want %d", got, n)
+	}
+}

@@ -1,0 +1,242 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/oauth"
+)
+
+const (
+	// refreshPause is how long after a failed refresh its session's requests get
+	// the same answer, so that a provider in trouble isn't asked by each of them.
+	refreshPause = time.Second
+
+	// saveFor is how long new tokens are kept for a store that does not take
+	// them. Under rotation they are the only ones that still work.
+	saveFor      = 2 * time.Minute
+	savePause    = 100 * time.Millisecond // doubled after each try
+	savePauseMax = time.Second
+)
+
+// lease keeps other instances away from a session while one refreshes it. It is
+// the place of the fleet-wide lease: a random owner in the store, renewed while
+// the work lasts, waiters woken by message. Until then two instances may redeem
+// one refresh token at once; Replace lets only one of them win, and the loser
+// adopts the winner's tokens.
+type lease interface {
+	acquire(ctx context.Context, id string) (release func(), err error)
+}
+
+// noLease is alone in the world.
+type noLease struct{}
+
+func (noLease) acquire(context.Context, string) (func(), error) { return func() {}, nil }
+
+// flight is one refresh of one session: lease, reload, call, save. It runs
+// detached from the requests that wait for it, because a rotated refresh token
+// whose answer nobody took is a session lost.
+type flight struct {
+	m    *Manager
+	from *Session // what the request that started it had
+
+	done    chan struct{} // closed when the result stands
+	landed  bool          // for run's goroutine only
+	session *Session
+	err     error
+}
+
+// wait returns the result, or the context's error to a caller that left.
+func (f *flight) wait(ctx context.Context) (*Session, error) {
+	select {
+	case <-f.done:
+		return f.session, f.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// run carries the flight out and tells its outcome. After a failure the flight
+// stays a little, and answers for the provider.
+func (f *flight) run(ctx context.Context) {
+	began := time.Now()
+	// Stands only if a panic comes between: waiters must never hang.
+	outcome, err := OutcomeFailed, fmt.Errorf("refresh session: %w: broken off", ErrUnavailable)
+	var s *Session
+	defer func() {
+		f.m.o.Observe.refresh(outcome, time.Since(began))
+		f.finish(s, err)
+	}()
+	s, outcome, err = f.refresh(ctx)
+	if err != nil {
+		err = fmt.Errorf("refresh session: %w", err)
+		f.m.log.Warn("session not refreshed", "session", f.from.ID, "outcome", outcome, "error", err)
+	}
+}
+
+// finish lands the flight and makes way: at once, and before anyone hears of
+// it, if there is a result to reload; after a pause if it failed.
+func (f *flight) finish(s *Session, err error) {
+	if err == nil || errors.Is(err, ErrNotFound) {
+		f.m.leave(f)
+	} else {
+		time.AfterFunc(jittered(refreshPause), func() { f.m.leave(f) })
+	}
+	f.land(s, err)
+}
+
+// land lets the waiters go. Only the first result counts.
+func (f *flight) land(s *Session, err error) {
+	if f.landed {
+		return
+	}
+	f.landed, f.session, f.err = true, s, err
+	close(f.done)
+}
+
+// refresh is the flight's steps. It returns a session or an error, and the
+// outcome to count.
+func (f *flight) refresh(ctx context.Context) (*Session, string, error) {
+	release, err := f.m.lease.acquire(ctx, f.from.ID)
+	if err != nil {
+		return nil, OutcomeStore, storeError(err)
+	}
+	defer release()
+	// What the request had may be old: someone may have refreshed while it waited.
+	current, err := f.m.store.Load(ctx, f.from.Handle)
+	if err != nil {
+		return failed(storeError(err))
+	}
+	if current.Generation != f.from.Generation && current.valid(time.Now()) {
+		return current, OutcomeAdopted, nil
+	}
+	tokens, err := f.redeem(ctx, current)
+	switch {
+	case errors.Is(err, oauth.ErrGrantRevoked):
+		return f.refused(ctx, current, err)
+	case err != nil:
+		// An allow-list: nothing but the provider's final word ends a session.
+		return failed(err)
+	}
+	return f.save(ctx, current, tokens)
+}
+
+// redeem calls the provider, under the deadline of one call.
+func (f *flight) redeem(ctx context.Context, current *Session) (oauth.Tokens, error) {
+	if current.Tokens.Refresh.Empty() {
+		return oauth.Tokens{}, oauth.ErrGrantRevoked // expired, with nothing to go on with
+	}
+	ctx, cancel := context.WithTimeout(ctx, f.m.o.RefreshTimeout)
+	defer cancel()
+	tokens, err := f.m.o.Provider.Refresh(ctx, current.Tokens)
+	switch {
+	case err != nil && left(err):
+		return oauth.Tokens{}, fmt.Errorf("%w: %w", oauth.ErrUnavailable, err)
+	case err != nil:
+		return oauth.Tokens{}, err
+	case tokens.Subject != current.Subject:
+		return oauth.Tokens{}, fmt.Errorf("%w: refreshed for another subject", oauth.ErrInvalidToken)
+	}
+	return tokens, nil
+}
+
+// save writes the new tokens before anyone is answered with them. If the store
+// is away the waiters are told so, and the tokens are kept for its return.
+func (f *flight) save(ctx context.Context, current *Session, t oauth.Tokens) (*Session, string, error) {
+	ctx, cancel := context.WithTimeout(ctx, saveFor)
+	defer cancel()
+	next := *current
+	next.Generation++
+	next.setTokens(t, present())
+	for d := savePause; ; d = min(2*d, savePauseMax) {
+		saved, err := f.m.store.Replace(ctx, &next)
+		switch {
+		case err == nil:
+			return saved, OutcomeDone, nil
+		case errors.Is(err, ErrNotFound):
+			// Signed out meanwhile, and so it stays; what was brought home is
+			// worth nothing to anyone else either.
+			f.m.revoke(t.Refresh)
+			return failed(err)
+		case errors.Is(err, ErrConflict):
+			return f.overtaken(ctx, current, err)
+		case !errors.Is(err, ErrUnavailable):
+			return failed(storeError(err))
+		}
+		f.land(nil, fmt.Errorf("save refreshed session: %w", err))
+		if !pause(ctx, d) {
+			return nil, OutcomeStore, err
+		}
+	}
+}
+
+// overtaken adopts what another instance wrote meanwhile. Our tokens are not
+// revoked: without rotation the winner's refresh token is the same one, and with
+// it the provider may end the whole family.
+func (f *flight) overtaken(ctx context.Context, current *Session, cause error) (*Session, string, error) {
+	newest, err := f.m.store.Load(ctx, current.Handle)
+	if err != nil {
+		return failed(storeError(err))
+	}
+	return adopt(newest, cause)
+}
+
+// adopt takes what someone else wrote, if it is of use.
+func adopt(newest *Session, cause error) (*Session, string, error) {
+	if !newest.valid(time.Now()) {
+		return failed(cause)
+	}
+	return newest, OutcomeAdopted, nil
+}
+
+// refused ends the session whose grant is revoked, unless the refresh token
+// that was refused is no longer the session's: then someone was faster, and
+// theirs holds. (Between reading and deleting another instance could still
+// save; only the lease closes that gap.)
+//
+// A retry within the provider's rotation grace, for an answer that was lost,
+// belongs before this.
+func (f *flight) refused(ctx context.Context, current *Session, cause error) (*Session, string, error) {
+	newest, err := f.m.store.Load(ctx, current.Handle)
+	if err != nil {
+		return failed(storeError(err))
+	}
+	if newest.Generation != current.Generation {
+		return adopt(newest, ErrConflict)
+	}
+	if _, err := f.m.store.Delete(ctx, current.Handle); err != nil {
+		return failed(storeError(err))
+	}
+	return failed(fmt.Errorf("%w: %w", ErrNotFound, cause))
+}
+
+// failed sorts an error under its outcome.
+func failed(err error) (*Session, string, error) {
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil, OutcomeEnded, err
+	case errors.Is(err, ErrUnavailable):
+		return nil, OutcomeStore, err
+	case errors.Is(err, oauth.ErrUnavailable):
+		return nil, OutcomeUnavailable, err
+	case errors.Is(err, oauth.ErrMisconfigured):
+		return nil, OutcomeMisconfigured, err
+	}
+	return nil, OutcomeFailed, err
+}
+
+// storeError makes of an abandoned flight's own context an outage: to the
+// waiters a context error would say that they themselves had left.
+func storeError(err error) error {
+	if left(err) && !errors.Is(err, ErrUnavailable) {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return err
+}
+
+// left reports whether err is that of a context that ended.
+func left(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}

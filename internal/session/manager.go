@@ -1,0 +1,224 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/oauth"
+)
+
+// Options of a [Manager]. Store, Provider and all durations are required.
+type Options struct {
+	Store    Store
+	Provider Provider
+
+	// IdleTimeout ends a session this long after its last use, at most a tenth
+	// later: the last use is recorded no more often than that.
+	IdleTimeout time.Duration
+	// AbsoluteTimeout ends a session this long after the login, used or not.
+	AbsoluteTimeout time.Duration
+
+	// BeforeExpiry: an access token with less than this left, or than half its
+	// lifetime if that is shorter, is refreshed while it is still in use. Up to a
+	// quarter is added, differing by session.
+	BeforeExpiry time.Duration
+	// RefreshTimeout bounds one call of the token endpoint.
+	RefreshTimeout time.Duration
+	// ForcedPerMinute is how many forced refreshes a session may have a minute.
+	ForcedPerMinute int
+
+	Observe Observer
+	Logger  *slog.Logger // nil: silent
+}
+
+func (o *Options) check() error {
+	switch {
+	case o.Store == nil, o.Provider == nil:
+		return errors.New("session manager: store and provider are required")
+	case o.IdleTimeout <= 0, o.AbsoluteTimeout <= 0, o.BeforeExpiry <= 0, o.RefreshTimeout <= 0:
+		return errors.New("session manager: every duration must be above zero")
+	case o.ForcedPerMinute <= 0:
+		return errors.New("session manager: forced refreshes a minute must be above zero")
+	}
+	return nil
+}
+
+// Manager is the life of sessions: it creates, loads, refreshes and ends them.
+// Safe for concurrent use. Sessions it returns are shared snapshots.
+type Manager struct {
+	o      Options
+	store  Store
+	log    *slog.Logger
+	work   *background
+	lease  lease
+	forced windows
+
+	mu      sync.Mutex
+	flights map[string]*flight  // by session id
+	touches map[string]struct{} // ids with a Touch under way
+
+	revocations *slots
+	deletions   *slots
+}
+
+// NewManager returns a manager. It starts nothing.
+func NewManager(o Options) (*Manager, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Manager{
+		o: o, store: o.Store, log: o.Logger,
+		work: newBackground(o.Logger), lease: noLease{},
+		forced:  windows{limit: o.ForcedPerMinute},
+		flights: make(map[string]*flight), touches: make(map[string]struct{}),
+		revocations: newSlots(maxRevocations), deletions: newSlots(maxDeletions),
+	}, nil
+}
+
+// New is what a session starts from.
+type New struct {
+	Tokens    oauth.Tokens
+	Username  string
+	UserAgent string // as the browser sent it
+	Address   string
+}
+
+// maxText is where the texts of a session are cut, in bytes. Cognito's user
+// names end before it; a browser must not fill the store.
+const maxText = 512
+
+// Create begins a session under a handle that never was. The browser's old
+// session, if there is one, is ended: what was known before a login must be
+// worth nothing after it (session fixation). Where the store does not take the
+// session its tokens are revoked, since nobody will ever use them.
+//
+// Errors: [ErrUnavailable], the context's.
+func (m *Manager) Create(ctx context.Context, n New, old Handle) (*Session, error) {
+	now := present()
+	s := &Session{
+		Subject: n.Tokens.Subject, Username: cut(n.Username, maxText),
+		UserAgent: cut(n.UserAgent, maxText), Address: cut(n.Address, maxText),
+		CreatedAt: now, LastSeen: now, ExpiresAt: now.Add(m.o.AbsoluteTimeout),
+	}
+	s.setTokens(n.Tokens, now)
+	created, err := m.store.Create(ctx, s)
+	if err != nil {
+		m.revoke(s.Tokens.Refresh)
+		return nil, fmt.Errorf("create session: %w", err)
+	}
+	if !old.Empty() {
+		_, _ = m.End(ctx, old) // what the store does not take now is tried again behind
+	}
+	return created, nil
+}
+
+// Load returns the session of a handle. It has three outcomes, and only three:
+// the session, [ErrNotFound], or that nobody could say ([ErrUnavailable], or
+// the context's error where the caller left).
+func (m *Manager) Load(ctx context.Context, h Handle) (*Session, error) {
+	if h.Empty() {
+		return nil, ErrNotFound
+	}
+	s, err := m.store.Load(ctx, h)
+	if err != nil {
+		return nil, fmt.Errorf("load session: %w", err)
+	}
+	return s, nil
+}
+
+// Touch records a use of the session, at most once in a tenth of the idle
+// timeout, and returns the session as it is then: never nil, and s itself where
+// nothing was written. The write does not end with the caller: the next request
+// of this browser relies on it.
+//
+// Errors: [ErrUnavailable].
+func (m *Manager) Touch(ctx context.Context, s *Session) (*Session, error) {
+	now := present()
+	if now.Sub(s.LastSeen) < m.o.IdleTimeout/10 || !m.beginTouch(s.ID) {
+		return s, nil
+	}
+	defer m.endTouch(s.ID)
+	if err := m.store.Touch(context.WithoutCancel(ctx), s.Handle, now); err != nil {
+		return s, fmt.Errorf("touch session: %w", err)
+	}
+	touched := *s
+	touched.LastSeen = now
+	return &touched, nil
+}
+
+func (m *Manager) beginTouch(id string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, busy := m.touches[id]
+	m.touches[id] = struct{}{}
+	return !busy
+}
+
+func (m *Manager) endTouch(id string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.touches, id)
+}
+
+// IdleExpiresAt is when s ends if it is not used again: the idle timeout after
+// its last use, and up to a tenth later.
+func (m *Manager) IdleExpiresAt(s *Session) time.Time {
+	idle := s.LastSeen.Add(IdleLimit(m.o.IdleTimeout))
+	if s.ExpiresAt.Before(idle) {
+		return s.ExpiresAt
+	}
+	return idle
+}
+
+// IdleLimit is how long after the last recorded use a store must keep a
+// session. Uses are recorded at most once in a tenth of the idle timeout, so
+// the last real one may lie that much later, and it is the one that counts.
+func IdleLimit(idleTimeout time.Duration) time.Duration { return idleTimeout + idleTimeout/10 }
+
+// List returns the sessions of a subject, newest first.
+func (m *Manager) List(ctx context.Context, subject string) ([]Listing, error) {
+	list, err := m.store.List(ctx, subject)
+	if err != nil {
+		return nil, fmt.Errorf("list sessions: %w", err)
+	}
+	return list, nil
+}
+
+// Drain waits for refreshes and other work that outlives its request. When ctx
+// ends first, what still runs is abandoned and the context's error returned.
+// Call it when no more requests come and before the store is closed.
+func (m *Manager) Drain(ctx context.Context) error {
+	if err := m.work.drain(ctx); err != nil {
+		return fmt.Errorf("drain sessions: %w", err)
+	}
+	return nil
+}
+
+// setTokens takes over tokens that came at now.
+func (s *Session) setTokens(t oauth.Tokens, now time.Time) {
+	t.Subject = s.Subject
+	t.AccessExpiresAt = t.AccessExpiresAt.Round(0).Truncate(time.Millisecond)
+	t.AuthTime = t.AuthTime.Round(0)
+	s.Tokens, s.TokensAt = t, now
+	s.setBearers()
+}
+
+// present is the time as records keep it: milliseconds of the wall clock. The
+// monotonic clock would stand still while a laptop sleeps, and tokens don't.
+func present() time.Time { return time.Now().Round(0).Truncate(time.Millisecond) }
+
+// cut shortens s to at most n bytes of valid UTF-8.
+func cut(s string, n int) string {
+	if len(s) > n {
+		s = s[:n]
+	}
+	return strings.ToValidUTF8(s, "")
+}

@@ -1,0 +1,47 @@
+package session
+
+import "time"
+
+// Observer is told what happens, for metrics. Every function may be nil; each
+// must return at once and be safe for concurrent use.
+type Observer struct {
+	// Refresh is told of each refresh with its outcome, one of the Outcome…
+	// names, and how long it took, waits included.
+	Refresh func(outcome string, took time.Duration)
+	// Revoke is told of each refresh token to revoke after an ending: OutcomeDone,
+	// OutcomeFailed or OutcomeDropped.
+	Revoke func(outcome string)
+	// Delete is told of each deletion that had to be put off because the store
+	// did not answer: OutcomeDone, OutcomeFailed or OutcomeDropped.
+	Delete func(outcome string)
+}
+
+// The outcomes an [Observer] hears of.
+const (
+	OutcomeDone          = "done"
+	OutcomeAdopted       = "adopted"           // someone else had refreshed already
+	OutcomeEnded         = "ended"             // the grant is revoked, or the session ended meanwhile
+	OutcomeUnavailable   = "unavailable"       // the provider did not answer
+	OutcomeStore         = "store_unavailable" // the store did not answer
+	OutcomeMisconfigured = "misconfigured"     // the provider refuses this client
+	OutcomeFailed        = "failed"            // anything else
+	OutcomeDropped       = "dropped"           // too many waiting already
+)
+
+func (o *Observer) refresh(outcome string, took time.Duration) {
+	if o.Refresh != nil {
+		o.Refresh(outcome, took)
+	}
+}
+
+func (o *Observer) revoke(outcome string) {
+	if o.Revoke != nil {
+		o.Revoke(outcome)
+	}
+}
+
+func (o *Observer) delete(outcome string) {
+	if o.Delete != nil {
+		o.Delete(outcome)
+	}
+}

@@ -1,0 +1,101 @@
+package session
+
+import (
+	"context"
+	"hash/fnv"
+	"time"
+)
+
+// Fresh returns the session with an access token to use now.
+//
+// A token that is not due costs nothing: s comes back at once. One that is due
+// and still holds comes back at once too, while one refresh runs behind. Past
+// its expiry the caller waits for that refresh, or for its own context. An
+// outage of the provider thus shows only once the token has truly expired.
+//
+// Errors: [ErrNotFound] (the grant is revoked, or the session ended meanwhile),
+// [ErrUnavailable], [oauth.ErrUnavailable], [oauth.ErrMisconfigured],
+// [oauth.ErrInvalidToken], [ErrConflict], the context's. Only the first means
+// that the session is over.
+func (m *Manager) Fresh(ctx context.Context, s *Session) (*Session, error) {
+	now := time.Now()
+	if !m.due(s, now) {
+		return s, nil
+	}
+	f, err := m.join(s, false)
+	if s.valid(now) {
+		return s, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f.wait(ctx)
+}
+
+// Refresh returns the session with a new access token, however good the old one
+// is. Calls at the same time share one refresh. Errors: as [Manager.Fresh], and
+// *[TooManyError].
+func (m *Manager) Refresh(ctx context.Context, s *Session) (*Session, error) {
+	if s.Tokens.Refresh.Empty() && s.valid(time.Now()) {
+		return s, nil // there is nothing to refresh with, and nothing amiss
+	}
+	f, err := m.join(s, true)
+	if err != nil {
+		return nil, err
+	}
+	return f.wait(ctx)
+}
+
+// due reports whether the access token is to be refreshed: it has expired, or
+// it soon will.
+func (m *Manager) due(s *Session, now time.Time) bool {
+	left := s.Tokens.AccessExpiresAt.Sub(now)
+	switch {
+	case left <= 0:
+		return true
+	case left > 2*m.o.BeforeExpiry || s.Tokens.Refresh.Empty():
+		return false
+	}
+	// A token that lives shorter than BeforeExpiry would be due all its life.
+	early := min(m.o.BeforeExpiry, s.Tokens.AccessExpiresAt.Sub(s.TokensAt)/2)
+	return left <= early+share(s.ID, early/4)
+}
+
+// valid reports whether the access token holds at now.
+func (s *Session) valid(now time.Time) bool { return now.Before(s.Tokens.AccessExpiresAt) }
+
+// share returns a part of d that is the session's own, the same at each call
+// and on each instance, so that sessions of one moment aren't due in one moment.
+func share(id string, d time.Duration) time.Duration {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(id)) // never fails
+	return d * time.Duration(h.Sum32()%1024) / 1024
+}
+
+// join returns the flight of the session, and starts one if there is none. Only
+// a start counts against the limit of forced refreshes.
+func (m *Manager) join(s *Session, forced bool) (*flight, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if f := m.flights[s.ID]; f != nil {
+		return f, nil
+	}
+	if forced {
+		if wait := m.forced.take(s.ID, time.Now()); wait > 0 {
+			return nil, &TooManyError{RetryAfter: wait}
+		}
+	}
+	f := &flight{m: m, from: s, done: make(chan struct{})}
+	m.flights[s.ID] = f
+	m.work.start(f.run)
+	return f, nil
+}
+
+// leave lets the next request of the session start a flight of its own.
+func (m *Manager) leave(f *flight) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.flights[f.from.ID] == f {
+		delete(m.flights, f.from.ID)
+	}
+}

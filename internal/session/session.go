@@ -1,0 +1,160 @@
+// Package session is what a session is and how it lives: the model and its
+// limits, the [Manager] that creates, loads, refreshes and ends sessions, the
+// [Store] contract, and the sealed record that stores write.
+//
+// It leaves to others: cookies and everything of HTTP (it never imports
+// net/http), the token endpoint's dialect ([Provider] is implemented by oauth),
+// and where records lie (sessionstore).
+//
+// The one invariant: that a session is gone is a fact only the store can state.
+// Whatever keeps the store or the provider from answering never ends a session,
+// and nothing that was running when a session ended brings it back.
+package session
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/oauth"
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+)
+
+var (
+	// ErrNotFound: there is no such session. A fact, whatever the reason: never
+	// made, idle, over its absolute limit, ended.
+	ErrNotFound = errors.New("session not found")
+	// ErrUnavailable: the store could not say. Never a reason to sign anyone out.
+	ErrUnavailable = errors.New("session store unavailable")
+	// ErrConflict: the record changed since it was read.
+	ErrConflict = errors.New("session changed meanwhile")
+)
+
+// Handle is what the browser presents to name its session. To everyone but the
+// store it is opaque bytes, and a credential.
+type Handle = secret.Text
+
+// Session is one snapshot of a session. A Session that a store or the manager
+// returned is shared between requests: never change it, make another.
+type Session struct {
+	// Handle is what the browser must present next time.
+	Handle Handle
+	// ID names the session in lists and logs; useless as a credential.
+	ID string
+	// Generation counts the refreshes; it is also the version that Replace compares.
+	Generation uint64
+
+	Subject   string
+	Username  string
+	UserAgent string
+	Address   string
+
+	CreatedAt time.Time
+	// LastSeen is the last recorded use; recorded at most once in a tenth of the
+	// idle timeout.
+	LastSeen time.Time
+	// ExpiresAt is the absolute limit.
+	ExpiresAt time.Time
+
+	Tokens oauth.Tokens
+	// TokensAt is when the tokens came, at millisecond precision like all times
+	// here. With Tokens.AccessExpiresAt it gives the access token's lifetime.
+	TokensAt time.Time
+	// Bearer and IDBearer are "Bearer " and the access or the ID token, ready for
+	// the upstream (RFC 6750 §2.1). They share their memory with the tokens.
+	Bearer, IDBearer secret.Text
+}
+
+// Over reports whether the session is past its absolute limit at now.
+func (s *Session) Over(now time.Time) bool { return !now.Before(s.ExpiresAt) }
+
+// Listing is the part of s that lists show.
+func (s *Session) Listing() Listing {
+	return Listing{
+		ID: s.ID, Subject: s.Subject, Username: s.Username,
+		UserAgent: s.UserAgent, Address: s.Address,
+		CreatedAt: s.CreatedAt, LastSeen: s.LastSeen, ExpiresAt: s.ExpiresAt,
+	}
+}
+
+// setBearers fills Bearer and IDBearer, and lets the tokens point into them.
+func (s *Session) setBearers() {
+	s.Bearer, s.Tokens.Access = bearer(s.Tokens.Access)
+	s.IDBearer, s.Tokens.ID = bearer(s.Tokens.ID)
+}
+
+func bearer(token secret.Text) (header, same secret.Text) {
+	const scheme = "Bearer "
+	if token.Empty() {
+		return secret.Text{}, secret.Text{}
+	}
+	v := scheme + token.Reveal()
+	return secret.NewText(v), secret.NewText(v[len(scheme):])
+}
+
+// Listing is what may be known of a session without its handle.
+type Listing struct {
+	ID        string
+	Subject   string
+	Username  string
+	UserAgent string
+	Address   string
+	CreatedAt time.Time
+	LastSeen  time.Time
+	ExpiresAt time.Time
+}
+
+// StoreTimeout is how long a store may take to answer a call, its own retries
+// included, before it must say [ErrUnavailable]. It is the contract's figure.
+const StoreTimeout = 2 * time.Second
+
+// Store keeps session records. Absence is a fact and always [ErrNotFound];
+// whatever keeps the store from answering within [StoreTimeout] is
+// [ErrUnavailable], wrapped around its cause; a caller that left is its
+// context's error. No method returns a driver's error bare.
+//
+// The store, not its caller, keeps that time: a timer for each request would
+// cost the stores that need none. Times are kept to the millisecond.
+type Store interface {
+	// Create stores a new session and returns it with Handle and ID set, both
+	// made by the store; a session that is over already is ErrNotFound.
+	Create(ctx context.Context, s *Session) (*Session, error)
+	// Load returns the session of a handle. A handle that the store did not
+	// make, a record that does not open under it, and a session past a limit
+	// are all ErrNotFound.
+	Load(ctx context.Context, h Handle) (*Session, error)
+	// Replace writes s over the record of s.Handle if that record's generation
+	// is s.Generation-1, and returns the stored session (its Handle may have
+	// changed). It never creates: a session deleted meanwhile stays deleted
+	// (ErrNotFound). Another generation is ErrConflict. It leaves the recorded
+	// last use alone.
+	Replace(ctx context.Context, s *Session) (*Session, error)
+	// Touch records a use of the session. It never recreates; a session that is
+	// gone is not an error. It writes nothing but the time, and nothing at all
+	// where a use less than a tenth of the idle timeout older, or a later one, is
+	// on record.
+	Touch(ctx context.Context, h Handle, seen time.Time) error
+	// Delete ends the session of a handle and returns what it was in the same
+	// step, so that no refresh comes between and the refresh token to revoke is
+	// the last one. Absence is no error: it returns nil, as it does for a record
+	// that does not open.
+	Delete(ctx context.Context, h Handle) (*Session, error)
+
+	// List returns the sessions of a subject, newest first; none is an empty list.
+	List(ctx context.Context, subject string) ([]Listing, error)
+	// DeleteID ends a session by its public id. Absence is not an error.
+	DeleteID(ctx context.Context, id string) error
+
+	// Ping asks whether the store answers.
+	Ping(ctx context.Context) error
+	// Close frees what the store holds.
+	Close() error
+}
+
+// Provider is what the manager asks of the identity provider.
+type Provider interface {
+	// Refresh redeems prior's refresh token (oauth.Client.Refresh).
+	Refresh(ctx context.Context, prior oauth.Tokens) (oauth.Tokens, error)
+	// Revoke ends a refresh token at the provider (oauth.Client.Revoke).
+	Revoke(ctx context.Context, refresh secret.Text) error
+}

@@ -1,0 +1,183 @@
+package sessionstore
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/session"
+)
+
+// MemoryOptions of a [Memory] store.
+type MemoryOptions struct {
+	// IdleTimeout is the sessions' idle timeout. At zero every session is over.
+	IdleTimeout time.Duration
+}
+
+// Memory keeps sessions in this process: they end with it, and no other
+// instance knows them. Sessions lie here opened, as whoever can read this
+// process's memory could read their keys as well. Safe for concurrent use.
+type Memory struct {
+	idleTimeout time.Duration
+
+	mu       sync.RWMutex
+	sessions map[string]*session.Session // by handle
+	handles  map[string]string           // id → handle
+	sweep    time.Time                   // when to look for expired ones next
+}
+
+// NewMemory returns an empty store.
+func NewMemory(o MemoryOptions) *Memory {
+	return &Memory{
+		idleTimeout: o.IdleTimeout,
+		sessions:    make(map[string]*session.Session),
+		handles:     make(map[string]string),
+	}
+}
+
+// over reports whether a limit of s has passed.
+func (m *Memory) over(s *session.Session, now time.Time) bool {
+	return s.Over(now) || !now.Before(s.LastSeen.Add(session.IdleLimit(m.idleTimeout)))
+}
+
+// Create implements [session.Store].
+func (m *Memory) Create(_ context.Context, s *session.Session) (*session.Session, error) {
+	now := time.Now()
+	if m.over(s, now) {
+		return nil, session.ErrNotFound
+	}
+	created := *s
+	created.Handle = session.NewHandle()
+	created.ID, _ = session.IDOf(created.Handle)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.forgetExpired(now)
+	m.sessions[created.Handle.Reveal()] = &created
+	m.handles[created.ID] = created.Handle.Reveal()
+	return &created, nil
+}
+
+// forgetExpired looks through all sessions, but no more often than a tenth of
+// the idle timeout: what is over takes room that much longer at most, as long as
+// sessions are made.
+func (m *Memory) forgetExpired(now time.Time) {
+	if now.Before(m.sweep) {
+		return
+	}
+	m.sweep = now.Add(m.idleTimeout / 10)
+	for _, s := range m.sessions {
+		if m.over(s, now) {
+			m.remove(s)
+		}
+	}
+}
+
+func (m *Memory) remove(s *session.Session) {
+	delete(m.sessions, s.Handle.Reveal())
+	delete(m.handles, s.ID)
+}
+
+// Load implements [session.Store]. It copies nothing.
+func (m *Memory) Load(_ context.Context, h session.Handle) (*session.Session, error) {
+	m.mu.RLock()
+	s := m.sessions[h.Reveal()]
+	m.mu.RUnlock()
+	if s == nil || m.over(s, time.Now()) {
+		return nil, session.ErrNotFound
+	}
+	return s, nil
+}
+
+// living returns the session of a handle for a change. The caller holds mu.
+func (m *Memory) living(h session.Handle) *session.Session {
+	s := m.sessions[h.Reveal()]
+	if s == nil || m.over(s, time.Now()) {
+		return nil
+	}
+	return s
+}
+
+// Replace implements [session.Store].
+func (m *Memory) Replace(_ context.Context, s *session.Session) (*session.Session, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	old := m.living(s.Handle)
+	if old == nil {
+		return nil, session.ErrNotFound
+	}
+	if old.Generation != s.Generation-1 {
+		return nil, session.ErrConflict
+	}
+	next := *s
+	next.LastSeen = old.LastSeen
+	m.sessions[next.Handle.Reveal()] = &next
+	return &next, nil
+}
+
+// Touch implements [session.Store].
+func (m *Memory) Touch(_ context.Context, h session.Handle, seen time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	old := m.living(h)
+	if old == nil || seen.Sub(old.LastSeen) < m.idleTimeout/10 {
+		return nil
+	}
+	next := *old
+	next.LastSeen = seen
+	m.sessions[h.Reveal()] = &next
+	return nil
+}
+
+// Delete implements [session.Store].
+func (m *Memory) Delete(_ context.Context, h session.Handle) (*session.Session, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.sessions[h.Reveal()]
+	if s == nil {
+		return nil, nil
+	}
+	m.remove(s)
+	return s, nil
+}
+
+// List implements [session.Store].
+func (m *Memory) List(_ context.Context, subject string) ([]session.Listing, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	now := time.Now()
+	list := []session.Listing{}
+	for _, s := range m.sessions {
+		if s.Subject == subject && !m.over(s, now) {
+			list = append(list, s.Listing())
+		}
+	}
+	newestFirst(list)
+	return list, nil
+}
+
+func newestFirst(list []session.Listing) {
+	slices.SortFunc(list, func(a, b session.Listing) int { return b.CreatedAt.Compare(a.CreatedAt) })
+}
+
+// DeleteID implements [session.Store].
+func (m *Memory) DeleteID(_ context.Context, id string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s := m.sessions[m.handles[id]]; s != nil {
+		m.remove(s)
+	}
+	return nil
+}
+
+// Ping implements [session.Store].
+func (m *Memory) Ping(context.Context) error { return nil }
+
+// Close implements [session.Store]. Every session ends.
+func (m *Memory) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(m.sessions)
+	clear(m.handles)
+	return nil
+}

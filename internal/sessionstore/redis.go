@@ -1,0 +1,221 @@
+package sessionstore
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/gatehouse-auth/gatehouse/internal/session"
+)
+
+// Redis keeps sealed records in Redis or anything that speaks its protocol and
+// runs Lua. Commands used: GET, SET (with KEEPTTL, Redis 6), GETRANGE, SETRANGE,
+// DEL, PEXPIRE, PTTL, ZADD, ZREM, ZRANGE, ZREMRANGEBYSCORE, EVAL, EVALSHA, PING,
+// HELLO or AUTH, SELECT. Safe for concurrent use.
+//
+// Keys, each session's with a hash tag of its own:
+//
+//	gatehouse:s:{id}       the record; expires with the session
+//	gatehouse:u:{subject}  index: the ids of a subject's sessions (index.go)
+//
+// The limits are Redis's own: a record's time to live is the idle limit or what
+// is left to the absolute one, whichever is less. The absolute limit is checked
+// again from the sealed part, where a writer to Redis cannot reach it.
+type Redis struct {
+	client  redis.UniversalClient
+	codec   *session.Codec
+	idle    time.Duration
+	timeout time.Duration
+	observe func(op string, took time.Duration, err error)
+}
+
+var _ session.Store = (*Redis)(nil)
+
+// Ping implements [session.Store].
+func (r *Redis) Ping(ctx context.Context) error {
+	return r.call(ctx, "ping", func(ctx context.Context) error { return r.client.Ping(ctx).Err() })
+}
+
+// Close implements [session.Store].
+func (r *Redis) Close() error {
+	if err := r.client.Close(); err != nil {
+		return fmt.Errorf("close session store: %w", err)
+	}
+	return nil
+}
+
+// call runs one operation under the store's own deadline and sorts its error:
+// the facts of a session as they are, a caller that left as that, all else as
+// an outage with its cause.
+func (r *Redis) call(ctx context.Context, op string, f func(context.Context) error) error {
+	bounded, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
+	began := time.Now()
+	err := f(bounded)
+	switch {
+	case err == nil, errors.Is(err, session.ErrNotFound), errors.Is(err, session.ErrConflict):
+	case errors.Is(ctx.Err(), context.Canceled):
+		err = context.Canceled
+	default:
+		err = fmt.Errorf("%s in redis: %w: %w", op, session.ErrUnavailable, err)
+	}
+	if r.observe != nil {
+		r.observe(op, time.Since(began), err)
+	}
+	return err
+}
+
+func recordKey(id string) string { return "gatehouse:s:{" + id + "}" }
+
+// Create implements [session.Store]. The index entry comes first: an entry
+// without a record means nothing, a record without an entry would be one that
+// no global sign-out finds.
+func (r *Redis) Create(ctx context.Context, s *session.Session) (*session.Session, error) {
+	now := time.Now()
+	ttl := min(session.IdleLimit(r.idle)-now.Sub(s.LastSeen), s.ExpiresAt.Sub(now))
+	if ttl < time.Millisecond {
+		return nil, session.ErrNotFound
+	}
+	created := *s
+	created.Handle = session.NewHandle()
+	created.ID, _ = session.IDOf(created.Handle)
+	record, err := r.codec.Seal(&created)
+	if err != nil {
+		return nil, err
+	}
+	err = r.call(ctx, "create", func(ctx context.Context) error {
+		if err := r.addToIndex(ctx, &created, now); err != nil {
+			return err
+		}
+		return r.client.Set(ctx, recordKey(created.ID), record, ttl).Err()
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &created, nil
+}
+
+// Load implements [session.Store].
+func (r *Redis) Load(ctx context.Context, h session.Handle) (*session.Session, error) {
+	id, ok := session.IDOf(h)
+	if !ok {
+		return nil, session.ErrNotFound
+	}
+	var s *session.Session
+	err := r.call(ctx, "load", func(ctx context.Context) error {
+		record, err := r.client.Get(ctx, recordKey(id)).Bytes()
+		if err != nil {
+			return absent(err)
+		}
+		s, err = r.codec.Open(h, record)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if s.Over(time.Now()) {
+		return nil, session.ErrNotFound
+	}
+	return s, nil
+}
+
+// absent is where the driver's word for "no such key" becomes ours.
+func absent(err error) error {
+	if errors.Is(err, redis.Nil) {
+		return session.ErrNotFound
+	}
+	return err
+}
+
+// Replace implements [session.Store].
+func (r *Redis) Replace(ctx context.Context, s *session.Session) (*session.Session, error) {
+	record, err := r.codec.Seal(s)
+	if err != nil {
+		return nil, err
+	}
+	id, _ := session.IDOf(s.Handle) // Seal has checked it
+	var last string
+	err = r.call(ctx, "replace", func(ctx context.Context) error {
+		expected := binary.BigEndian.AppendUint64(nil, s.Generation-1)
+		last, err = replaceScript.Run(ctx, r.client, []string{recordKey(id)}, expected, record).Text()
+		switch {
+		case err != nil:
+			return err
+		case last == "":
+			return session.ErrNotFound
+		case last == "conflict":
+			return session.ErrConflict
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	next := *s
+	next.LastSeen = time.UnixMilli(int64(binary.BigEndian.Uint64([]byte(last))))
+	return &next, nil
+}
+
+// Touch implements [session.Store].
+func (r *Redis) Touch(ctx context.Context, h session.Handle, seen time.Time) error {
+	id, ok := session.IDOf(h)
+	if !ok {
+		return nil
+	}
+	return r.call(ctx, "touch", func(ctx context.Context) error {
+		at := binary.BigEndian.AppendUint64(nil, uint64(seen.UnixMilli()))
+		return touchScript.Run(ctx, r.client, []string{recordKey(id)},
+			at, (r.idle / 10).Milliseconds(), session.IdleLimit(r.idle).Milliseconds()).Err()
+	})
+}
+
+// Delete implements [session.Store].
+func (r *Redis) Delete(ctx context.Context, h session.Handle) (*session.Session, error) {
+	id, ok := session.IDOf(h)
+	if !ok {
+		return nil, nil
+	}
+	record, err := r.take(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	s, err := r.codec.Open(h, record)
+	if err != nil {
+		return nil, nil // there was none, or none that this handle opens
+	}
+	return s, nil
+}
+
+// DeleteID implements [session.Store].
+func (r *Redis) DeleteID(ctx context.Context, id string) error {
+	if !session.IsID(id) {
+		return nil
+	}
+	_, err := r.take(ctx, id)
+	return err
+}
+
+// take deletes a record, then its index entry, and returns the record; nil if
+// there was none. The record is what counts: an entry that stays means nothing.
+func (r *Redis) take(ctx context.Context, id string) ([]byte, error) {
+	var record []byte
+	err := r.call(ctx, "delete", func(ctx context.Context) error {
+		text, err := deleteScript.Run(ctx, r.client, []string{recordKey(id)}).Text()
+		if errors.Is(err, redis.Nil) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		record = []byte(text)
+		if l, err := r.codec.OpenListing(id, record); err == nil {
+			_ = r.removeFromIndex(ctx, l.Subject, member(l.ID, l.CreatedAt))
+		}
+		return nil
+	})
+	return record, err
+}

@@ -1,0 +1,62 @@
+package sessionstore_test
+
+import (
+	"crypto/tls"
+	"testing"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/redistest"
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/session"
+	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
+	"github.com/gatehouse-auth/gatehouse/internal/sessionstore/storetest"
+)
+
+func newRing(t testing.TB, key byte) *secret.Ring {
+	t.Helper()
+	k := make([]byte, secret.KeySize)
+	k[0] = key
+	ring, err := secret.NewRing(k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ring
+}
+
+// openRedis returns a store on server.
+func openRedis(t testing.TB, server *redistest.Server, idle time.Duration) *sessionstore.Redis {
+	t.Helper()
+	o := sessionstore.RedisOptions{URL: server.URL, Ring: newRing(t, 1), IdleTimeout: idle}
+	if server.Roots != nil {
+		o.TLS = &tls.Config{RootCAs: server.Roots, MinVersion: tls.VersionTLS12}
+	}
+	st, err := sessionstore.NewRedis(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = st.Close() })
+	return st
+}
+
+// leastRules are all that a store's ACL user needs.
+const leastRules = "~gatehouse:* +@connection +get +set +getrange +setrange +del +pexpire +pttl " +
+	"+zadd +zrem +zrange +zremrangebyscore +eval +evalsha"
+
+func TestRedis(t *testing.T) {
+	for name, o := range map[string]redistest.Options{
+		"plain":                               {},
+		"password":                            {Password: "p&ss/w:rd"},
+		"acl_user_with_no_more_than_it_needs": {User: "gateway", Password: "p@ss#word", Rules: leastRules},
+		"tls":                                 {TLS: true, Password: "password"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := redistest.Start(t, o)
+			storetest.Run(t, func(t *testing.T, idle time.Duration) session.Store {
+				if err := server.Client().FlushAll(t.Context()).Err(); err != nil {
+					t.Fatal(err)
+				}
+				return openRedis(t, server, idle)
+			})
+		})
+	}
+}
