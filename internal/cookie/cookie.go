@@ -1,0 +1,166 @@
+// Package cookie owns the two cookies of the gateway: the session cookie, which
+// carries a handle, and the login cookie, which binds a browser while it logs
+// in or out. It knows names, attributes, sealing (gorilla/securecookie) and
+// clearing; what a handle means is the store's business. The one invariant: a
+// cookie that does not open, and one that comes twice, counts as absent.
+package cookie
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gorilla/securecookie"
+
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+)
+
+// maxSize is what browsers keep of a cookie, name and value together
+// (RFC 6265bis §5.6).
+const maxSize = 4096
+
+// Options shape the cookies.
+type Options struct {
+	Name     string // replaces "gatehouse"
+	Domain   string // of the session cookie; empty: host-only
+	SameSite string // lax (default), strict, none
+	// Secure is set on https. Without it, which is for loopback, the names carry
+	// no prefix.
+	Secure bool
+	// Persistent makes the session cookie survive the browser's end.
+	Persistent bool
+	// MaxAge is the longest life of a session cookie: the absolute timeout.
+	MaxAge time.Duration
+	Ring   *secret.Ring
+}
+
+// Jar writes and reads the cookies. Safe for concurrent use.
+type Jar struct {
+	opts          Options
+	sameSite      http.SameSite
+	session       string
+	login         string
+	sessionCodecs []securecookie.Codec
+	loginCodecs   []securecookie.Codec
+}
+
+// New builds a Jar.
+func New(o Options) (*Jar, error) {
+	if o.Ring == nil {
+		return nil, fmt.Errorf("cookie: no key ring")
+	}
+	name := fullName(o)
+	j := &Jar{opts: o, session: name, login: name + "-login", sameSite: http.SameSiteLaxMode}
+	switch o.SameSite {
+	case "strict":
+		j.sameSite = http.SameSiteStrictMode
+	case "none":
+		j.sameSite = http.SameSiteNoneMode
+	}
+	j.sessionCodecs = codecs(o.Ring, "session cookie", int(o.MaxAge/time.Second))
+	j.loginCodecs = codecs(o.Ring, "login cookie", 0)
+	return j, nil
+}
+
+// fullName puts the prefix before the name that makes browsers refuse the
+// cookie from anyone but this host over https: __Host-Http- (RFC 10017
+// §6.1.3.2), or __Secure- where a domain rules that out.
+func fullName(o Options) string {
+	name := o.Name
+	if name == "" {
+		name = "gatehouse"
+	}
+	switch {
+	case !o.Secure:
+		return name
+	case o.Domain != "":
+		return "__Secure-" + name
+	default:
+		return "__Host-Http-" + name
+	}
+}
+
+// codecs makes one codec for each key of the ring, in ring order: the first
+// seals, all open. A maxAge of 0 sets no limit.
+func codecs(ring *secret.Ring, label string, maxAge int) []securecookie.Codec {
+	macs, blocks := ring.Derive(label+" mac", 32), ring.Derive(label+" encryption", 32)
+	out := make([]securecookie.Codec, len(macs))
+	for i := range macs {
+		out[i] = securecookie.New(macs[i], blocks[i]).
+			SetSerializer(securecookie.NopEncoder{}).MaxAge(maxAge).MaxLength(maxSize)
+	}
+	return out
+}
+
+// Names are the cookies' names, which never reach an upstream nor come from one.
+func (j *Jar) Names() []string { return []string{j.session, j.login} }
+
+// Strict reports whether the session cookie is SameSite=Strict, so that it is
+// missing on the way back from the user pool.
+func (j *Jar) Strict() bool { return j.sameSite == http.SameSiteStrictMode }
+
+// Session returns the handle that the request carries; the empty one if none
+// that opens came.
+func (j *Jar) Session(r *http.Request) secret.Text {
+	value, ok := only(r, j.session)
+	if !ok {
+		return secret.Text{}
+	}
+	var handle []byte
+	if err := securecookie.DecodeMulti(j.session, value, &handle, j.sessionCodecs...); err != nil {
+		return secret.Text{}
+	}
+	return secret.NewText(string(handle))
+}
+
+// SetSession gives the browser a handle.
+func (j *Jar) SetSession(w http.ResponseWriter, handle secret.Text) error {
+	value, err := securecookie.EncodeMulti(j.session, []byte(handle.Reveal()), j.sessionCodecs...)
+	if err != nil {
+		return fmt.Errorf("seal session cookie: %w", err)
+	}
+	c := j.sessionCookie(value)
+	if j.opts.Persistent {
+		c.MaxAge = int(j.opts.MaxAge / time.Second)
+	}
+	http.SetCookie(w, c)
+	return nil
+}
+
+// ClearSession takes the session cookie away. Only a sign-out calls it: a stale
+// cookie is harmless, and clearing it races with a login in another tab.
+func (j *Jar) ClearSession(w http.ResponseWriter) {
+	c := j.sessionCookie("")
+	c.MaxAge = -1
+	http.SetCookie(w, c)
+}
+
+func (j *Jar) sessionCookie(value string) *http.Cookie {
+	return &http.Cookie{
+		Name: j.session, Value: value, Path: "/", Domain: j.opts.Domain,
+		Secure: j.opts.Secure, HttpOnly: true, SameSite: j.sameSite,
+	}
+}
+
+// only returns the value of the request's one cookie of that name. Two of them
+// are none: a sibling subdomain may have planted the other ("cookie tossing").
+// The header is scanned, not parsed: no allocation, and no leniency about
+// spaces before "=" or quotes, which browsers never send for our cookies.
+func only(r *http.Request, name string) (value string, ok bool) {
+	for _, line := range r.Header["Cookie"] {
+		for line != "" {
+			var pair string
+			pair, line, _ = strings.Cut(line, ";")
+			pair = strings.TrimLeft(pair, " \t")
+			if len(pair) <= len(name) || pair[len(name)] != '=' || pair[:len(name)] != name {
+				continue
+			}
+			if ok {
+				return "", false
+			}
+			value, ok = strings.TrimRight(pair[len(name)+1:], " \t"), true
+		}
+	}
+	return value, ok && value != ""
+}

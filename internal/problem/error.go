@@ -1,0 +1,35 @@
+package problem
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// Error says that this request is wrong, or cannot be served now, in words meant
+// for the caller. Status, Code and Public are answered; Err is logged only.
+type Error struct {
+	Status int
+	// Code is the stable, machine-readable name of the problem, snake_case.
+	Code string
+	// Public is the detail text of the answer. It never holds an internal error's
+	// text, nor anything from the request unescaped.
+	Public string
+	// Err is the cause, for the log; may be nil.
+	Err error
+	// RetryAfter, if positive, becomes the Retry-After header, in whole seconds.
+	RetryAfter time.Duration
+	// Header holds further headers of the answer, such as Allow; may be nil.
+	Header http.Header
+}
+
+// Error implements error; the text is for logs.
+func (e *Error) Error() string {
+	if e.Err != nil {
+		return fmt.Sprintf("%s: %v", e.Code, e.Err)
+	}
+	return e.Code
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }

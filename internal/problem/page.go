@@ -1,0 +1,90 @@
+package problem
+
+import (
+	"net/http"
+
+	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
+	"github.com/gatehouse-auth/gatehouse/web"
+)
+
+// WritePage answers with one of the gateway's own pages. formAction names the
+// origins, besides the own one, that a form of the page may lead to.
+func WritePage(w http.ResponseWriter, status int, page web.Page, formAction ...string) error {
+	body, err := page.Render()
+	if err != nil {
+		return err
+	}
+	writeHTML(w, status, body, web.CSP(formAction...))
+	return nil
+}
+
+func writeHTML(w http.ResponseWriter, status int, body []byte, csp string) {
+	h := w.Header()
+	OwnHeaders(h)
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", csp)
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // a client that left cannot be told
+}
+
+// page answers a navigation. The page of a 401 may be seen in a frame of the
+// own origin, because that is where it is asked for; its link leaves the frame.
+func (p *Renderer) page(w http.ResponseWriter, r *http.Request, ev *telemetry.Event, e *Error) {
+	page := web.Page{
+		Heading: heading(e.Status), Text: e.Public,
+		Code: e.Code, RequestID: ev.RequestID, Action: p.wayOn(r, e),
+	}
+	csp := web.CSP()
+	if e.Status == http.StatusUnauthorized {
+		csp = web.FramedCSP()
+	}
+	body, err := page.Render()
+	if err != nil { // an address in the action that no page may lead to
+		page.Action = nil
+		if body, err = page.Render(); err != nil {
+			p.document(w, ev, e)
+			return
+		}
+	}
+	writeHTML(w, e.Status, body, csp)
+}
+
+// wayOn is what a reader of the page can do next.
+func (p *Renderer) wayOn(r *http.Request, e *Error) *web.Action {
+	switch {
+	case e.Status == http.StatusUnauthorized && r.Method == http.MethodGet:
+		return &web.Action{Label: "Sign in", Href: p.loginURL(r), Top: true}
+	case e.Status == http.StatusUnauthorized:
+		return &web.Action{Label: "Sign in", Href: p.opts.LoginPath, Top: true}
+	case e.Status >= 500 && r.Method == http.MethodGet:
+		if again := p.opts.ReturnTo.Request(r.URL.EscapedPath(), r.URL.RawQuery); !again.IsZero() {
+			return &web.Action{Label: "Try again", Href: again.String()}
+		}
+	}
+	return &web.Action{Label: "Go to the start page", Href: "/"}
+}
+
+func heading(status int) string {
+	switch status {
+	case http.StatusUnauthorized:
+		return "Please sign in"
+	case http.StatusForbidden:
+		return "Not allowed"
+	case http.StatusNotFound:
+		return "Page not found"
+	case http.StatusMethodNotAllowed:
+		return "This address does not take that"
+	case http.StatusMisdirectedRequest:
+		return "Wrong host"
+	case http.StatusBadGateway:
+		return "Something behind this site failed"
+	case http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return "Try again in a moment"
+	}
+	if status >= 500 {
+		return "Something went wrong"
+	}
+	return "This request cannot be served"
+}

@@ -1,0 +1,187 @@
+// Package problem is the only place where an error becomes an answer: kind to
+// status, code, public text, page or JSON (RFC 9457), and log level. What the
+// errors mean is decided where they arise. The one invariant: no answer holds
+// the text of an internal error, and none clears a cookie.
+package problem
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/fetchmeta"
+	"github.com/gatehouse-auth/gatehouse/internal/oauth"
+	"github.com/gatehouse-auth/gatehouse/internal/returnto"
+	"github.com/gatehouse-auth/gatehouse/internal/session"
+	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
+)
+
+// StatusClientGone is logged, never sent, for a client that left before its answer.
+const StatusClientGone = 499
+
+// Options of a Renderer.
+type Options struct {
+	// LoginPath is the path of the login endpoint, such as /auth/login.
+	LoginPath string
+	// ReturnTo turns the request's own target into a return address.
+	ReturnTo returnto.Policy
+	// Metrics counts problems; may be nil.
+	Metrics *telemetry.Metrics
+}
+
+// Renderer turns errors into answers. Safe for concurrent use.
+type Renderer struct{ opts Options }
+
+// NewRenderer builds a Renderer.
+func NewRenderer(o Options) *Renderer { return &Renderer{opts: o} }
+
+// Unauthenticated is the 401 of the gateway's own endpoints. Routes return
+// session.ErrNotFound instead, which sends a login navigation to log in.
+func Unauthenticated() error {
+	return &Error{Status: http.StatusUnauthorized, Code: "unauthenticated", Public: "There is no session. Sign in first."}
+}
+
+// Render answers with err and records it on the event.
+func (p *Renderer) Render(w http.ResponseWriter, r *http.Request, ev *telemetry.Event, err error) {
+	if clientGone(r, err) {
+		ev.Status, ev.Code = StatusClientGone, "client_gone"
+		return
+	}
+	e, level := classify(err)
+	ev.Code, ev.Err, ev.Level = e.Code, e.Err, level
+	p.count(e, ev)
+	h := w.Header()
+	OwnHeaders(h)
+	if e.Status == http.StatusUnauthorized && errors.Is(err, session.ErrNotFound) && fetchmeta.LoginNavigation(r) {
+		// The answer depends on what kind of request asked.
+		h.Set("Location", p.loginURL(r))
+		w.WriteHeader(http.StatusFound)
+		return
+	}
+	for name, values := range e.Header {
+		h[name] = values
+	}
+	SetRetryAfter(h, e)
+	if fetchmeta.Navigation(r) {
+		p.page(w, r, ev, e)
+		return
+	}
+	p.document(w, ev, e)
+}
+
+// Describe returns what the answer to err would say, for a handler with a page
+// of its own.
+func Describe(err error) (status int, code, public string) {
+	e, _ := classify(err)
+	return e.Status, e.Code, e.Public
+}
+
+// SetRetryAfter sets the header of that name if err has one (RFC 9110 §10.2.3).
+func SetRetryAfter(h http.Header, err error) {
+	if e, _ := classify(err); e.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
+	}
+}
+
+// OwnHeaders marks an answer as the gateway's own and keeps it out of every cache.
+func OwnHeaders(h http.Header) {
+	h.Set("X-Gatehouse", "1")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+}
+
+func clientGone(r *http.Request, err error) bool {
+	return r.Context().Err() != nil && errors.Is(err, context.Canceled)
+}
+
+// classify finds the answer to err. The order matters: what could not be asked
+// comes before what was found.
+func classify(err error) (*Error, slog.Level) {
+	var e *Error
+	switch {
+	case errors.As(err, &e):
+		return e, levelOf(e.Status)
+	case errors.Is(err, session.ErrUnavailable):
+		return &Error{Status: 503, Code: "store_unavailable", Err: err, RetryAfter: 2 * time.Second,
+			Public: "The session store does not answer. Nobody is signed out; try again shortly."}, slog.LevelError
+	case errors.Is(err, session.ErrConflict):
+		return &Error{Status: 503, Code: "session_busy", Err: err, RetryAfter: time.Second,
+			Public: "The session is changing. Try again."}, slog.LevelWarn
+	case errors.Is(err, session.ErrNotFound), errors.Is(err, oauth.ErrGrantRevoked):
+		return &Error{Status: 401, Code: "unauthenticated", Err: err,
+			Public: "There is no session. Sign in first."}, slog.LevelInfo
+	case errors.Is(err, oauth.ErrMisconfigured):
+		return &Error{Status: 502, Code: "misconfigured", Err: err,
+			Public: "The sign-in service refuses this gateway. Its operator must mend that."}, slog.LevelError
+	case errors.Is(err, oauth.ErrInvalidToken):
+		return &Error{Status: 502, Code: "invalid_token", Err: err,
+			Public: "The sign-in service sent a token that does not verify."}, slog.LevelError
+	case errors.Is(err, oauth.ErrUnavailable):
+		return &Error{Status: 503, Code: "idp_unavailable", Err: err, RetryAfter: 5 * time.Second,
+			Public: "The sign-in service does not answer. Try again shortly."}, slog.LevelWarn
+	default:
+		return &Error{Status: 500, Code: "internal", Err: err,
+			Public: "Something went wrong inside the gateway."}, slog.LevelError
+	}
+}
+
+func levelOf(status int) slog.Level {
+	if status >= 500 {
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}
+
+func (p *Renderer) count(e *Error, ev *telemetry.Event) {
+	if p.opts.Metrics == nil {
+		return
+	}
+	p.opts.Metrics.Problem(e.Code)
+	if e.Code == "misconfigured" {
+		p.opts.Metrics.Misconfigured(ev.Route)
+	}
+}
+
+// loginURL is the login with the way back to the page that was asked for.
+func (p *Renderer) loginURL(r *http.Request) string {
+	back := p.opts.ReturnTo.Request(r.URL.EscapedPath(), r.URL.RawQuery)
+	if back.IsZero() {
+		return p.opts.LoginPath
+	}
+	return p.opts.LoginPath + "?return_to=" + url.QueryEscape(back.String())
+}
+
+// document is the answer to a call (RFC 9457 §3.1; code, requestId and loginUrl
+// are extension members).
+type document struct {
+	Type      string `json:"type"`
+	Title     string `json:"title"`
+	Status    int    `json:"status"`
+	Detail    string `json:"detail,omitempty"`
+	Code      string `json:"code"`
+	RequestID string `json:"requestId"`
+	LoginURL  string `json:"loginUrl,omitempty"`
+}
+
+func (p *Renderer) document(w http.ResponseWriter, ev *telemetry.Event, e *Error) {
+	d := document{
+		Type: "about:blank", Title: http.StatusText(e.Status), Status: e.Status,
+		Detail: e.Public, Code: e.Code, RequestID: ev.RequestID,
+	}
+	if e.Status == http.StatusUnauthorized {
+		d.LoginURL = p.opts.LoginPath
+	}
+	body, err := json.Marshal(d)
+	if err != nil {
+		body = []byte(`{"type":"about:blank","title":"Internal Server Error","status":500,"code":"internal"}`)
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(e.Status)
+	_, _ = w.Write(append(body, '\n')) // a client that left cannot be told
+}

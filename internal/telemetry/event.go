@@ -1,0 +1,63 @@
+package telemetry
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// Event is the one record of a request. The outermost handler makes it, whoever
+// knows something fills it in, and it is logged once, at the end.
+type Event struct {
+	RequestID string
+	Start     time.Time
+	Method    string
+	Host      string
+	Path      string // without the query, which may hold codes and states
+	Route     string // the pattern or route prefix that matched
+	Client    string // address of the caller
+	Status    int
+	Bytes     int64
+	Session   string // public id of the session
+	Subject   string
+	Code      string // problem code, if the answer was a problem
+	Err       error  // cause, if there was one
+	Level     slog.Level
+	Upstream  string
+	// UpstreamTime runs until the upstream's response header; zero if none was asked.
+	UpstreamTime time.Duration
+	Refresh      string // outcome of a token refresh that this request waited for
+	Note         string // what else an operator should know
+}
+
+// Log writes the event as one line. Empty fields are left out.
+func (e *Event) Log(ctx context.Context, l *slog.Logger) {
+	if !l.Enabled(ctx, e.Level) {
+		return
+	}
+	attrs := make([]slog.Attr, 0, 18)
+	attrs = append(attrs,
+		slog.String("requestId", e.RequestID),
+		slog.String("method", e.Method),
+		slog.String("host", e.Host),
+		slog.String("path", e.Path),
+		slog.Int("status", e.Status),
+		slog.Int64("bytes", e.Bytes),
+		slog.Float64("ms", float64(time.Since(e.Start).Microseconds())/1000),
+	)
+	for _, a := range [...]struct{ key, value string }{
+		{"route", e.Route}, {"client", e.Client}, {"session", e.Session}, {"subject", e.Subject},
+		{"code", e.Code}, {"upstream", e.Upstream}, {"refresh", e.Refresh}, {"note", e.Note},
+	} {
+		if a.value != "" {
+			attrs = append(attrs, slog.String(a.key, a.value))
+		}
+	}
+	if e.UpstreamTime > 0 {
+		attrs = append(attrs, slog.Float64("upstreamMs", float64(e.UpstreamTime.Microseconds())/1000))
+	}
+	if e.Err != nil {
+		attrs = append(attrs, slog.String("error", e.Err.Error()))
+	}
+	l.LogAttrs(ctx, e.Level, "request", attrs...)
+}

@@ -1,0 +1,109 @@
+package telemetry
+
+import (
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Metrics are the gateway's own figures and Go's, on a registry of their own.
+type Metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.CounterVec
+	latency  *prometheus.HistogramVec
+	problems *prometheus.CounterVec
+	logins   *prometheus.CounterVec
+	refresh  *prometheus.HistogramVec
+	revoke   *prometheus.CounterVec
+	alarms   *prometheus.CounterVec
+}
+
+// NewMetrics registers everything. Version is the build's.
+func NewMetrics(version string) *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gatehouse_requests_total", Help: "Requests answered, by route and class of status.",
+		}, []string{"route", "status"}),
+		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "gatehouse_request_duration_seconds", Help: "Time from a request's arrival to the end of its answer.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}, []string{"route"}),
+		problems: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gatehouse_problems_total", Help: "Answers that were a problem, by its code.",
+		}, []string{"code"}),
+		logins: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gatehouse_logins_total", Help: "Returns from the user pool, by outcome.",
+		}, []string{"outcome"}),
+		refresh: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "gatehouse_refresh_duration_seconds", Help: "Token refreshes, by outcome.",
+			Buckets: []float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}, []string{"outcome"}),
+		revoke: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gatehouse_revocations_total", Help: "Refresh tokens revoked at the user pool after a session's end, by outcome.",
+		}, []string{"outcome"}),
+		alarms: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gatehouse_misconfigured_total", Help: "Refusals by the user pool that an operator must mend, by where they happened.",
+		}, []string{"where"}),
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "gatehouse_build_info", Help: "Always 1; the labels tell the build.",
+		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
+	})
+	build.Set(1)
+	m.registry.MustRegister(m.requests, m.latency, m.problems, m.logins, m.refresh, m.revoke, m.alarms, build,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Handler serves the metrics in Prometheus' text format.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// RouteMetrics are one route's children, resolved once so that a request pays
+// for no label lookup.
+type RouteMetrics struct {
+	latency prometheus.Observer
+	status  [6]prometheus.Counter
+}
+
+// Route resolves the children of one route.
+func (m *Metrics) Route(route string) *RouteMetrics {
+	rm := &RouteMetrics{latency: m.latency.WithLabelValues(route)}
+	for i, class := range [...]string{"none", "1xx", "2xx", "3xx", "4xx", "5xx"} {
+		rm.status[i] = m.requests.WithLabelValues(route, class)
+	}
+	return rm
+}
+
+// Observe counts one answer. A status of 0 is a client that left before one.
+func (rm *RouteMetrics) Observe(status int, took time.Duration) {
+	class := status / 100
+	if class < 0 || class >= len(rm.status) {
+		class = 0
+	}
+	rm.status[class].Inc()
+	rm.latency.Observe(took.Seconds())
+}
+
+// Problem counts an answer that was a problem.
+func (m *Metrics) Problem(code string) { m.problems.WithLabelValues(code).Inc() }
+
+// Login counts a return from the user pool.
+func (m *Metrics) Login(outcome string) { m.logins.WithLabelValues(outcome).Inc() }
+
+// Refresh counts a token refresh.
+func (m *Metrics) Refresh(outcome string, took time.Duration) {
+	m.refresh.WithLabelValues(outcome).Observe(took.Seconds())
+}
+
+// Revoke counts an attempt to revoke a refresh token.
+func (m *Metrics) Revoke(outcome string) { m.revoke.WithLabelValues(outcome).Inc() }
+
+// Misconfigured counts a refusal that an operator must mend.
+func (m *Metrics) Misconfigured(where string) { m.alarms.WithLabelValues(where).Inc() }

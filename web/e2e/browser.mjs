@@ -1,0 +1,59 @@
+// Real Chromium, headless, with nothing of its own on the network.
+
+import { mkdir } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+
+const screenshots = fileURLToPath(new URL('./screenshots/', import.meta.url));
+
+/**
+ * @param {string} proxy address of the proxy all traffic goes through, loopback too
+ * @returns {Promise<import('playwright-core').Browser>}
+ */
+export function launch(proxy) {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
+    proxy: { server: proxy, bypass: '<-loopback>' },
+    args: [
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  });
+}
+
+/**
+ * Takes pictures of the page as it stands: light, dark, and on a small phone.
+ * @param {import('playwright-core').Page} page
+ * @param {string} name
+ */
+export async function picture(page, name) {
+  await mkdir(screenshots, { recursive: true });
+  const size = page.viewportSize() ?? { width: 1000, height: 700 };
+  for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
+    await page.emulateMedia({ colorScheme });
+    for (const width of [size.width, 360]) {
+      await page.setViewportSize({ width, height: size.height });
+      await page.screenshot({ path: `${screenshots}${name}-${colorScheme}-${width}.png`, fullPage: true });
+    }
+  }
+  await page.emulateMedia({ colorScheme: null });
+  await page.setViewportSize(size);
+}
+
+/**
+ * Wraps a test's error with what was on the screen, and takes a picture of it.
+ * @param {import('playwright-core').Page} page
+ * @param {Error} err
+ */
+export async function failure(page, err) {
+  await mkdir(screenshots, { recursive: true });
+  await page.screenshot({ path: `${screenshots}failed.png` }).catch(() => {});
+  const text = await page.innerText('body').catch(() => '');
+  return new Error(`at ${page.url().split('?')[0]}\n${text.slice(0, 800)}\n${err.stack}`, { cause: err });
+}

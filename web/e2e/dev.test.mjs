@@ -1,0 +1,284 @@
+// What a person sees of `gateway dev`, in real Chromium: signing in and out in
+// every way the demo page offers, and that no token ever reaches the browser.
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import http from 'node:http';
+import { after, before, describe, it } from 'node:test';
+import { launch, picture } from './browser.mjs';
+import { startDev } from './gateway.mjs';
+import { Visit, tabTo, user } from './visit.mjs';
+import { Wire, tokensIn } from './wire.mjs';
+
+/** @typedef {import('playwright-core').Page} Page */
+
+describe('gateway dev', { timeout: 300_000 }, () => {
+  const wire = new Wire();
+  /** Hosts that pages asked for. @type {Set<string>} */
+  const hosts = new Set();
+  /** @type {import('./gateway.mjs').Gateway} */
+  let gateway;
+  /** @type {import('playwright-core').Browser} */
+  let browser;
+
+  before(async () => {
+    gateway = await startDev();
+    browser = await launch(await wire.start());
+  });
+  after(async () => {
+    await browser?.close();
+    wire.stop();
+    await gateway?.stop();
+  });
+
+  /** @param {(visit: Visit) => Promise<void>} test */
+  const fresh = (test) => async () => {
+    const visit = await Visit.start(browser, gateway);
+    visit.context.on('request', (request) => {
+      const { protocol, hostname } = new URL(request.url());
+      if (protocol !== 'data:') hosts.add(hostname);
+    });
+    await visit.run(test);
+  };
+
+  it('shows a stranger the way in, and the API refuses him', fresh(async (visit) => {
+    const { page } = visit;
+    await visit.openDemo();
+    const { status, body } = await visit.callAPI();
+    assert.equal(status, 401);
+    assert.equal(body.status, 401);
+    assert.equal(body.code, 'unauthenticated');
+    assert.match(body.loginUrl, /\/auth\/login/);
+    await picture(page, 'demo-signed-out');
+  }));
+
+  it('signs in, calls the API, refreshes, signs out, and asks to log in again', fresh(async (visit) => {
+    const { page } = visit;
+    await visit.openDemo();
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+    await visit.atHostedPages();
+    await picture(page, 'hosted-sign-in');
+    await visit.fillIn();
+    await visit.status('Signed in');
+    assert.equal(new URL(page.url()).origin, gateway.url);
+    assert.equal(new URL(page.url()).search, '', 'the callback left something in the address');
+    await page.locator('#username', { hasText: /\S/ }).waitFor();
+    await page.locator('#email', { hasText: user.name }).waitFor();
+
+    const { status, body } = await visit.callAPI();
+    assert.equal(status, 200);
+    assert.ok(body.subject, 'the API saw no subject');
+    assert.match(body.headers.Authorization, /^Bearer ey… \(\d+ characters\)$/);
+    assert.ok(!/gatehouse/i.test(body.headers.Cookie ?? ''), "the API saw the gateway's cookie");
+    await picture(page, 'demo-signed-in');
+    assert.deepEqual(await visit.readable(), { local: {}, session: {}, cookie: '' });
+
+    const generation = await visit.generation();
+    await page.getByRole('button', { name: 'Refresh tokens' }).click();
+    await page.locator('#generation', { hasText: new RegExp(`^${generation + 1}$`) }).waitFor();
+    assert.equal((await visit.callAPI()).status, 200);
+
+    const hops = visit.follow();
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await visit.status('Signed out');
+    assert.ok(hops.some((url) => url.startsWith(`${gateway.hosted}/logout?`)), `no hop over the user pool: ${hops}`);
+    assert.ok(hops.some((url) => url.startsWith(`${gateway.url}/auth/signed-out`)), `no way back: ${hops}`);
+    assert.equal((await visit.callAPI()).status, 401);
+
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+    await visit.atHostedPages();
+    await page.locator('input[name=password]:visible').waitFor();
+  }));
+
+  it('shows no signed-in page to the back button after a sign-out', fresh(async (visit) => {
+    const { page } = visit;
+    await visit.signIn();
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await visit.status('Signed out');
+    await page.goBack();
+    await visit.status('Signed out');
+  }));
+
+  it('signs in five tabs that a fresh browser opened at once', fresh(async (visit) => {
+    // The user pool's form protection is a cookie as well, and a race of its own.
+    // Let it be settled, and the browser be fresh for the gateway only.
+    await visit.page.goto(`${gateway.url}/auth/login`);
+    await visit.atHostedPages();
+    await visit.context.clearCookies({ domain: 'localhost' });
+
+    const tabs = await Promise.all([1, 2, 3, 4, 5].map(async (n) => ({ n, tab: await visit.tab() })));
+    assert.deepEqual(await visit.context.cookies(gateway.url), []);
+    await Promise.all(tabs.map(({ n, tab }) => tab.page.goto(`${gateway.url}/api/hello?tab=${n}`)));
+    for (const { n, tab } of tabs) {
+      await tab.page.bringToFront();
+      await tab.fillIn();
+      await tab.page.waitForURL(`${gateway.url}/api/hello?tab=${n}`);
+      assert.ok(JSON.parse(await tab.page.innerText('body')).subject, `tab ${n} is not signed in`);
+    }
+    const cookies = await visit.context.cookies(gateway.url);
+    assert.ok(cookies.some(({ name }) => name === `gatehouse-${gateway.port}`), 'the session cookie is missing');
+    assert.ok(cookies.length <= 2, `five logins left ${cookies.length} cookies`);
+    assert.ok(cookies.every((cookie) => cookie.httpOnly), 'a script could read a cookie');
+  }));
+
+  for (const provider of ['Google', 'CorpSAML']) {
+    it(`signs in with ${provider} from the demo page`, fresh(async (visit) => {
+    const { page } = visit;
+      await visit.openDemo();
+      await page.getByRole('button', { name: `Continue with ${provider}` }).click();
+      await visit.atHostedPages();
+      await picture(page, `provider-${provider}`);
+      await page.getByRole('button', { name: /^Continue as/ }).first().click();
+      await visit.status('Signed in');
+      await page.locator('#username', { hasText: new RegExp(`^${provider}_`, 'i') }).waitFor();
+    }));
+  }
+
+  it("signs in with Google from the user pool's page", fresh(async (visit) => {
+    const { page } = visit;
+    await visit.openDemo();
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+    await visit.atHostedPages();
+    await page.getByText('Continue with Google').click();
+    await page.getByRole('button', { name: /^Continue as/ }).first().click();
+    await visit.status('Signed in');
+  }));
+
+  it('offers a way on to whoever cancels at the provider', fresh(async (visit) => {
+    const { page } = visit;
+    await visit.openDemo();
+    await page.getByRole('button', { name: 'Continue with Google' }).click();
+    await visit.atHostedPages();
+    await page.getByText(/^(Cancel|Deny)/).first().click();
+    await page.waitForURL((url) => url.origin === gateway.url);
+    await page.locator('h1').waitFor();
+    await picture(page, 'cancelled');
+    await page.locator('main a').first().click();
+    await page.waitForURL((url) => url.origin === gateway.hosted || url.pathname === '/');
+  }));
+
+  it('takes a broken callback to a page with a way on', fresh(async (visit) => {
+    const { page } = visit;
+    const response = await page.goto(`${gateway.url}/auth/callback?code=x&state=%3Cscript%3E`);
+    assert.equal(response?.status(), 400);
+    await picture(page, 'callback-broken');
+    assert.ok(!(await page.content()).includes('%3Cscript') && !(await page.content()).includes('<script'));
+    await page.locator('main a').first().click();
+    await page.waitForURL((url) => url.origin === gateway.hosted || url.pathname === '/');
+  }));
+
+  it('needs no mouse', fresh(async (visit) => {
+    const { page } = visit;
+    await visit.openDemo();
+    await tabTo(page, 'button.primary[data-login]');
+    const outline = await page.evaluate(() => getComputedStyle(/** @type {Element} */ (document.activeElement)).outlineStyle);
+    assert.notEqual(outline, 'none', 'the focus cannot be seen');
+    await page.keyboard.press('Enter');
+    await visit.atHostedPages();
+    await tabTo(page, 'input[name=username]');
+    await page.keyboard.type(user.name);
+    await tabTo(page, 'input[name=password]');
+    await page.keyboard.type(user.password);
+    await page.keyboard.press('Enter');
+    await visit.status('Signed in');
+    await tabTo(page, '#sign-out');
+    await page.keyboard.press('Enter');
+    await visit.status('Signed out');
+  }));
+
+  it('has a logout page that ends nothing until its button is pressed', fresh(async (visit) => {
+    const { page } = visit;
+    await visit.signIn();
+    await page.goto(`${gateway.url}/auth/logout`);
+    assert.equal(await page.locator('button, a').count(), 1);
+    await picture(page, 'logout');
+    await visit.openDemo('Signed in');
+    await page.goto(`${gateway.url}/auth/logout`);
+    await page.getByRole('button').click();
+    await visit.status('Signed out');
+  }));
+
+  it('lets a frame without a session sign in in the top window', fresh(async (visit) => {
+    const { page } = visit;
+    await visit.openDemo();
+    await page.evaluate(() => {
+      const frame = document.createElement('iframe');
+      frame.src = '/api/hello';
+      frame.width = '320';
+      frame.height = '420';
+      document.body.append(frame);
+    });
+    const frame = page.frameLocator('iframe');
+    await frame.locator('h1').waitFor();
+    await picture(page, 'frame');
+    await frame.getByRole('link', { name: 'Sign in' }).click();
+    await visit.fillIn();
+    await page.waitForURL((url) => url.origin === gateway.url);
+    await visit.openDemo('Signed in');
+  }));
+
+  it('takes other names of this machine to its own address', fresh(async (visit) => {
+    const { page } = visit;
+    await page.goto(`http://127.0.0.1:${gateway.port}/`);
+    assert.equal(new URL(page.url()).origin, gateway.url);
+  }));
+
+  it('talks to nobody but this machine', () => {
+    assert.deepEqual([...hosts].sort(), ['127.0.0.1', 'localhost']);
+  });
+
+  describe('the scan for tokens', () => {
+    it('finds none in anything the browser was ever sent', () => {
+      const seen = (/** @type {string} */ path) => wire.answers.some(({ url, body }) => url.includes(path) && body !== '');
+      for (const path of ['/auth/session', '/auth/user', '/auth/refresh', '/auth/logout', '/api/hello']) {
+        assert.ok(seen(path), `the scan saw no answer of ${path}`);
+      }
+      assert.ok(wire.answers.some(({ url }) => url.includes('/auth/callback?')), 'the scan saw no callback');
+      assert.deepEqual(wire.leaks(), []);
+    });
+
+    it('finds those that are there', async () => {
+      const planted = await plant();
+      const context = await browser.newContext();
+      const page = await context.newPage();
+      const before = wire.answers.length;
+      await page.goto(`${planted.url}/`);
+      await page.waitForURL(`${planted.url}/body?*`);
+      await context.close();
+      planted.stop();
+      const found = wire.leaks().map((leak) => leak.split(':')[0]);
+      assert.deepEqual([...new Set(found)].sort(), ['address of http', 'body of http', 'head of http']);
+      const heads = wire.answers.slice(before).map(({ head }) => head).join('');
+      for (const header of ['Link', 'Set-Cookie', 'Location', 'X-Note']) {
+        const line = heads.split('\n').find((line) => line.startsWith(`${header}: `)) ?? '';
+        assert.equal(tokensIn(line).length, 1, `${header} was not seen through: ${line}`);
+      }
+    });
+  });
+});
+
+/** A server that gives tokens away in every place an answer has. */
+async function plant() {
+  const part = (/** @type {string} */ text) => Buffer.from(text).toString('base64url');
+  const jwt = `${part('{"alg":"RS256","kid":"k"}')}.${part('{"sub":"planted"}')}.${part('no signature at all')}`;
+  const server = http.createServer((request, response) => {
+    if (request.url === '/') {
+      response.writeEarlyHints({ link: `</${jwt}>; rel=preload` });
+      response.writeHead(302, { Location: `/body?t=${jwt}`, 'Set-Cookie': `t=${jwt}`, 'X-Note': jwt });
+      response.end();
+      return;
+    }
+    response.writeHead(200, { 'Content-Type': 'text/html' });
+    response.end(`<p hidden>${jwt}</p>`);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
+  return {
+    url: `http://127.0.0.1:${port}`,
+    stop: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
