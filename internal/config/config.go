@@ -1,0 +1,141 @@
+// Package config reads one YAML file and the environment into a resolved,
+// immutable [Config], and reports everything that is wrong with them at once.
+//
+// It owns the table of keys, from which parsing, overrides by variable,
+// defaults, the printed configuration, the JSON Schema and the operator's
+// reference all come. It leaves to others whether what is named exists: no
+// store, user pool, certificate or directory is looked at, only the files of
+// *_file keys are read. The one invariant: a Config that [Load] returned needs no
+// further check, and nothing [Load] or [Config.Print] says holds a secret.
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+)
+
+// Config is the resolved configuration: defaults filled in, addresses parsed,
+// every value checked. Nothing changes it after [Load] returned it.
+type Config struct {
+	Listen         string
+	AdminListen    string
+	AdminToken     secret.Text
+	PublicURL      *url.URL // scheme and host only, no trailing slash
+	Mount          string   // "/auth"
+	TrustedProxies []netip.Prefix
+	AllowedOrigins []string // serialised origins, lower case: scheme://host[:port]
+	AllowedHosts   []string // lower case host[:port]
+	TLS            TLS
+	H2C            bool
+	Cognito        Cognito
+	Session        Session
+	Refresh        Refresh
+	CSRFHeader     string
+	Login          Login
+	Limits         Limits
+	Routes         []Route
+	Log            Log
+
+	// Warnings are what [Load] found odd but not wrong, one sentence each.
+	Warnings []string
+}
+
+// TLS names the files of the public listener's certificate; both or neither.
+type TLS struct{ CertFile, KeyFile string }
+
+// Cognito names the user pool and this gateway's app client.
+type Cognito struct {
+	Region       string
+	UserPoolID   string
+	ClientID     string
+	ClientSecret secret.Text
+	Domain       *url.URL // Hosted UI / managed login: /oauth2/*, /login, /logout
+	Issuer       string   // resolved: the configured one, else the regional default
+	APIEndpoint  *url.URL // resolved: the configured one, else the regional default
+	Scopes       []string
+	Providers    []string
+}
+
+// Session says how sessions are kept and for how long.
+type Session struct {
+	Store           *url.URL // memory: or redis://, rediss://
+	StorePassword   secret.Text
+	Keys            Keys // 32 bytes each; the first seals, all open
+	IdleTimeout     time.Duration
+	AbsoluteTimeout time.Duration
+	Persistent      bool
+	Cookie          Cookie
+	Claims          Claims
+}
+
+// Keys are sealing keys. Under no verb and no encoder do they show their bytes.
+type Keys [][]byte
+
+// Format implements [fmt.Formatter] for every verb and flag.
+func (k Keys) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "%d keys", len(k)) }
+
+// MarshalText implements [encoding.TextMarshaler], which also serves JSON, YAML and slog.
+func (k Keys) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%v", k), nil }
+
+// Cookie shapes the session cookie.
+type Cookie struct {
+	Name     string // replaces "gatehouse"
+	Domain   string
+	SameSite string // lax, strict, none
+}
+
+// Claims lists what /auth/session shows of each token; empty shows all.
+type Claims struct{ Access, ID []string }
+
+// Refresh says when and how tokens are refreshed.
+type Refresh struct {
+	BeforeExpiry    time.Duration
+	Timeout         time.Duration
+	ForcedPerMinute int
+}
+
+// Login says where browsers are sent around signing in and out.
+type Login struct {
+	DefaultReturnTo string
+	LogoutReturnTo  string
+	ReturnOrigins   []string // serialised origins
+	ErrorURL        string
+}
+
+// Limits bounds what a request may carry; bytes, except Cookies.
+type Limits struct {
+	HeaderBytes int
+	CookieBytes int
+	Cookies     int
+	URLBytes    int
+	BodyBytes   int64 // 0: no limit
+}
+
+// Route maps a path prefix to an upstream or a directory.
+type Route struct {
+	Path              string
+	Host              string // empty: every host of ours
+	Upstream          *url.URL
+	Static            string
+	SPAFallback       string
+	StripPrefix       bool
+	Auth              string // session, optional, none
+	Token             string // access, id, none
+	Methods           []string
+	Timeout           time.Duration
+	PreserveHost      bool
+	AllowEncodedSlash bool
+	Navigations       bool // false: navigations are refused
+	Touch             bool // false: requests do not slide the idle limit
+	CacheUpstream     bool // cache: upstream
+}
+
+// Log says how much is logged, and in which form.
+type Log struct {
+	Level  string // debug, info, warn, error
+	Format string // json, text
+}

@@ -1,0 +1,177 @@
+package config
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+)
+
+// others are, by key, a text that is not the default and that goes with the
+// sound configuration. Every scalar and list that is built must be here.
+var others = map[string]string{
+	"listen": "127.0.0.1:8081", "admin_listen": "127.0.0.1:9191", "admin_token": "Xk8sl2Pqw0vbnM3zQx7r",
+	"public_url": "https://www.example.com", "mount": "/gate", "trusted_proxies": "10.0.0.0/8,192.0.2.0/24",
+	"allowed_origins": "https://a.example.com,https://b.example.com", "allowed_hosts": "app.example.com:8443",
+	"tls.cert_file": "c.pem", "tls.key_file": "k.pem", "h2c": "true",
+	"cognito.region": "us-east-1", "cognito.user_pool_id": "us-east-1_x", "cognito.client_id": "abc",
+	"cognito.client_secret": "pa$$word${X}", "cognito.domain": "https://id.example.com",
+	"cognito.issuer": "https://id.example.com/x", "cognito.api_endpoint": "https://api.example.com",
+	"cognito.scopes": "openid,email", "cognito.providers": "Google,CorpSAML",
+	"session.store": "redis://cache.internal:6380/3", "session.keys": secret.NewKey() + "," + secret.NewKey(),
+	"session.idle_timeout": "45m", "session.absolute_timeout": "24h", "session.persistent": "true",
+	"session.cookie.name": "sid", "session.cookie.domain": "example.com", "session.cookie.same_site": "strict",
+	"session.claims.access": "sub,scope", "session.claims.id": "email",
+	"refresh.before_expiry": "30s", "refresh.timeout": "5s", "refresh.forced_per_minute": "20", "csrf_header": "X-CSRF",
+	"login.default_return_to": "/home", "login.logout_return_to": "/bye", "login.return_origins": "https://b.example.com",
+	"login.error_url": "/error", "limits.header_bytes": "64KiB", "limits.cookie_bytes": "8KiB", "limits.cookies": "32",
+	"limits.url_bytes": "8KiB", "limits.body_bytes": "1MiB", "log.level": "debug", "log.format": "text",
+}
+
+// TestLoad_lets_a_variable_override_every_key goes through the table, so that a
+// new key cannot be forgotten.
+func TestLoad_lets_a_variable_override_every_key(t *testing.T) {
+	// What goes with the change, where it cannot stand alone.
+	alone := map[string][]string{
+		"tls.cert_file":        {"GATEHOUSE_TLS_KEY_FILE=k.pem"},
+		"tls.key_file":         {"GATEHOUSE_TLS_CERT_FILE=c.pem"},
+		"cognito.region":       {"GATEHOUSE_COGNITO_USER_POOL_ID=us-east-1_x"},
+		"cognito.user_pool_id": {"GATEHOUSE_COGNITO_REGION=us-east-1"},
+	}
+	for _, k := range leaves("") {
+		if k.unbuilt || k.fileOf != "" {
+			continue
+		}
+		t.Run(k.path, func(t *testing.T) {
+			text, known := others[k.path]
+			if !known {
+				t.Fatal("this test knows no other value for the key")
+			}
+			c := load(t, with(nil).yaml(), append(alone[k.path], k.env()+"="+text)...)
+			got := strings.Join(k.kind.format(k.field(c)), ",")
+			want := text
+			if k.secret {
+				want = strings.Repeat(","+masked, len(splitList(text)))[1:]
+			}
+			if got != want {
+				t.Errorf("%s=%s gives %s", k.env(), text, got)
+			}
+		})
+	}
+}
+
+func TestLoad_takes_everything_from_the_environment(t *testing.T) {
+	var environ []string
+	for path, text := range others {
+		environ = append(environ, index[path].env()+"="+text)
+	}
+	environ = append(environ, "GATEHOUSE_ROUTES=[{path: /api/, upstream: 'http://localhost:9000', timeout: 5s}]", "PATH=/bin")
+	slices.Sort(environ)
+	c := load(t, "", environ...)
+	if c.Cognito.ClientSecret.Reveal() != "pa$$word${X}" {
+		t.Error("a value from the environment was expanded")
+	}
+	if len(c.Routes) != 1 || c.Routes[0].Path != "/api/" {
+		t.Errorf("routes %+v", c.Routes)
+	}
+}
+
+func TestLoad_takes_an_empty_variable_for_unset(t *testing.T) {
+	c := load(t, with(values{"mount": "/gate"}).yaml(), "GATEHOUSE_MOUNT=", "GATEHOUSE_LOG_LEVEL=", "GATEHOUSE_ROUTES=")
+	if c.Mount != "/gate" || c.Log.Level != "info" || len(c.Routes) != 1 {
+		t.Errorf("mount %q, level %q, %d routes", c.Mount, c.Log.Level, len(c.Routes))
+	}
+}
+
+func TestLoad_replaces_the_files_routes(t *testing.T) {
+	c := load(t, with(nil).yaml(), "GATEHOUSE_ROUTES=[{path: /x/, static: ./$dist, auth: none}]")
+	if len(c.Routes) != 1 || c.Routes[0].Path != "/x/" || c.Routes[0].Static != "./$dist" {
+		t.Errorf("routes %+v", c.Routes)
+	}
+}
+
+func TestLoad_names_the_variable(t *testing.T) {
+	for name, tt := range map[string]struct{ pair, want string }{
+		"of_a_faulty_value":          {"GATEHOUSE_SESSION_IDLE_TIMEOUT=30", `GATEHOUSE_SESSION_IDLE_TIMEOUT: session.idle_timeout: "30": want a duration`},
+		"of_a_faulty_element":        {"GATEHOUSE_ALLOWED_ORIGINS=https://a.example.com,*", `GATEHOUSE_ALLOWED_ORIGINS: allowed_origins[1]: "*": want each origin`},
+		"of_an_empty_element":        {"GATEHOUSE_COGNITO_SCOPES=openid,,email", `GATEHOUSE_COGNITO_SCOPES: cognito.scopes[1]: "": want a scope`},
+		"of_a_secret_without_it":     {"GATEHOUSE_SESSION_KEYS=aHVudGVyMg==", `GATEHOUSE_SESSION_KEYS: session.keys[0]: [secret]: want 32 random bytes`},
+		"of_a_key_not_built_yet":     {"GATEHOUSE_AMPLIFY_ENABLED=true", `GATEHOUSE_AMPLIFY_ENABLED: amplify.enabled: "true": want false, its default`},
+		"and_the_line_of_a_route":    {"GATEHOUSE_ROUTES=\n- path: /a/\n  upstream: nowhere\n", `GATEHOUSE_ROUTES:3: routes[0].upstream[0]: "nowhere": want an address`},
+		"of_routes_that_are_no_yaml": {"GATEHOUSE_ROUTES=[", `GATEHOUSE_ROUTES:1: no YAML: want YAML`},
+		"that_is_misspelled":         {"GATEHOUSE_COGNITO_CLIENTID=x", "GATEHOUSE_COGNITO_CLIENTID: unknown variable: want GATEHOUSE_COGNITO_CLIENT_ID, perhaps"},
+		"that_is_like_no_other":      {"GATEHOUSE_FROBNICATE=1", "GATEHOUSE_FROBNICATE: unknown variable: want the name of a key"},
+		"that_is_a_route's_key":      {"GATEHOUSE_ROUTES_PATH=/", "GATEHOUSE_ROUTES_PATH: unknown variable"},
+		"that_is_a_section":          {"GATEHOUSE_SESSION=x", "GATEHOUSE_SESSION: unknown variable"},
+		"that_is_a_port_alone":       {"GATEHOUSE_PORT=8080", "GATEHOUSE_PORT: unknown variable"},
+		"that_is_unknown_and_empty":  {"GATEHOUSE_FROBNICATE=", "GATEHOUSE_FROBNICATE: unknown variable"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			faults := faultsOf(t, source(with(nil).yaml(), []string{tt.pair}, nil))
+			if len(faults) != 1 || !strings.HasPrefix(faults.Error(), tt.want) {
+				t.Errorf("faults:\n%v\nwant one: %s", faults, tt.want)
+			}
+		})
+	}
+}
+
+// TestLoad_ignores_service_links: Kubernetes sets these for a Service named
+// gatehouse, and nobody can help it.
+func TestLoad_ignores_service_links(t *testing.T) {
+	load(t, with(nil).yaml(),
+		"GATEHOUSE_SERVICE_HOST=10.0.0.1", "GATEHOUSE_SERVICE_PORT=80", "GATEHOUSE_SERVICE_PORT_HTTP=80",
+		"GATEHOUSE_PORT=tcp://10.0.0.1:80", "GATEHOUSE_PORT_80_TCP=tcp://10.0.0.1:80", "GATEHOUSE_PORT_80_TCP_PROTO=tcp",
+		"GATEHOUSE_PORT_80_TCP_PORT=80", "GATEHOUSE_PORT_80_TCP_ADDR=10.0.0.1", "GATEHOUSE_ADMIN_SERVICE_HOST=10.0.0.2",
+		"GATEHOUSE_ADMIN_PORT=tcp://10.0.0.2:9090")
+}
+
+func TestLoad_reads_secrets_from_files(t *testing.T) {
+	one, two := secret.NewKey(), secret.NewKey()
+	src := source(with(values{
+		"admin_token_file": "/run/${WHERE}/admin", "cognito.client_secret_file": "/run/secrets/client",
+		"session.keys": "[]", "session.keys_file": "/run/secrets/keys",
+	}).yaml(), []string{"WHERE=secrets"}, map[string]string{
+		"/run/secrets/admin":  "Xk8sl2Pqw0vbnM3zQx7r\r\n",
+		"/run/secrets/client": "${NOT}$$it",
+		"/run/secrets/keys":   one + "\n\n" + two + ",\n",
+	})
+	c, err := Load(src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []string{c.AdminToken.Reveal(), c.Cognito.ClientSecret.Reveal()}
+	for _, k := range c.Session.Keys {
+		got = append(got, base64Of(string(k)))
+	}
+	if diff := cmp.Diff([]string{"Xk8sl2Pqw0vbnM3zQx7r", "${NOT}$$it", one, two}, got); diff != "" {
+		t.Errorf("secrets (-want +got):\n%s", diff)
+	}
+}
+
+func TestLoad_refuses_a_secret_file(t *testing.T) {
+	for name, tt := range map[string]struct {
+		set  values
+		data string
+		want string
+	}{
+		"that_is_not_there":         {values{"admin_token_file": "/no"}, "", `admin_token_file: "/no": want a file that can be read (file does not exist)`},
+		"that_is_empty":             {values{"admin_token_file": "/f"}, "\n", `admin_token_file: "/f": want a file with the secret in it`},
+		"beside_the_secret_itself":  {values{"admin_token_file": "/f", "admin_token": "x"}, "y", `admin_token_file: "/f": want only one of admin_token and admin_token_file`},
+		"with_two_line_ends":        {values{"cognito.client_secret_file": "/f"}, "hunter2\n\n", "cognito.client_secret: [secret]: want the app client's secret, without"},
+		"with_a_key_that_is_weak":   {values{"session.keys": "-", "session.keys_file": "/f"}, "aHVudGVyMg==\n", "session.keys[0]: [secret]: want 32 random bytes"},
+		"with_the_same_key_twice":   {values{"session.keys": "-", "session.keys_file": "/f"}, twice(secret.NewKey()), "session.keys[1]: [secret]: want each key once"},
+		"whose_variable_is_not_set": {values{"admin_token_file": "${WHERE}"}, "", "admin_token_file: \"${WHERE}\": want the variable WHERE to be set"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			faults := faultsOf(t, source(with(tt.set).yaml(), nil, map[string]string{"/f": tt.data}))
+			if len(faults) != 1 || !strings.Contains(faults.Error(), tt.want) {
+				t.Errorf("faults:\n%v\nwant one: %s", faults, tt.want)
+			}
+		})
+	}
+}
+
+func twice(s string) string { return s + "\n" + s }

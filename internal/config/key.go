@@ -1,0 +1,166 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/google/jsonschema-go/jsonschema"
+)
+
+// key is one row of the table: all that is known about one key of the file.
+type key struct {
+	path string // "session.idle_timeout"; keys of a route begin with "routes[]."
+	doc  string // for operators: meaning, unit, consequence
+
+	shape shape
+	kind  kind   // of the leaf, or of each element of the list
+	list  bool   // the leaf holds several
+	def   string // as GATEHOUSE_* would have it, lists comma-separated
+
+	secret bool   // never shown
+	fileOf string // the leaf names a file that holds that key's secret
+
+	// unbuilt keys are the contract's, accepted at their default only.
+	unbuilt bool
+
+	// field points to where the value goes, of the type that kind fills; keys of
+	// a route have route instead.
+	field func(*Config) any
+	route func(*Route) any
+}
+
+// shape says what stands at a key.
+type shape int
+
+const (
+	leaf    shape = iota // a scalar or a list of scalars
+	section              // a mapping with keys of its own
+	rows                 // a list of such mappings
+	mapping              // a mapping with any keys
+)
+
+// kind is how the text of a leaf is read, written and described.
+type kind interface {
+	// parse reads text into field; where field is a slice, it grows by one. The
+	// error is a [cure].
+	parse(field any, text string) error
+	// format is the inverse: texts that parse to what field holds, secrets masked.
+	format(field any) []string
+	// want describes what is accepted.
+	want() string
+	// schema describes what is accepted to an editor.
+	schema() *jsonschema.Schema
+}
+
+// later is the field of a key that is not built yet, or kept nowhere.
+func later[T any](*Config) any { return new(T) }
+
+func laterRoute[T any](*Route) any { return new(T) }
+
+const (
+	envPrefix   = "GATEHOUSE_"
+	routePrefix = "routes[]."
+)
+
+// env is the variable that overrides the key, or empty.
+func (k *key) env() string {
+	if strings.HasPrefix(k.path, routePrefix) || k.shape == section || k.shape == mapping {
+		return ""
+	}
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(k.path, ".", "_"))
+}
+
+// show is a text given to this key as a fault repeats it.
+func (k *key) show(text string) string {
+	if k.secret {
+		return masked
+	}
+	return show(text)
+}
+
+// defaults are the texts of the key's default.
+func (k *key) defaults() []string {
+	if k.list {
+		return splitList(k.def)
+	}
+	return []string{k.def}
+}
+
+// splitList separates at commas; an empty text is the empty list.
+func splitList(text string) []string {
+	if strings.TrimSpace(text) == "" {
+		return nil
+	}
+	parts := strings.Split(text, ",")
+	for i := range parts {
+		parts[i] = strings.TrimSpace(parts[i])
+	}
+	return parts
+}
+
+// index finds a row by its path.
+var index = func() map[string]*key {
+	m := make(map[string]*key, len(table))
+	for i := range table {
+		m[table[i].path] = &table[i]
+	}
+	return m
+}()
+
+// children are the rows directly under prefix, in order. A prefix is empty or
+// ends in a dot.
+func children(prefix string) []*key {
+	var out []*key
+	for i := range table {
+		rest, found := strings.CutPrefix(table[i].path, prefix)
+		if found && !strings.Contains(rest, ".") {
+			out = append(out, &table[i])
+		}
+	}
+	return out
+}
+
+// leaves are the rows under prefix that hold a value, in order.
+func leaves(prefix string) []*key {
+	var out []*key
+	for i := range table {
+		k := &table[i]
+		inRoute := strings.HasPrefix(k.path, routePrefix)
+		if k.shape == leaf && inRoute == (prefix == routePrefix) {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// lastName is the last part of a path.
+func lastName(path string) string { return path[strings.LastIndexByte(path, '.')+1:] }
+
+// suggestKey finds the key that was probably meant by name under prefix: a
+// sibling that is spelled alike, else a key of that very name elsewhere.
+func suggestKey(prefix, name string) string {
+	siblings := children(prefix)
+	names := make([]string, len(siblings))
+	for i, k := range siblings {
+		names[i] = lastName(k.path)
+	}
+	if n := nearest(name, names); n != "" {
+		return prefix + n
+	}
+	i := slices.IndexFunc(table, func(k key) bool { return lastName(k.path) == name })
+	if i < 0 {
+		return ""
+	}
+	return table[i].path
+}
+
+// suggestEnv finds the variable that was probably meant.
+func suggestEnv(name string) string {
+	var names []string
+	for i := range table {
+		if e := table[i].env(); e != "" {
+			names = append(names, e)
+		}
+	}
+	return nearest(name, names)
+}

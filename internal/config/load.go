@@ -1,0 +1,233 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Source is where a configuration comes from. Only Path and Data are optional:
+// without them everything comes from the environment.
+type Source struct {
+	Path string // as faults name the file
+	Data []byte // the file, YAML
+
+	Getenv  func(string) (string, bool) // as [os.LookupEnv]; nil: nothing is set
+	Environ func() []string             // as [os.Environ], to find misspelled variables; nil: none
+
+	// ReadFile reads the files that *_file keys name; nil is [os.ReadFile].
+	ReadFile func(string) ([]byte, error)
+}
+
+// withDefaults spares the loader from asking for nil.
+func (s Source) withDefaults() Source {
+	if s.Getenv == nil {
+		s.Getenv = func(string) (string, bool) { return "", false }
+	}
+	if s.Environ == nil {
+		s.Environ = func() []string { return nil }
+	}
+	if s.ReadFile == nil {
+		s.ReadFile = os.ReadFile
+	}
+	return s
+}
+
+// Load resolves a configuration: the file, over it the GATEHOUSE_* variables, under
+// both the defaults. Where anything is wrong the error is [Faults], all of them.
+// It touches nothing outside but the files of *_file keys.
+func Load(src Source) (*Config, error) {
+	l := &loader{src: src.withDefaults(), cfg: &Config{}}
+	l.top = newScope("", "", src.Path, 0, l.cfg)
+	readable := l.readFile()
+	l.readEnviron()
+	if readable {
+		l.resolve()
+	}
+	if len(l.faults) > 0 {
+		l.faults.sort(src.Path)
+		return nil, l.faults
+	}
+	return l.cfg, nil
+}
+
+// loader is one run of [Load].
+type loader struct {
+	src    Source
+	cfg    *Config
+	top    *scope
+	routes []*scope // as many as cfg.Routes, unless one is no mapping
+	faults Faults
+}
+
+// readFile takes the file in, and reports whether it is a mapping of keys at all:
+// of a file that is not, nothing more needs to be said.
+func (l *loader) readFile() bool {
+	n := l.parseYAML(l.src.Path, l.src.Data)
+	if n == nil || isNull(n) {
+		return len(l.faults) == 0
+	}
+	if n.Kind != yaml.MappingNode {
+		l.faults = append(l.faults, Fault{File: l.src.Path, Line: n.Line, Value: describeNode(n), Want: "a mapping of keys"})
+		return false
+	}
+	l.readMapping(l.top, "", l.src.Path, n, false)
+	return true
+}
+
+// resolve turns settings into values, in passes: what a later one needs of all
+// keys is there when it starts.
+func (l *loader) resolve() {
+	scopes := append([]*scope{l.top}, l.routes...)
+	for _, s := range scopes {
+		for _, k := range leaves(s.prefix) {
+			l.expand(s, k)
+		}
+	}
+	for _, k := range leaves("") {
+		l.readSecret(k)
+	}
+	for _, s := range scopes {
+		for _, k := range leaves(s.prefix) {
+			l.fill(s, k)
+		}
+	}
+	l.derive()
+	l.check()
+}
+
+// expand replaces placeholders in what the file gave, and takes lists that were
+// given as one text apart.
+func (l *loader) expand(s *scope, k *key) {
+	set, given := s.given[k.path]
+	if !given {
+		return
+	}
+	items := make([]item, 0, len(set.items))
+	for i, it := range set.items {
+		if !set.literal {
+			expanded, err := expand(it.text, l.src.Getenv)
+			if err != nil && set.single {
+				i = -1
+			}
+			if err != nil {
+				l.rejectKey(s, k, i, err)
+			}
+			it.text = expanded
+		}
+		items = append(items, it)
+	}
+	set.items = items
+	if set.single && k.list {
+		set.items = nil
+		for _, part := range splitList(items[0].text) {
+			set.items = append(set.items, item{part, items[0].line})
+		}
+	}
+	s.given[k.path] = set
+}
+
+// readSecret puts what a *_file key's file holds in the place of the secret.
+func (l *loader) readSecret(k *key) {
+	set := l.top.given[k.path]
+	if k.fileOf == "" || !l.top.filled(k.path) {
+		return
+	}
+	reject := func(err error) {
+		l.rejectKey(l.top, k, -1, err)
+		l.top.faulty[k.fileOf] = true // that it is missing now is no second fault
+	}
+	if l.top.filled(k.fileOf) {
+		reject(curef("only one of %s and %s", k.fileOf, k.path))
+		return
+	}
+	data, err := l.src.ReadFile(set.items[0].text)
+	if err != nil {
+		reject(curef("a file that can be read (%s)", reason(err)))
+		return
+	}
+	held := set
+	held.literal = true
+	held.items = secretItems(string(data), index[k.fileOf].list, set.line)
+	l.top.given[k.fileOf] = held
+	if !l.top.filled(k.fileOf) {
+		reject(cure("a file with the secret in it; this one is empty"))
+	}
+}
+
+// reason is why a file was not read, without the path, which the fault shows.
+func reason(err error) string {
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
+		return pathErr.Err.Error()
+	}
+	return "it is not there or not ours to read"
+}
+
+// secretItems cuts one line end from a secret; a list has one a line, or several
+// separated by commas.
+func secretItems(data string, list bool, line int) []item {
+	if !list {
+		data = strings.TrimSuffix(strings.TrimSuffix(data, "\n"), "\r")
+		return []item{{data, line}}
+	}
+	var out []item
+	for _, part := range strings.FieldsFunc(data, func(r rune) bool { return r == '\n' || r == ',' }) {
+		if part = strings.TrimSpace(part); part != "" {
+			out = append(out, item{part, line})
+		}
+	}
+	return out
+}
+
+// fill parses a key's texts, given or default, into its field.
+func (l *loader) fill(s *scope, k *key) {
+	if s.faulty[k.path] || k.fileOf != "" {
+		return
+	}
+	texts := k.defaults()
+	set, given := s.given[k.path]
+	if given {
+		texts = nil
+		for _, it := range set.items {
+			texts = append(texts, it.text)
+		}
+	}
+	field := s.field(k)
+	for i, t := range texts {
+		err := k.kind.parse(field, t)
+		if t == "" && k.def != "" {
+			err = cure(k.kind.want()) // there is no name that is empty where there is a default
+		}
+		if err != nil {
+			at := -1
+			if k.list {
+				at = i
+			}
+			l.rejectKey(s, k, at, err)
+		}
+	}
+	if k.unbuilt && given && !s.faulty[k.path] && !isDefault(s, k, field) {
+		l.rejectKey(s, k, -1, notBuilt(k))
+	}
+}
+
+func notBuilt(k *key) error {
+	if k.def == "" {
+		return cure("it empty or left out; it is not built yet")
+	}
+	return curef("%s, its default; the rest is not built yet", k.def)
+}
+
+// isDefault compares by what is meant: 0 and 0s are one duration.
+func isDefault(s *scope, k *key, field any) bool {
+	fresh := s.field(k)
+	for _, t := range k.defaults() {
+		if k.kind.parse(fresh, t) != nil {
+			return false
+		}
+	}
+	return strings.Join(k.kind.format(fresh), ",") == strings.Join(k.kind.format(field), ",")
+}

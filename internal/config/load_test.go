@@ -1,0 +1,229 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+)
+
+// TestLoad_resolves checks what the rest of the gateway gets to see.
+func TestLoad_resolves(t *testing.T) {
+	key := secret.NewKey()
+	c := load(t, with(values{
+		"public_url":        "https://APP.Example.com:443/",
+		"allowed_hosts":     `["B.example.com:443", "c.example.com:8443"]`,
+		"allowed_origins":   `["HTTPS://Spa.Example.com:443/"]`,
+		"trusted_proxies":   "[10.0.0.0/8, 192.0.2.7]",
+		"session.keys":      "[" + key + "]",
+		"session.store":     "rediss://gate:p%40ss@Cache.example.com:6380/2",
+		"session.cookie":    "{domain: example.com}",
+		"limits.body_bytes": "1MiB",
+		"routes[].path":     "/api",
+		"routes[].host":     "app.example.com:443",
+	}).yaml())
+	got := map[string]any{
+		"public_url": c.PublicURL.String(), "hosts": c.AllowedHosts, "origins": c.AllowedOrigins,
+		"proxies": c.TrustedProxies, "issuer": c.Cognito.Issuer, "api": c.Cognito.APIEndpoint.String(),
+		"store": c.Session.Store.String(), "password": c.Session.StorePassword.Reveal(),
+		"key": base64Of(string(c.Session.Keys[0])), "body": c.Limits.BodyBytes, "idle": c.Session.IdleTimeout,
+		"scopes": c.Cognito.Scopes, "path": c.Routes[0].Path, "host": c.Routes[0].Host, "timeout": c.Routes[0].Timeout,
+		"flags": []bool{c.Routes[0].PreserveHost, c.Routes[0].Navigations, c.Routes[0].Touch, c.Routes[0].StripPrefix},
+	}
+	want := map[string]any{
+		"public_url": "https://app.example.com", "hosts": []string{"b.example.com", "c.example.com:8443"},
+		"origins": []string{"https://spa.example.com"},
+		"proxies": []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/32")},
+		"issuer":  "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEf123",
+		"api":     "https://cognito-idp.eu-west-1.amazonaws.com",
+		"store":   "rediss://gate@cache.example.com:6380/2", "password": "p@ss",
+		"key": key, "body": int64(1 << 20), "idle": 30 * time.Minute,
+		"scopes": []string{"openid", "email", "profile", "aws.cognito.signin.user.admin"},
+		"path":   "/api/", "host": "app.example.com", "timeout": 30 * time.Second,
+		"flags": []bool{true, true, true, false},
+	}
+	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+		t.Errorf("resolved (-want +got):\n%s", diff)
+	}
+}
+
+func TestLoad_takes_the_chinese_partition_from_the_region(t *testing.T) {
+	c := load(t, with(values{"cognito.region": "cn-north-1", "cognito.user_pool_id": "cn-north-1_AbCdEf123"}).yaml())
+	if want := "https://cognito-idp.cn-north-1.amazonaws.com.cn/cn-north-1_AbCdEf123"; c.Cognito.Issuer != want {
+		t.Errorf("issuer %s, want %s", c.Cognito.Issuer, want)
+	}
+}
+
+const twelveFaults = `listen: 8080
+public_url: http://app.example.com
+mount: auth
+sesion:
+  idle_timeout: 1h
+allowed_origins: ["https://*.example.com"]
+cognito:
+  region: eu-west-1
+  user_pool_id: eu-west-1_AbCdEf123
+  client_id: ${CLIENT_ID}
+  domain: http://login.example.com
+  identity_pool_id: eu-west-1:1
+session:
+  keys: [aHVudGVyMg==]
+  idle_timeout: 30
+  absolute_timeout: forever
+routes:
+  - path: /api/
+    auth: basic
+    upstream: http://localhost:9000
+`
+
+// TestLoad_reports_twelve_faults_in_one_run also pins how faults read.
+func TestLoad_reports_twelve_faults_in_one_run(t *testing.T) {
+	faults := faultsOf(t, source(twelveFaults, nil, nil))
+	want := strings.TrimSpace(`
+gatehouse.yaml:1: listen: "8080": want an address to listen on such as ":8080" or "127.0.0.1:9090"
+gatehouse.yaml:2: public_url: "http://app.example.com": want https://app.example.com; plain http is accepted on loopback only
+gatehouse.yaml:3: mount: "auth": want a path such as /auth, in plain letters, digits, - and _
+gatehouse.yaml:4: sesion: unknown key: want session, perhaps
+gatehouse.yaml:6: allowed_origins[0]: "https://*.example.com": want each origin in full, such as https://app.example.com; wildcards are not accepted
+gatehouse.yaml:10: cognito.client_id: "${CLIENT_ID}": want the variable CLIENT_ID to be set, or ${CLIENT_ID:-default} here
+gatehouse.yaml:11: cognito.domain: "http://login.example.com": want https://login.example.com; plain http is accepted on loopback only
+gatehouse.yaml:12: cognito.identity_pool_id: "eu-west-1:1": want it empty or left out; it is not built yet
+gatehouse.yaml:14: session.keys[0]: [secret]: want 32 random bytes in base64, as gateway keygen prints them
+gatehouse.yaml:15: session.idle_timeout: "30": want a duration such as 90s, 30m or 12h, from 1s to 9600h
+gatehouse.yaml:16: session.absolute_timeout: "forever": want a duration such as 90s, 30m or 12h, from 1s to 9600h
+gatehouse.yaml:19: routes[0].auth: "basic": want session, optional or none`)
+	if diff := cmp.Diff(want, faults.Error()); diff != "" {
+		t.Errorf("faults (-want +got):\n%s", diff)
+	}
+}
+
+// TestLoad_reads_the_contracts_sample takes the sample of the configuration's
+// specification, whose one key that is not built yet is the only fault but the
+// keys it leaves out.
+func TestLoad_reads_the_contracts_sample(t *testing.T) {
+	sample, err := os.ReadFile("testdata/contract.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	faults := faultsOf(t, source(string(sample), nil, nil))
+	var keys []string
+	for _, f := range faults {
+		keys = append(keys, f.Key)
+	}
+	if diff := cmp.Diff([]string{"session.keys", "routes[0].require.groups"}, keys); diff != "" {
+		t.Errorf("faulty keys (-want +got):\n%s\n%v", diff, faults)
+	}
+	built := strings.Replace(string(sample), "groups: [staff]", "groups: []", 1)
+	c := load(t, built, "GATEHOUSE_SESSION_KEYS="+secret.NewKey())
+	if len(c.Routes) != 2 || c.Routes[0].Upstream.String() != "http://localhost:9000" || c.Routes[1].SPAFallback != "index.html" {
+		t.Errorf("routes %+v", c.Routes)
+	}
+}
+
+func TestLoad_says_once(t *testing.T) {
+	for name, tt := range map[string]struct{ file, want string }{
+		"syntax_error":           {"listen: [", `gatehouse\.yaml.*: no YAML: want YAML`},
+		"syntax_error_with_line": {"a: b\nc: d\n\tlisten: x\n", `gatehouse\.yaml:\d: no YAML: want YAML.*tab`},
+		"list_instead_of_keys":   {"- listen", `gatehouse\.yaml:1: a list: want a mapping of keys`},
+		"two_documents":          {with(nil).yaml() + "---\nlisten: x\n", `gatehouse\.yaml:\d+: want one YAML document`},
+		"key_given_twice":        {with(nil).yaml() + "mount: /a\nmount: /b\n", `mount: given twice: want it once; it stands in line \d+ already`},
+		"key_that_is_a_list":     {with(nil).yaml() + "[a]: b\n", `a list as a key: want a name`},
+		"misspelled_key":         {with(nil).yaml() + "alowed_origins: []\n", `alowed_origins: unknown key: want allowed_origins, perhaps`},
+		"key_of_another_section": {with(nil).yaml() + "idle_timeout: 1h\n", `idle_timeout: unknown key: want session.idle_timeout, perhaps`},
+		"key_like_no_other":      {with(nil).yaml() + "zzzzzzzz: 1h\n", `zzzzzzzz: unknown key: want a key that exists`},
+		"merge_key":              {with(nil).yaml() + "<<: {}\n", `<<: unknown key`},
+		"key_written_as_a_path":  {with(nil).yaml() + "session.store: redis://localhost\n", `session.store: unknown key`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			faults := faultsOf(t, source(tt.file, nil, nil))
+			if len(faults) != 1 || !regexp.MustCompile(tt.want).MatchString(faults.Error()) {
+				t.Errorf("faults:\n%v\nwant one like %s", faults, tt.want)
+			}
+		})
+	}
+}
+
+func TestLoad_follows_an_alias(t *testing.T) {
+	file := with(values{"login.default_return_to": "&r /home", "login.logout_return_to": "*r"}).yaml()
+	if c := load(t, file); c.Login.LogoutReturnTo != "/home" {
+		t.Errorf("logout_return_to %s, want what the alias stands for", c.Login.LogoutReturnTo)
+	}
+}
+
+// TestLoad_keeps_an_unquoted_secret_to_itself: what begins with * is an alias to
+// YAML, and the parser's complaint repeats its name.
+func TestLoad_keeps_an_unquoted_secret_to_itself(t *testing.T) {
+	faults := faultsOf(t, source("admin_token: *hunter2hunter2\n", nil, nil))
+	if strings.Contains(faults.Error(), "hunter2") || !strings.Contains(faults.Error(), "quoted") {
+		t.Errorf("fault: %v", faults)
+	}
+}
+
+func TestLoad_warns(t *testing.T) {
+	for name, tt := range map[string]struct {
+		set  values
+		want string
+	}{
+		"origin_on_another_site":    {values{"allowed_origins": "[https://spa.example.org]"}, "allowed_origins: https://spa.example.org is on another site"},
+		"redis_without_tls":         {values{"session.store": "redis://:pw@cache.internal"}, "without TLS"},
+		"redis_without_password":    {values{"session.store": "rediss://cache.internal"}, "no password"},
+		"memory_store_off_laptop":   {values{"session.store": `"memory:"`}, "one process"},
+		"everybody_is_trusted":      {values{"trusted_proxies": "[0.0.0.0/0]"}, "trusts everybody"},
+		"token_that_can_be_guessed": {values{"admin_token": "hunter2"}, "admin_token: fewer than 16"},
+		"no_routes":                 {values{"routes[].path": "-", "routes[].upstream": "-"}, "routes: there is none"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := load(t, with(tt.set).yaml())
+			if len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0], tt.want) {
+				t.Errorf("warnings %q, want one with %q", c.Warnings, tt.want)
+			}
+		})
+	}
+}
+
+func TestLoad_warns_of_nothing_in_a_sound_file(t *testing.T) {
+	c := load(t, with(values{
+		"allowed_origins": "[https://spa.example.com]", "session.store": "rediss://:pw@cache.internal",
+		"trusted_proxies": "[10.0.0.0/8]",
+	}).yaml())
+	if len(c.Warnings) != 0 {
+		t.Errorf("warnings %q", c.Warnings)
+	}
+}
+
+// TestLoad_is_silent_about_what_follows_from_a_fault: one mistake, one fault.
+func TestLoad_is_silent_about_what_follows_from_a_fault(t *testing.T) {
+	for _, set := range []values{
+		{"public_url": "ftp://x", "session.cookie.domain": "example.org", "allowed_hosts": "[b.example.org]"},
+		{"session.idle_timeout": "never", "session.absolute_timeout": "1s"},
+		{"session.keys": "-", "session.keys_file": "/not/there"},
+		{"cognito.issuer": "nowhere", "cognito.user_pool_id": "-"},
+		{"tls.cert_file": "${UNSET}", "tls.key_file": "k.pem"},
+	} {
+		if faults := faultsOf(t, source(with(set).yaml(), nil, nil)); len(faults) != 1 {
+			t.Errorf("%v:\n%v\nwant one fault", set, faults)
+		}
+	}
+}
+
+func TestKeys_never_print(t *testing.T) {
+	c := load(t, with(nil).yaml())
+	raw := fmt.Sprint([]byte(c.Session.Keys[0]))
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d", "%q"} {
+		out := fmt.Sprintf(verb, *c)
+		if strings.Contains(out, strings.Trim(raw, "[]")) || strings.Contains(out, fmt.Sprintf("%x", []byte(c.Session.Keys[0]))) {
+			t.Errorf("%s prints a key: %s", verb, out)
+		}
+	}
+	if !slices.Contains(strings.Fields(fmt.Sprintf("%v", c.Session.Keys)), "keys") {
+		t.Errorf("keys print as %v", c.Session.Keys)
+	}
+}

@@ -1,0 +1,119 @@
+package config
+
+import (
+	"io/fs"
+	"net/url"
+	"strings"
+
+	"github.com/google/jsonschema-go/jsonschema"
+)
+
+// canonicalPath accepts the path of a request as the proxy judges it: absolute,
+// unescaped, and with no segment that an upstream could read as another one.
+func canonicalPath(p string) bool {
+	rest, absolute := strings.CutPrefix(p, "/")
+	if !absolute || !printable(p) || strings.ContainsAny(p, `%?#\;`) {
+		return false
+	}
+	segments := strings.Split(strings.TrimSuffix(rest, "/"), "/")
+	for _, s := range segments {
+		// Trailing dots and spaces vanish on some file systems; "." and ".." are among them.
+		if s != strings.TrimRight(s, ". ") || s == "" && len(segments) > 1 {
+			return false
+		}
+	}
+	return rest != "/"
+}
+
+// mountPath fills a *string: no slash at its end, and not the root.
+type mountPath struct{}
+
+func (mountPath) want() string { return "a path such as /auth, in plain letters, digits, - and _" }
+
+func (k mountPath) parse(field any, s string) error {
+	plain := strings.Trim(s, "/-_.~abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == ""
+	if s == "/" || !plain || !canonicalPath(s) {
+		return cure(k.want())
+	}
+	if trimmed := strings.TrimSuffix(s, "/"); trimmed != s {
+		return curef("%s, without the slash at its end", trimmed)
+	}
+	put(field, s)
+	return nil
+}
+
+func (mountPath) format(field any) []string { return taken(field) }
+func (mountPath) schema() *jsonschema.Schema {
+	return orVariable(&jsonschema.Schema{Type: "string", Pattern: `^/.+[^/]$`})
+}
+
+// routePath fills a *string, always with a slash at its end: routes match whole
+// segments, so "/api" and "/api/" are one route.
+type routePath struct{}
+
+func (routePath) want() string {
+	return "a path such as /api/, absolute, unescaped, without empty or dot segments, ; and trailing dots"
+}
+
+func (k routePath) parse(field any, s string) error {
+	if s == "" {
+		return nil
+	}
+	if !canonicalPath(s) {
+		return cure(k.want())
+	}
+	put(field, strings.TrimSuffix(s, "/")+"/")
+	return nil
+}
+
+func (routePath) format(field any) []string { return taken(field) }
+func (routePath) schema() *jsonschema.Schema {
+	return orVariable(&jsonschema.Schema{Type: "string", Pattern: `^/`})
+}
+
+// target fills a *string with a local path, or an absolute address that other
+// rules judge.
+type target struct{ query bool }
+
+func (k target) want() string {
+	if k.query {
+		return "a local path such as /, or an address at one of login.return_origins"
+	}
+	return "a local path such as /error, or an https address, without query"
+}
+
+func (k target) parse(field any, s string) error {
+	if s == "" && k.query {
+		return cure(k.want())
+	}
+	if s != "" && !k.accepts(s) {
+		return cure(k.want())
+	}
+	put(field, s)
+	return nil
+}
+
+// accepts refuses what a browser would take for another host: "//evil.example"
+// and "/\evil.example".
+func (k target) accepts(s string) bool {
+	if !printable(s) || strings.ContainsAny(s, "\\ ") || !k.query && strings.ContainsAny(s, "?#") {
+		return false
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.User != nil {
+		return false
+	}
+	if strings.HasPrefix(s, "/") {
+		return !strings.HasPrefix(s, "//")
+	}
+	_, web := parseWeb(u.Scheme + "://" + u.Host)
+	return web && !insecure(u)
+}
+
+func (k target) format(field any) []string  { return taken(field) }
+func (k target) schema() *jsonschema.Schema { return &jsonschema.Schema{Type: "string"} }
+
+// fileName accepts the name of a file under a served directory.
+func fileName(s string) bool {
+	return fs.ValidPath(s) && s != "." && !strings.Contains(s, `\`) && !strings.HasPrefix(s, ".") && !strings.Contains(s, "/.")
+}

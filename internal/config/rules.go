@@ -1,0 +1,272 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// derive fills in what follows from other keys.
+func (l *loader) derive() {
+	c := &l.cfg.Cognito
+	if c.Region != "" {
+		endpoint := "https://cognito-idp." + c.Region + "." + dnsSuffix(c.Region)
+		if c.Issuer == "" && c.UserPoolID != "" {
+			c.Issuer = endpoint + "/" + c.UserPoolID
+		}
+		if u, err := url.Parse(endpoint); err == nil && c.APIEndpoint == nil {
+			c.APIEndpoint = u
+		}
+	}
+	for _, s := range l.routes {
+		r := s.target.(*Route)
+		if _, given := s.given[routePrefix+"token"]; !given && r.Auth == "none" {
+			r.Token = "none" // there is no session to take one from
+		}
+	}
+	l.normaliseHosts()
+}
+
+// normaliseHosts writes hosts as browsers do, without the port that goes without
+// saying for the scheme of public_url.
+func (l *loader) normaliseHosts() {
+	u := l.cfg.PublicURL
+	if u == nil {
+		return
+	}
+	for i, h := range l.cfg.AllowedHosts {
+		l.cfg.AllowedHosts[i] = withoutDefaultPort(u.Scheme, h)
+	}
+	for i := range l.cfg.Routes {
+		l.cfg.Routes[i].Host = withoutDefaultPort(u.Scheme, l.cfg.Routes[i].Host)
+	}
+}
+
+// dnsSuffix is where AWS has a region's endpoints: the Chinese partition is apart.
+func dnsSuffix(region string) string {
+	if strings.HasPrefix(region, "cn-") {
+		return "amazonaws.com.cn"
+	}
+	return "amazonaws.com"
+}
+
+// check applies the rules about more than one key. A rule keeps silent about keys
+// that have a fault of their own.
+func (l *loader) check() {
+	l.checkRequired()
+	l.checkListeners()
+	l.checkHosts()
+	l.checkCognito()
+	l.checkSession()
+	l.checkCookie()
+	l.checkLogin()
+	l.checkLimits()
+	l.checkRoutes()
+	if len(l.faults) == 0 {
+		l.warn()
+	}
+}
+
+func (l *loader) checkRequired() {
+	c := &l.cfg.Cognito
+	l.require("public_url", l.cfg.PublicURL != nil)
+	issuer, endpoint := l.top.filled("cognito.issuer"), l.top.filled("cognito.api_endpoint")
+	l.require("cognito.region", c.Region != "" || issuer && endpoint)
+	l.require("cognito.user_pool_id", c.UserPoolID != "" || issuer)
+	l.require("cognito.client_id", c.ClientID != "")
+	l.require("cognito.domain", c.Domain != nil)
+	l.require("session.keys", len(l.cfg.Session.Keys) > 0)
+}
+
+func (l *loader) require(path string, there bool) {
+	if there || !l.top.sound(path) {
+		return
+	}
+	k := index[path]
+	l.reject(l.top, path, -1, curef("%s, here or as %s", k.kind.want(), k.env()))
+}
+
+func (l *loader) checkListeners() {
+	c, t := l.cfg, l.top
+	if t.sound("admin_listen", "admin_token", "admin_token_file") && c.AdminToken.Empty() && !listensOnLoopback(c.AdminListen) {
+		l.reject(t, "admin_listen", -1, cure("a loopback address such as 127.0.0.1:9090, or admin_token set"))
+	}
+	if t.sound("listen", "admin_listen") && samePort(c.Listen, c.AdminListen) {
+		l.reject(t, "admin_listen", -1, cure("another port than that of listen"))
+	}
+	if c.TLS.CertFile == "" && c.TLS.KeyFile != "" && t.sound("tls.cert_file") {
+		l.reject(t, "tls.cert_file", -1, cure("the certificate that goes with tls.key_file"))
+	}
+	if c.TLS.KeyFile == "" && c.TLS.CertFile != "" && t.sound("tls.key_file") {
+		l.reject(t, "tls.key_file", -1, cure("the key that goes with tls.cert_file"))
+	}
+	if u := c.PublicURL; u != nil && u.Scheme == "http" && c.TLS.CertFile != "" && t.sound("public_url") {
+		l.reject(t, "public_url", -1, curef("https://%s, as tls is set", u.Host))
+	}
+}
+
+func listensOnLoopback(address string) bool {
+	name, _, err := net.SplitHostPort(address)
+	return err == nil && isLoopback(strings.ToLower(name))
+}
+
+// samePort reports whether two listeners would collide; port 0 never does.
+func samePort(a, b string) bool {
+	nameA, portA, _ := net.SplitHostPort(a)
+	nameB, portB, _ := net.SplitHostPort(b)
+	return portA == portB && portA != "0" && (nameA == nameB || isWildcard(nameA) || isWildcard(nameB))
+}
+
+func isWildcard(name string) bool { return name == "" || name == "0.0.0.0" || name == "::" }
+
+// checkHosts sees to it that the cookie reaches every host that asks for it.
+func (l *loader) checkHosts() {
+	c, t := l.cfg, l.top
+	usesSession := slices.ContainsFunc(c.Routes, func(r Route) bool { return r.Auth == "session" || r.Auth == "optional" })
+	if c.PublicURL == nil || !usesSession || !t.sound("public_url", "allowed_hosts", "session.cookie.domain") {
+		return
+	}
+	for i, h := range c.AllowedHosts {
+		name, _, _ := splitHost(h)
+		if name == c.PublicURL.Hostname() || c.Session.Cookie.Domain != "" && within(name, c.Session.Cookie.Domain) {
+			continue
+		}
+		l.reject(t, "allowed_hosts", i, cure("a host under session.cookie.domain, which must be set: routes with auth session or optional need the cookie there"))
+	}
+}
+
+// within reports whether a host is the domain or under it (RFC 6265 §5.1.3).
+func within(host, domain string) bool {
+	return host == domain || strings.HasSuffix(host, "."+domain)
+}
+
+func (l *loader) checkCognito() {
+	c, t := &l.cfg.Cognito, l.top
+	region, _, _ := strings.Cut(c.UserPoolID, "_")
+	if c.Region != "" && c.UserPoolID != "" && region != c.Region && !t.filled("cognito.issuer") && t.sound("cognito.region", "cognito.user_pool_id") {
+		l.reject(t, "cognito.user_pool_id", -1, curef("a pool of cognito.region, whose id begins with %s_", c.Region))
+	}
+	if t.sound("cognito.scopes") && !slices.Contains(c.Scopes, "openid") {
+		l.reject(t, "cognito.scopes", -1, cure("openid among them: without it there is no ID token"))
+	}
+}
+
+func (l *loader) checkSession() {
+	s, t := &l.cfg.Session, l.top
+	if t.sound("session.idle_timeout", "session.absolute_timeout") && s.AbsoluteTimeout < s.IdleTimeout {
+		l.reject(t, "session.absolute_timeout", -1, curef("at least session.idle_timeout, %s", formatDuration(s.IdleTimeout)))
+	}
+}
+
+// checkCookie refuses what browsers would: they drop such a cookie without a word.
+func (l *loader) checkCookie() {
+	c, t := &l.cfg.Session.Cookie, l.top
+	u := l.cfg.PublicURL
+	if u == nil || !t.sound("public_url") {
+		return
+	}
+	if c.SameSite == "none" && u.Scheme != "https" && t.sound("session.cookie.same_site") {
+		l.reject(t, "session.cookie.same_site", -1, cure("lax or strict: browsers take none with Secure only, and public_url is http"))
+	}
+	if c.Domain == "" || !t.sound("session.cookie.domain") {
+		return
+	}
+	switch {
+	case u.Scheme != "https":
+		l.reject(t, "session.cookie.domain", -1, cure("it empty: on http the cookie stays with its host"))
+	case !within(u.Hostname(), c.Domain):
+		l.reject(t, "session.cookie.domain", -1, curef("%s or a domain above it", u.Hostname()))
+	}
+}
+
+func (l *loader) checkLogin() {
+	c, t := &l.cfg.Login, l.top
+	l.checkReturnTo("login.default_return_to", c.DefaultReturnTo)
+	l.checkReturnTo("login.logout_return_to", c.LogoutReturnTo)
+	if t.sound("login.default_return_to", "mount") && l.underMount(c.DefaultReturnTo) {
+		l.reject(t, "login.default_return_to", -1, curef("a page outside %s: a login that ends there never arrives", l.cfg.Mount))
+	}
+}
+
+func (l *loader) checkReturnTo(path, address string) {
+	if l.top.sound(path, "login.return_origins") && !l.mayReturnTo(address) {
+		l.reject(l.top, path, -1, cure(index[path].kind.want()))
+	}
+}
+
+// mayReturnTo accepts a local path and the origins that were named.
+func (l *loader) mayReturnTo(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil || !u.IsAbs() {
+		return err == nil
+	}
+	origin := u.Scheme + "://" + withoutDefaultPort(u.Scheme, strings.ToLower(u.Host))
+	return slices.Contains(l.cfg.Login.ReturnOrigins, origin)
+}
+
+func (l *loader) underMount(path string) bool {
+	return path == l.cfg.Mount || strings.HasPrefix(strings.ToLower(path), strings.ToLower(l.cfg.Mount)+"/")
+}
+
+func (l *loader) checkLimits() {
+	l.checkFits("limits.cookie_bytes", l.cfg.Limits.CookieBytes)
+	l.checkFits("limits.url_bytes", l.cfg.Limits.URLBytes)
+}
+
+// checkFits refuses a limit that another one makes unreachable.
+func (l *loader) checkFits(path string, n int) {
+	if all := l.cfg.Limits.HeaderBytes; n > all && l.top.sound(path, "limits.header_bytes") {
+		l.reject(l.top, path, -1, curef("no more than limits.header_bytes, %s", formatSize(int64(all))))
+	}
+}
+
+// warn notes what is odd but may be meant.
+func (l *loader) warn() {
+	c := l.cfg
+	say := func(format string, args ...any) { c.Warnings = append(c.Warnings, fmt.Sprintf(format, args...)) }
+	for _, o := range c.AllowedOrigins {
+		if u, err := url.Parse(o); err == nil && c.Session.Cookie.SameSite != "none" && !sameSite(u, c.PublicURL) {
+			say("allowed_origins: %s is on another site than public_url: browsers send no %s cookie from there", o, c.Session.Cookie.SameSite)
+		}
+	}
+	for _, p := range c.TrustedProxies {
+		if p.Bits() == 0 {
+			say("trusted_proxies: %s trusts everybody: any client can claim any address", p)
+		}
+	}
+	if s := c.Session.Store; s.Scheme != "memory" && !isLoopback(s.Hostname()) {
+		if s.Scheme == "redis" {
+			say("session.store: %s goes over the network without TLS: rediss:// encrypts", s.Host)
+		}
+		if c.Session.StorePassword.Empty() {
+			say("session.store: %s takes no password: whoever reaches it can end sessions", s.Host)
+		}
+	} else if s.Scheme == "memory" && !isLoopback(c.PublicURL.Hostname()) {
+		say("session.store: memory: keeps sessions in one process; they end with it, and no second instance knows them")
+	}
+	if !c.AdminToken.Empty() && len(c.AdminToken.Reveal()) < minAdminToken {
+		say("admin_token: fewer than %d characters can be guessed; gateway keygen prints a good one", minAdminToken)
+	}
+	if len(c.Routes) == 0 {
+		say("routes: there is none: everything outside %s is 404", c.Mount)
+	}
+}
+
+// minAdminToken is 96 bits in base64.
+const minAdminToken = 16
+
+// sameSite compares scheme and the last two labels, which stand in for the
+// registrable domain: good enough for a warning, for nothing else.
+func sameSite(a, b *url.URL) bool {
+	return a.Scheme == b.Scheme && siteName(a.Hostname()) == siteName(b.Hostname())
+}
+
+func siteName(host string) string {
+	if net.ParseIP(host) != nil {
+		return host
+	}
+	labels := strings.Split(host, ".")
+	return strings.Join(labels[max(0, len(labels)-2):], ".")
+}

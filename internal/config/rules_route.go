@@ -1,0 +1,79 @@
+package config
+
+import (
+	"slices"
+	"strings"
+)
+
+// checkRoutes applies the rules about each route, and about routes among
+// themselves.
+func (l *loader) checkRoutes() {
+	for i, s := range l.routes {
+		r := s.target.(*Route)
+		l.checkRoutePath(s, r)
+		l.checkRouteHost(s, r)
+		l.checkRouteEnd(s, r)
+		if first := l.earlierTwin(i); first != nil && s.sound("path", "host") {
+			l.reject(s, "path", -1, curef("another path than that of %s, in more than case, or another host", strings.TrimSuffix(first.name, ".")))
+		}
+	}
+}
+
+func (l *loader) checkRoutePath(s *scope, r *Route) {
+	if !s.sound("path") {
+		return
+	}
+	switch {
+	case r.Path == "":
+		l.reject(s, "path", -1, cure("a path such as /api/"))
+	case l.top.sound("mount") && l.underMount(r.Path):
+		l.reject(s, "path", -1, curef("a path outside %s, where the gateway's own endpoints are", l.cfg.Mount))
+	}
+}
+
+// checkRouteHost refuses a route that no request can reach: hosts that are not
+// ours are turned away before any route is looked at.
+func (l *loader) checkRouteHost(s *scope, r *Route) {
+	if r.Host == "" || !s.sound("host") || l.cfg.PublicURL == nil || !l.top.sound("allowed_hosts") {
+		return
+	}
+	if r.Host != l.cfg.PublicURL.Host && !slices.Contains(l.cfg.AllowedHosts, r.Host) {
+		l.reject(s, "host", -1, cure("the host of public_url, or one of allowed_hosts"))
+	}
+}
+
+// checkRouteEnd judges where a route leads, and what only one kind of end takes.
+func (l *loader) checkRouteEnd(s *scope, r *Route) {
+	if !s.sound("upstream", "static") {
+		return
+	}
+	switch {
+	case r.Upstream != nil && r.Static != "":
+		l.reject(s, "static", -1, cure("only one of upstream and static"))
+	case r.Upstream == nil && r.Static == "":
+		l.reject(s, "upstream", -1, cure("upstream or static: an address such as http://localhost:9000, or a directory"))
+	case r.Static == "" && r.SPAFallback != "" && s.sound("spa_fallback"):
+		l.reject(s, "spa_fallback", -1, cure("static on this route: an upstream has its own fallback"))
+	}
+	other := func(m string) bool { return m != "GET" && m != "HEAD" }
+	if at := slices.IndexFunc(r.Methods, other); r.Static != "" && at >= 0 && s.sound("methods") {
+		l.reject(s, "methods", at, cure("GET or HEAD: files take no other"))
+	}
+	if _, given := s.given[routePrefix+"token"]; given && r.Auth == "none" && r.Token != "none" && s.sound("auth", "token") {
+		l.reject(s, "token", -1, cure("auth session or optional on this route, or token none: without a session there is no token"))
+	}
+}
+
+// earlierTwin finds a route above that takes the same requests. Paths that
+// differ in case only count: a request for one is refused as ambiguous with the
+// other.
+func (l *loader) earlierTwin(i int) *scope {
+	r := l.routes[i].target.(*Route)
+	for _, s := range l.routes[:i] {
+		o := s.target.(*Route)
+		if r.Path != "" && strings.EqualFold(o.Path, r.Path) && o.Host == r.Host {
+			return s
+		}
+	}
+	return nil
+}

@@ -1,0 +1,257 @@
+package config
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+)
+
+// rule is one change to a sound configuration that makes it faulty.
+type rule struct {
+	name string
+	set  values
+	key  string // of the fault
+	want string // part of the cure
+}
+
+// TestLoad_refuses checks that each rule gives exactly one fault, at its key and
+// with a cure.
+func TestLoad_refuses(t *testing.T) {
+	for _, group := range [][]rule{addressRules, sessionRules, routeRules, laterRules} {
+		for _, r := range group {
+			t.Run(r.name, func(t *testing.T) { r.check(t) })
+		}
+	}
+}
+
+func (r rule) check(t *testing.T) {
+	file := with(r.set).yaml()
+	faults := faultsOf(t, source(file, nil, nil))
+	if len(faults) != 1 {
+		t.Fatalf("%d faults:\n%v\nwant one, of\n%s", len(faults), faults, file)
+	}
+	f := faults[0]
+	if f.Key != r.key || !strings.Contains(f.Want, r.want) {
+		t.Errorf("fault: %v\nwant key %s and a cure with %q", f, r.key, r.want)
+	}
+	if f.Value == "not set" {
+		return // there is no line to name but where the route begins
+	}
+	name, _, _ := strings.Cut(lastName(r.key), "[")
+	if line := strings.Split(file, "\n")[max(f.Line-1, 0)]; !strings.Contains(line, name) {
+		t.Errorf("fault names line %d, %q", f.Line, line)
+	}
+}
+
+var addressRules = []rule{
+	{"public_url_is_required", values{"public_url": "-"}, "public_url", "GATEHOUSE_PUBLIC_URL"},
+	{"client_id_is_required", values{"cognito.client_id": "-"}, "cognito.client_id", "GATEHOUSE_COGNITO_CLIENT_ID"},
+	{"domain_is_required", values{"cognito.domain": "-"}, "cognito.domain", "GATEHOUSE_COGNITO_DOMAIN"},
+	{"region_is_required", values{"cognito.region": "-"}, "cognito.region", "eu-west-1"},
+	{"region_is_required_with_an_issuer_only", values{"cognito.region": "-", "cognito.issuer": "https://id.example.com/x"}, "cognito.region", "eu-west-1"},
+	{"pool_is_required", values{"cognito.user_pool_id": "-"}, "cognito.user_pool_id", "eu-west-1_"},
+	{"pool_is_of_another_region", values{"cognito.region": "us-east-1"}, "cognito.user_pool_id", "us-east-1_"},
+	{"region_is_none", values{"cognito.region": "Ireland"}, "cognito.region", "eu-west-1"},
+	{"public_url_is_http_off_loopback", values{"public_url": "http://app.example.com"}, "public_url", "https://app.example.com"},
+	{"public_url_is_http_on_a_name_like_loopback", values{"public_url": "http://localhost.example.com"}, "public_url", "https://"},
+	{"public_url_is_http_on_a_short_address", values{"public_url": "http://127.1"}, "public_url", "an address such as"},
+	{"public_url_has_a_path", values{"public_url": "https://app.example.com/app"}, "public_url", "https://app.example.com, without path"},
+	{"public_url_has_a_query", values{"public_url": "https://app.example.com?x=1"}, "public_url", "without path and query"},
+	{"public_url_has_credentials", values{"public_url": "https://me:pw@app.example.com"}, "public_url", "an address such as"},
+	{"public_url_has_no_scheme", values{"public_url": "app.example.com"}, "public_url", "https://"},
+	{"public_url_has_no_host", values{"public_url": "https://"}, "public_url", "https://"},
+	{"public_url_has_port_zero", values{"public_url": "https://app.example.com:0"}, "public_url", "https://"},
+	{"public_url_is_http_with_tls", values{"public_url": "http://localhost:8080", "tls.cert_file": "c.pem", "tls.key_file": "k.pem"}, "public_url", "https://localhost:8080"},
+	{"domain_is_http_off_loopback", values{"cognito.domain": "http://login.example.com"}, "cognito.domain", "https://login.example.com"},
+	{"domain_is_a_pasted_endpoint", values{"cognito.domain": "https://login.example.com/oauth2/authorize"}, "cognito.domain", "https://login.example.com, without path"},
+	{"issuer_is_http_off_loopback", values{"cognito.issuer": "http://id.example.com/x"}, "cognito.issuer", "https://id.example.com"},
+	{"api_endpoint_is_http_off_loopback", values{"cognito.api_endpoint": "http://api.example.com"}, "cognito.api_endpoint", "https://api.example.com"},
+	{"scopes_lack_openid", values{"cognito.scopes": "[email]"}, "cognito.scopes", "openid"},
+	{"scopes_are_empty", values{"cognito.scopes": "[]"}, "cognito.scopes", "openid"},
+	{"scope_has_a_space", values{"cognito.scopes": `[openid, "a b"]`}, "cognito.scopes[1]", "a scope"},
+	{"listen_has_no_port", values{"listen": "localhost"}, "listen", `":8080"`},
+	{"listen_has_a_port_that_is_none", values{"listen": `":http"`}, "listen", `":8080"`},
+	{"admin_listens_off_loopback_without_token", values{"admin_listen": `":9090"`}, "admin_listen", "admin_token"},
+	{"admin_listens_where_browsers_are_served", values{"admin_listen": "127.0.0.1:8080"}, "admin_listen", "another port"},
+	{"admin_token_ends_in_a_line_end", values{"admin_token": `"abcdefghijklmnopqrstuv\n"`}, "admin_token", "line ends"},
+	{"certificate_has_no_key", values{"tls.cert_file": "c.pem"}, "tls.key_file", "tls.cert_file"},
+	{"key_has_no_certificate", values{"tls.key_file": "k.pem"}, "tls.cert_file", "tls.key_file"},
+	{"mount_is_the_root", values{"mount": "/"}, "mount", "/auth"},
+	{"mount_is_relative", values{"mount": "auth"}, "mount", "/auth"},
+	{"mount_ends_in_a_slash", values{"mount": "/auth/"}, "mount", "without the slash"},
+	{"mount_has_dot_segments", values{"mount": "/a/../auth"}, "mount", "/auth"},
+	{"mount_is_escaped", values{"mount": "/%61uth"}, "mount", "/auth"},
+	{"trusted_proxy_is_no_network", values{"trusted_proxies": "[10.0.0.0/8, proxy]"}, "trusted_proxies[1]", "10.0.0.0/8"},
+	{"trusted_proxy_has_host_bits", values{"trusted_proxies": "[10.1.2.3/8]"}, "trusted_proxies[0]", "10.0.0.0/8"},
+	{"origin_is_a_wildcard", values{"allowed_origins": `["*"]`}, "allowed_origins[0]", "wildcards are not accepted"},
+	{"origin_is_a_wildcard_of_a_domain", values{"allowed_origins": `["https://*.example.com"]`}, "allowed_origins[0]", "wildcards are not accepted"},
+	{"origin_is_null", values{"allowed_origins": `["null"]`}, "allowed_origins[0]", "an origin"},
+	{"origin_has_a_path", values{"allowed_origins": `["https://a.example.com/x"]`}, "allowed_origins[0]", "an origin"},
+	{"origin_is_http_off_loopback", values{"allowed_origins": `["http://a.example.com"]`}, "allowed_origins[0]", "https://a.example.com"},
+	{"host_is_a_wildcard", values{"allowed_hosts": `["*.example.com"]`}, "allowed_hosts[0]", "wildcards are not accepted"},
+	{"host_has_a_scheme", values{"allowed_hosts": `["https://b.example.com"]`}, "allowed_hosts[0]", "a host such as"},
+	{"host_is_out_of_the_cookies_reach", values{"allowed_hosts": "[b.example.com]"}, "allowed_hosts[0]", "session.cookie.domain"},
+	{"host_is_outside_the_cookies_domain", values{"allowed_hosts": "[b.example.com, c.example.org]", "session.cookie.domain": "example.com"}, "allowed_hosts[1]", "session.cookie.domain"},
+	{"host_only_ends_like_the_cookies_domain", values{"allowed_hosts": "[badexample.com]", "session.cookie.domain": "example.com"}, "allowed_hosts[0]", "session.cookie.domain"},
+}
+
+var sessionRules = []rule{
+	{"keys_are_required", values{"session.keys": "-"}, "session.keys", "gateway keygen"},
+	{"keys_are_an_empty_list", values{"session.keys": "[]"}, "session.keys", "gateway keygen"},
+	{"key_is_no_base64", values{"session.keys": "[not-a-key!]"}, "session.keys[0]", "32 random bytes"},
+	{"key_is_short", values{"session.keys": "[" + base64Of("\x00\x13\x88\xfe\x01") + "]"}, "session.keys[0]", "32 random bytes"},
+	{"key_is_a_pass_phrase", values{"session.keys": "[" + base64Of("correct horse battery staple abc") + "]"}, "session.keys[0]", "guessed"},
+	{"key_is_all_zeros", values{"session.keys": "[" + base64Of(strings.Repeat("\x00", 32)) + "]"}, "session.keys[0]", "guessed"},
+	{"key_repeats_sixteen_bytes", values{"session.keys": "[" + base64Of(strings.Repeat("\x00\x91\xa2\x13\xb4\xc5\xd6\xe7\xf8\x09\x1a\x2b\x3c\x4d\x5e\x6f", 2)) + "]"}, "session.keys[0]", "guessed"},
+	{"key_counts", values{"session.keys": "[" + base64Of(counting()) + "]"}, "session.keys[0]", "guessed"},
+	{"key_is_from_the_documentation", values{"session.keys": "[" + sampleKeys[0] + "]"}, "session.keys[0]", "sample"},
+	{"store_is_not_built_yet", values{"session.store": "redis-sentinel://h1:26379,h2:26379/main"}, "session.store", "redis-sentinel: is not built yet"},
+	{"store_of_a_cluster_is_not_built_yet", values{"session.store": "redis-cluster://h1:6379"}, "session.store", "redis-cluster: is not built yet"},
+	{"store_in_the_cookie_is_not_built_yet", values{"session.store": `"cookie:"`}, "session.store", "cookie: is not built yet"},
+	{"store_is_unknown", values{"session.store": "memcached://localhost"}, "session.store", "redis://"},
+	{"store_has_no_host", values{"session.store": "redis:///0"}, "session.store", "redis://"},
+	{"store_has_a_database_that_is_no_number", values{"session.store": "redis://localhost/main"}, "session.store", "redis://"},
+	{"store_has_options", values{"session.store": "redis://localhost/0?skip_verify=true"}, "session.store", "redis://"},
+	{"idle_timeout_has_no_unit", values{"session.idle_timeout": "30"}, "session.idle_timeout", "30m"},
+	{"idle_timeout_is_negative", values{"session.idle_timeout": "-5m"}, "session.idle_timeout", "30m"},
+	{"absolute_timeout_is_under_idle_timeout", values{"session.absolute_timeout": "10m"}, "session.absolute_timeout", "at least session.idle_timeout, 30m"},
+	{"absolute_timeout_exceeds_what_browsers_keep", values{"session.absolute_timeout": "10000h"}, "session.absolute_timeout", "9600h"},
+	{"persistent_is_no_boolean", values{"session.persistent": "yes"}, "session.persistent", "true or false"},
+	{"cookie_name_has_a_prefix", values{"session.cookie.name": "__Host-sid"}, "session.cookie.name", "without a __ prefix"},
+	{"cookie_name_has_a_space", values{"session.cookie.name": `"my sid"`}, "session.cookie.name", "a cookie name"},
+	{"cookie_name_is_empty", values{"session.cookie.name": `""`}, "session.cookie.name", "a cookie name"},
+	{"cookie_domain_is_no_parent", values{"session.cookie.domain": "example.org"}, "session.cookie.domain", "app.example.com or a domain above"},
+	{"cookie_domain_is_a_host_below", values{"session.cookie.domain": "x.app.example.com"}, "session.cookie.domain", "app.example.com or a domain above"},
+	{"cookie_domain_is_one_label", values{"session.cookie.domain": "com"}, "session.cookie.domain", "example.com"},
+	{"cookie_domain_begins_with_a_dot", values{"session.cookie.domain": ".example.com"}, "session.cookie.domain", "without a dot in front"},
+	{"cookie_domain_is_an_address", values{"session.cookie.domain": "10.0.0.1"}, "session.cookie.domain", "example.com"},
+	{"cookie_domain_is_on_http", values{"public_url": "http://app.localhost:8080", "session.cookie.domain": "app.localhost"}, "session.cookie.domain", "empty"},
+	{"same_site_is_none_on_http", values{"public_url": "http://localhost:8080", "session.cookie.same_site": "none"}, "session.cookie.same_site", "lax or strict"},
+	{"same_site_is_unknown", values{"session.cookie.same_site": "Lax"}, "session.cookie.same_site", "lax, strict or none"},
+	{"before_expiry_is_longer_than_tokens_live", values{"refresh.before_expiry": "2h"}, "refresh.before_expiry", "1h"},
+	{"refresh_timeout_is_none", values{"refresh.timeout": "0s"}, "refresh.timeout", "100ms"},
+	{"forced_refreshes_are_none", values{"refresh.forced_per_minute": "0"}, "refresh.forced_per_minute", "from 1"},
+	{"csrf_header_needs_no_preflight", values{"csrf_header": "Content-Type"}, "csrf_header", "X-CSRF"},
+	{"csrf_header_is_the_browsers_own", values{"csrf_header": "Sec-Fetch-Site"}, "csrf_header", "X-CSRF"},
+	{"return_path_is_another_host", values{"login.default_return_to": "//evil.example"}, "login.default_return_to", "a local path"},
+	{"return_path_has_a_backslash", values{"login.default_return_to": `'/\evil.example'`}, "login.default_return_to", "a local path"},
+	{"return_address_is_at_no_return_origin", values{"login.logout_return_to": "https://other.example.com/"}, "login.logout_return_to", "login.return_origins"},
+	{"return_path_is_the_login_itself", values{"login.default_return_to": "/auth/login"}, "login.default_return_to", "outside /auth"},
+	{"return_origin_is_a_wildcard", values{"login.return_origins": `["https://*.example.com"]`}, "login.return_origins[0]", "wildcards"},
+	{"error_url_has_a_query", values{"login.error_url": "/error?x=1"}, "login.error_url", "without query"},
+	{"error_url_is_script", values{"login.error_url": "javascript:alert(1)"}, "login.error_url", "https"},
+	{"cookie_limit_exceeds_the_headers", values{"limits.cookie_bytes": "64KiB"}, "limits.cookie_bytes", "limits.header_bytes, 32KiB"},
+	{"url_limit_exceeds_the_headers", values{"limits.url_bytes": "1MiB"}, "limits.url_bytes", "limits.header_bytes, 32KiB"},
+	{"header_limit_is_tiny", values{"limits.header_bytes": "100"}, "limits.header_bytes", "from 8KiB"},
+	{"size_has_a_foreign_unit", values{"limits.body_bytes": "10MB"}, "limits.body_bytes", "1MiB"},
+	{"size_overflows", values{"limits.body_bytes": "9223372036854775807GiB"}, "limits.body_bytes", "1MiB"},
+	{"log_level_is_unknown", values{"log.level": "warning"}, "log.level", "debug, info, warn or error"},
+	{"section_is_a_text", values{"log": "info"}, "log", "a mapping"},
+	{"list_stands_where_one_is_wanted", values{"mount": "[/auth]"}, "mount", "/auth"},
+	{"mapping_stands_where_a_list_is_wanted", values{"allowed_hosts": "{a: b}"}, "allowed_hosts", "a list"},
+	{"element_of_a_list_is_a_list", values{"allowed_hosts": "[[a]]"}, "allowed_hosts", "a host"},
+}
+
+func counting() string {
+	var b []byte
+	for i := range byte(32) {
+		b = append(b, 100+5*i)
+	}
+	return string(b)
+}
+
+var routeRules = []rule{
+	{"route_has_no_path", values{"routes[].path": "-"}, "routes[0].path", "/api/"},
+	{"route_path_is_relative", values{"routes[].path": "api/"}, "routes[0].path", "absolute"},
+	{"route_path_has_an_empty_segment", values{"routes[].path": "/api//v1/"}, "routes[0].path", "empty"},
+	{"route_path_has_dot_segments", values{"routes[].path": "/api/../v1/"}, "routes[0].path", "dot segments"},
+	{"route_path_is_escaped", values{"routes[].path": "/%61pi/"}, "routes[0].path", "unescaped"},
+	{"route_path_has_parameters", values{"routes[].path": "/api;v=1/"}, "routes[0].path", ";"},
+	{"route_path_has_a_trailing_dot", values{"routes[].path": "/api./"}, "routes[0].path", "trailing dots"},
+	{"route_is_under_the_mount", values{"routes[].path": "/auth/x/"}, "routes[0].path", "outside /auth"},
+	{"route_is_the_mount_in_capitals", values{"routes[].path": "/AUTH/"}, "routes[0].path", "outside /auth"},
+	{"route_leads_nowhere", values{"routes[].upstream": "-"}, "routes[0].upstream", "upstream or static"},
+	{"route_leads_to_two_ends", values{"routes[].static": "./dist"}, "routes[0].static", "only one"},
+	{"fallback_has_no_directory", values{"routes[].spa_fallback": "index.html"}, "routes[0].spa_fallback", "static on this route"},
+	{"fallback_leaves_the_directory", values{"routes[].upstream": "-", "routes[].static": "./dist", "routes[].spa_fallback": "../index.html"}, "routes[0].spa_fallback", "index.html"},
+	{"fallback_is_hidden", values{"routes[].upstream": "-", "routes[].static": "./dist", "routes[].spa_fallback": ".env"}, "routes[0].spa_fallback", "index.html"},
+	{"files_are_posted_to", values{"routes[].upstream": "-", "routes[].static": "./dist", "routes[].methods": "[GET, POST]"}, "routes[0].methods[1]", "GET or HEAD"},
+	{"auth_is_unknown", values{"routes[].auth": "basic"}, "routes[0].auth", "session, optional or none"},
+	{"auth_is_not_built_yet", values{"routes[].auth": "bearer"}, "routes[0].auth", "bearer is not built yet"},
+	{"auth_either_is_not_built_yet", values{"routes[].auth": "either"}, "routes[0].auth", "either is not built yet"},
+	{"method_is_in_small_letters", values{"routes[].methods": "[get]"}, "routes[0].methods[0]", "GET"},
+	{"method_is_never_relayed", values{"routes[].methods": "[CONNECT]"}, "routes[0].methods[0]", "GET"},
+	{"timeout_is_negative", values{"routes[].timeout": "-1s"}, "routes[0].timeout", "a duration"},
+	{"token_is_asked_for_without_session", values{"routes[].auth": "none", "routes[].token": "id"}, "routes[0].token", "auth session or optional"},
+	{"cache_is_unknown", values{"routes[].cache": "always"}, "routes[0].cache", "upstream"},
+	{"upstream_is_no_address", values{"routes[].upstream": "localhost:9000"}, "routes[0].upstream[0]", "http://localhost:9000"},
+	{"upstream_speaks_another_protocol", values{"routes[].upstream": "ftp://localhost"}, "routes[0].upstream[0]", "http://localhost:9000"},
+	{"upstream_has_credentials", values{"routes[].upstream": "http://a:b@localhost"}, "routes[0].upstream[0]", "http://localhost:9000"},
+	{"upstream_h2c_is_not_built_yet", values{"routes[].upstream": "h2c://localhost:9000"}, "routes[0].upstream[0]", "h2c:// is not built yet"},
+	{"several_upstreams_are_not_built_yet", values{"routes[].upstream": `["http://localhost:1", "http://localhost:2"]`}, "routes[0].upstream[1]", "several are not built yet"},
+	{"route_host_is_not_ours", values{"routes[].host": "other.example.com"}, "routes[0].host", "allowed_hosts"},
+	{"routes_are_no_list", values{"routes[].path": "-", "routes[].upstream": "-", "routes": "{path: /}"}, "routes", "a list of routes"},
+	{"route_is_a_text", values{"routes[].path": "-", "routes[].upstream": "-", "routes": "[/]"}, "routes[0]", "a mapping"},
+	{"routes_are_the_same", values{"routes[].path": "-", "routes[].upstream": "-", "routes": `[{path: /api, upstream: "http://localhost:1"}, {path: /api/, upstream: "http://localhost:2"}]`}, "routes[1].path", "routes[0]"},
+	{"routes_differ_in_case_only", values{"routes[].path": "-", "routes[].upstream": "-", "routes": `[{path: /api/, upstream: "http://localhost:1"}, {path: /API/, upstream: "http://localhost:2"}]`}, "routes[1].path", "routes[0]"},
+}
+
+var laterRules = []rule{
+	{"identity_pool", values{"cognito.identity_pool_id": "eu-west-1:x"}, "cognito.identity_pool_id", "not built yet"},
+	{"rotation_grace", values{"cognito.rotation_grace": "30s"}, "cognito.rotation_grace", "0s, its default"},
+	{"max_per_user", values{"session.max_per_user": "3"}, "session.max_per_user", "not built yet"},
+	{"wait_replicas", values{"session.wait_replicas": "1"}, "session.wait_replicas", "not built yet"},
+	{"revocation_check", values{"revocation_check": "1m"}, "revocation_check", "not built yet"},
+	{"rate_limit", values{"rate_limit.login_per_minute": "10"}, "rate_limit.login_per_minute", "not built yet"},
+	{"verify_listen", values{"verify.listen": `":8081"`}, "verify.listen", "not built yet"},
+	{"verify_secret", values{"verify.secret": "abc"}, "verify.secret", "not built yet"},
+	{"verify_pass_token", values{"verify.pass_token": "true"}, "verify.pass_token", "not built yet"},
+	{"verify_headers", values{"verify.headers": "original"}, "verify.headers", "not built yet"},
+	{"amplify", values{"amplify.enabled": "true"}, "amplify.enabled", "not built yet"},
+	{"amplify_redirect_uris", values{"amplify.redirect_uris": "[https://a.example.com/]"}, "amplify.redirect_uris", "not built yet"},
+	{"amplify_password_sign_in", values{"amplify.password_sign_in": "true"}, "amplify.password_sign_in", "not built yet"},
+	{"bearer_clients", values{"bearer_clients": "[abc]"}, "bearer_clients", "not built yet"},
+	{"tracing", values{"tracing.otlp_endpoint": "http://localhost:4318"}, "tracing.otlp_endpoint", "not built yet"},
+	{"require_groups", values{"routes[].require.groups": "[staff]"}, "routes[0].require.groups", "not built yet"},
+	{"require_scopes", values{"routes[].require.scopes": "[a]"}, "routes[0].require.scopes", "not built yet"},
+	{"require_claims", values{"routes[].require.claims": "{a: [b]}"}, "routes[0].require.claims", "not built yet"},
+	{"require_max_auth_age", values{"routes[].require.max_auth_age": "15m"}, "routes[0].require.max_auth_age", "not built yet"},
+	{"cors", values{"routes[].cors": "upstream"}, "routes[0].cors", "not built yet"},
+	{"headers", values{"routes[].headers": "{X-Forwarded-User: sub}"}, "routes[0].headers", "not built yet"},
+	{"identity_headers", values{"routes[].identity_headers": "true"}, "routes[0].identity_headers", "not built yet"},
+	{"route_idle_timeout", values{"routes[].idle_timeout": "1m"}, "routes[0].idle_timeout", "not built yet"},
+}
+
+// TestLoad_accepts is the other side: what looks like a fault and is none.
+func TestLoad_accepts(t *testing.T) {
+	for name, set := range map[string]values{
+		"http_on_localhost":                   {"public_url": "http://localhost:8080"},
+		"http_on_a_name_under_localhost":      {"public_url": "http://app.localhost:8080"},
+		"http_on_ipv6_loopback":               {"public_url": `"http://[::1]:8080"`},
+		"user_pool_on_loopback":               {"cognito.domain": "http://127.0.0.1:9229", "cognito.issuer": "http://localhost:9229/p", "cognito.api_endpoint": "http://localhost:9229", "cognito.region": "-", "cognito.user_pool_id": "-"},
+		"issuer_without_pool_id":              {"cognito.issuer": "https://id.example.com/x", "cognito.user_pool_id": "-"},
+		"pool_of_an_emulator":                 {"cognito.issuer": "http://localhost:9229/p", "cognito.user_pool_id": "local_abc"},
+		"admin_off_loopback_with_token":       {"admin_listen": `":9090"`, "admin_token": "Xk8sl2Pqw0vbnM3zQx7r"},
+		"host_without_session_routes":         {"allowed_hosts": "[b.example.org]", "routes[].auth": "none"},
+		"host_under_the_cookies_domain":       {"allowed_hosts": "[b.example.com]", "session.cookie.domain": "example.com"},
+		"host_of_public_url_at_another_port":  {"allowed_hosts": "[\"app.example.com:8443\"]"},
+		"same_site_none_on_https":             {"session.cookie.same_site": "none"},
+		"return_address_at_a_return_origin":   {"login.return_origins": "[https://b.example.com]", "login.logout_return_to": "https://b.example.com/bye"},
+		"logout_that_leads_to_the_login":      {"login.logout_return_to": "/auth/login"},
+		"one_upstream_in_a_list":              {"routes[].upstream": `["http://localhost:9000"]`},
+		"upstream_with_a_base_path":           {"routes[].upstream": "https://api.internal/v1"},
+		"keys_in_the_url_alphabet":            {"session.keys": "[" + strings.NewReplacer("+", "-", "/", "_", "=", "").Replace(secret.NewKey()) + "]"},
+		"unbuilt_key_at_its_default":          {"cognito.rotation_grace": "0", "verify.headers": "forwarded", "amplify.enabled": "false", "routes[].require": "{groups: []}", "routes[].headers": "{}"},
+		"keys_with_nothing_behind_them":       {"routes[].require": "", "log": "", "session.cookie": "~", "cognito.scopes": ""},
+		"list_as_one_text":                    {"cognito.scopes": "openid, email"},
+		"token_none_on_a_route_without_auth":  {"routes[].auth": "none", "routes[].token": "none"},
+		"route_that_begins_like_the_mount":    {"routes[].path": "/authors/"},
+		"twins_on_different_hosts":            {"allowed_hosts": `["app.example.com:8443"]`, "routes[].path": "-", "routes[].upstream": "-", "routes": `[{path: /, upstream: "http://localhost:1"}, {path: /, host: "app.example.com:8443", upstream: "http://localhost:2"}]`},
+		"route_host_with_the_default_port":    {"routes[].host": "\"APP.example.com:443\""},
+		"limits_in_plain_numbers":             {"limits.header_bytes": "65536", "limits.body_bytes": "1000"},
+		"admin_on_a_port_of_the_systems_pick": {"listen": "127.0.0.1:0", "admin_listen": "127.0.0.1:0"},
+	} {
+		t.Run(name, func(t *testing.T) { load(t, with(set).yaml()) })
+	}
+}
