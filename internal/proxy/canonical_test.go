@@ -1,0 +1,258 @@
+package proxy_test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"testing"
+
+	"github.com/gatehouse-auth/gatehouse/internal/problem"
+	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+)
+
+// read parses a request as the server does.
+func read(t testing.TB, target string) (*http.Request, error) {
+	t.Helper()
+	return http.ReadRequest(bufio.NewReader(strings.NewReader("GET " + target + " HTTP/1.1\r\nHost: app.example\r\n\r\n")))
+}
+
+// checkProblem fails unless err is a problem of that status and code.
+func checkProblem(t testing.TB, err error, status int, code string) *problem.Error {
+	t.Helper()
+	var p *problem.Error
+	if !errors.As(err, &p) {
+		t.Fatalf("error is %v, want the problem %d %s", err, status, code)
+	}
+	if p.Status != status || p.Code != code {
+		t.Errorf("problem is %d %s (%v), want %d %s", p.Status, p.Code, p.Err, status, code)
+	}
+	return p
+}
+
+func TestCanonical_refuses_what_has_more_than_one_reading(t *testing.T) {
+	targets := []string{
+		// Empty segments.
+		"//x", "/a//x", "/a//", "//", "//evil/x", "/a///x", "/a//..//x", "/a/...//x",
+		// Dot segments, literal and encoded.
+		"/.", "/..", "/./x", "/../x", "/a/../x", "/a/./x", "/a/..", "/a/.", "/a/../", "/admin/.",
+		"/a/%2e%2e/x", "/a/%2E%2E/x", "/a/.%2e/x", "/a/%2e./x", "/a/%2e/x", "/%2e", "/%2e%2e",
+		// Dot segments behind encoded slashes.
+		"/a/%2e%2e%2fx", "/a/..%2fx", "/a%2f..%2fx", "/a%2f..", "/a/b%2F.%2Fc",
+		// Dot segments encoded twice and more.
+		"/a/%252e%252e/x", "/a/%252e%252e%252fx", "/a/.%252e/x", "/a/%25252e%25252e/x", "/a/%25%32%65%25%32%65/x",
+		// Dot segments with parameters, spaces and more dots.
+		"/a/..;/x", "/a/..;v=1/x", "/a/.;/x", "/a/..%3b/x", "/a/..%253b/x", "/a/;/x", "/;a=b/api/x", "/a/%20/x", "/a/..%20/x",
+		"/a/.%20./x", "/a/.../x", "/a/%2e%2e%2e/x",
+		// Dot segments before what another decoder takes for query or fragment.
+		"/a/..%3f/x", "/a/..%23/x", "/a/%23/x", "/a/%3f/x",
+		// Slashes encoded twice.
+		"/a%252fx", "/a%252Fx", "/a%25%32%46x", "/a%25252fx", "/a%2F%252Fx", "/a%2f%252fx",
+		// Backslashes.
+		"/a\\x", "/\\evil/x", "/a/..\\x", "/a%5cx", "/a%5Cx", "/a/..%5cx", "/a%255cx",
+		// NUL and control characters.
+		"/admin%00", "/admin%00.css", "/admin/..%00/", "/admin%09", "/a%0d%0ax", "/a%0ax", "/a%7f", "/a%1b", "/a%c2%85x", "/a%2500", "/a%250a",
+		// Fragments.
+		"/admin#", "/x#frag", "/#/x", "/a#b?c", "http://app.example/x#y",
+		// Invalid escapes and text.
+		"/%c0%ae%c0%ae/", "/%c0%af", "/%ff", "/%e0%80%ae", "/%ed%a0%80", "/a%25c0%25aex", "/\xff",
+		// What compatibility forms turn into dots and slashes.
+		"/%ef%bc%8e%ef%bc%8e/", "/%e2%80%a4%e2%80%a4/x", "/a/%e2%80%a5/x", "/a/..%ef%bc%8fx", "/a/..%ef%bc%bcx",
+		// Encoded without end.
+		"/%25252525252541",
+		// Targets that are no path.
+		"*", "http://app.example//x", "http://app.example/../x",
+	}
+	if len(targets) < 60 {
+		t.Fatalf("corpus has %d shapes only", len(targets))
+	}
+	for _, target := range targets {
+		t.Run(fmt.Sprintf("%q", target), func(t *testing.T) {
+			r, err := read(t, target)
+			if err != nil {
+				return // refused by net/http, before any handler
+			}
+			p, err := proxy.Canonical(r)
+			if err == nil {
+				t.Fatalf("accepted as %q", p.Escaped())
+			}
+			checkProblem(t, err, http.StatusBadRequest, "ambiguous_path")
+		})
+	}
+}
+
+// Shapes that net/http refuses when it reads a request may still come from a
+// header of a forward-auth front.
+func TestParsePath_refuses_what_net_http_would_not_let_through(t *testing.T) {
+	for _, raw := range []string{"", "x", "*", "a/b", "/%", "/%4", "/%zz", "/%u002e%u002e/", "/a%2", "/a b\x00", "/\x01", "/a\tb", "/a\nb", "app.example:443"} {
+		if p, err := proxy.ParsePath(raw); err == nil {
+			t.Errorf("ParsePath(%q) is accepted as %q", raw, p.Escaped())
+		} else {
+			checkProblem(t, err, http.StatusBadRequest, "ambiguous_path")
+		}
+	}
+}
+
+func TestCanonical_refuses_connect(t *testing.T) {
+	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader("CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example\r\n\r\n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = proxy.Canonical(r)
+	checkProblem(t, err, http.StatusBadRequest, "ambiguous_path")
+}
+
+func TestCanonical_accepts_what_has_one_reading(t *testing.T) {
+	for _, test := range []struct{ target, literal, escaped, folded string }{
+		{"/", "/", "/", "/"},
+		{"/api", "/api", "/api", "/api"},
+		{"/api/?q=//..;", "/api/", "/api/", "/api/"},
+		{"/api/orders/7", "/api/orders/7", "/api/orders/7", "/api/orders/7"},
+		{"/API/x", "/API/x", "/API/x", "/api/x"},
+		{"/%61pi", "/api", "/api", "/api"},
+		{"/%7e%41", "/~A", "/~A", "/~a"},
+		{"/a%20b", "/a b", "/a%20b", "/a b"},
+		{"/a+b", "/a+b", "/a+b", "/a+b"},
+		{"/x;v=1/y", "/x;v=1/y", "/x;v=1/y", "/x/y"},
+		{"/x%3bv/y", "/x;v/y", "/x%3Bv/y", "/x/y"},
+		{"/;jsessionid=1", "/;jsessionid=1", "/;jsessionid=1", "/"},
+		{"/admin.", "/admin.", "/admin.", "/admin"},
+		{"/admin%20.%20", "/admin . ", "/admin%20.%20", "/admin"},
+		{"/admin./x", "/admin./x", "/admin./x", "/admin/x"},
+		{"/a%2fb", "/a%2Fb", "/a%2Fb", "/a/b"},
+		{"/p/https%3A%2F%2Fe", "/p/https:%2F%2Fe", "/p/https%3A%2F%2Fe", "/p/https://e"},
+		{"/c%23", "/c#", "/c%23", "/c"},
+		{"/what%3f", "/what?", "/what%3F", "/what"},
+		{"/100%25", "/100%", "/100%25", "/100%"},
+		{"/100%25%20x", "/100% x", "/100%25%20x", "/100% x"},
+		{"/%2561pi", "/%61pi", "/%2561pi", "/api"},
+		{"/%c3%a9", "/é", "/%C3%A9", "/é"},
+		{"/é", "/é", "/%C3%A9", "/é"},
+		{"/%C3%89", "/É", "/%C3%89", "/é"},
+		{"/admin%C5%BF", "/adminſ", "/admin%C5%BF", "/admins"},
+		{"/[slug]|x\"", "/[slug]|x\"", "/%5Bslug%5D%7Cx%22", "/[slug]|x\""},
+		{"/.well-known/x", "/.well-known/x", "/.well-known/x", "/.well-known/x"},
+		{"/a..b/..c/d...e", "/a..b/..c/d...e", "/a..b/..c/d...e", "/a..b/..c/d...e"},
+		{"/@evil:80", "/@evil:80", "/@evil:80", "/@evil:80"},
+		{"/*", "/*", "/*", "/*"},
+		{"http://app.example", "/", "/", "/"},
+		{"http://app.example?q=/x", "/", "/", "/"},
+		{"http://app.example/x?q", "/x", "/x", "/x"},
+		{"/" + strings.Repeat("a/", 1000), "/" + strings.Repeat("a/", 1000), "/" + strings.Repeat("a/", 1000), "/" + strings.Repeat("a/", 1000)},
+	} {
+		r, err := read(t, test.target)
+		if err != nil {
+			t.Fatalf("read %q: %v", test.target, err)
+		}
+		p, err := proxy.Canonical(r)
+		if err != nil {
+			t.Errorf("%q: %v", test.target, err)
+			continue
+		}
+		if p.Literal() != test.literal || p.Escaped() != test.escaped || p.Folded() != test.folded {
+			t.Errorf("%q is %q, %q, %q; want %q, %q, %q", test.target,
+				p.Literal(), p.Escaped(), p.Folded(), test.literal, test.escaped, test.folded)
+		}
+	}
+}
+
+func TestCanonical_allocates_nothing_for_a_plain_path(t *testing.T) {
+	r, err := read(t, "/api/orders/7?x=y")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := testing.AllocsPerRun(100, func() { _, _ = proxy.Canonical(r) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// checkAccepted holds an accepted path against the readers of the standard
+// library, and against itself.
+func checkAccepted(t *testing.T, raw string, p proxy.Path) {
+	t.Helper()
+	again, err := proxy.ParsePath(p.Escaped())
+	if err != nil || again != p {
+		t.Errorf("%q: canonical form %q is no fixed point: %+v, %v", raw, p.Escaped(), again, err)
+	}
+	u, err := url.ParseRequestURI(p.Escaped())
+	if err != nil {
+		t.Fatalf("%q: url refuses %q: %v", raw, p.Escaped(), err)
+	}
+	if want := strings.ReplaceAll(p.Literal(), "%2F", "/"); u.Path != want && p.EncodedSlash() || !p.EncodedSlash() && u.Path != p.Literal() {
+		t.Errorf("%q: url reads %q as %q, we as %q", raw, p.Escaped(), u.Path, p.Literal())
+	}
+	if u.RawQuery != "" || u.Host != "" || u.EscapedPath() == "" {
+		t.Errorf("%q: %q has more than a path", raw, p.Escaped())
+	}
+	trimmed := p.Literal()
+	if len(trimmed) > 1 {
+		trimmed = strings.TrimSuffix(trimmed, "/")
+	}
+	if clean := path.Clean(trimmed); clean != trimmed {
+		t.Errorf("%q: path.Clean turns %q into %q", raw, trimmed, clean)
+	}
+	for reading := range readings(p.Escaped()) {
+		for _, segment := range strings.FieldsFunc(reading, func(c rune) bool { return c == '/' || c == '\\' }) {
+			name, _, _ := strings.Cut(segment, ";")
+			if name == "." || name == ".." {
+				t.Errorf("%q: a reader sees %q", raw, reading)
+			}
+		}
+		if strings.ContainsAny(reading, "\x00\r\n\\") {
+			t.Errorf("%q: a reader sees %q", raw, reading)
+		}
+	}
+}
+
+// readings yields the path decoded by the standard library, again and again.
+func readings(escaped string) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for range 6 {
+			next, err := url.PathUnescape(escaped)
+			if err != nil || next == escaped || !yield(next) {
+				return
+			}
+			escaped = next
+		}
+	}
+}
+
+// Every short path over an alphabet of trouble.
+func TestParsePath_agrees_with_the_standard_library(t *testing.T) {
+	alphabet := []string{"/", ".", "a", "A", ";", "%2e", "%2f", "%5c", "%25", "2e", "%20", "é"}
+	accepted := 0
+	var walk func(prefix string, depth int)
+	walk = func(prefix string, depth int) {
+		if p, err := proxy.ParsePath(prefix); err == nil {
+			accepted++
+			checkAccepted(t, prefix, p)
+		}
+		if depth == 0 || t.Failed() {
+			return
+		}
+		for _, s := range alphabet {
+			walk(prefix+s, depth-1)
+		}
+	}
+	walk("/", 4)
+	if accepted < 1000 {
+		t.Errorf("%d paths accepted only: this shows nothing", accepted)
+	}
+}
+
+func FuzzParsePath(f *testing.F) {
+	for _, seed := range []string{"/", "/api/x", "/a/../x", "/%2e%2e/", "/a%252e", "/x;y/z", "/a%2Fb", "/é", "/%C5%BF", "//", "/a\\b", "/%c0%ae", "/%25%32%65", "/．．/"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		p, err := proxy.ParsePath(raw)
+		if err != nil {
+			checkProblem(t, err, http.StatusBadRequest, "ambiguous_path")
+			return
+		}
+		checkAccepted(t, raw, p)
+	})
+}

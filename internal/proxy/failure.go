@@ -1,0 +1,61 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+
+	"github.com/gatehouse-auth/gatehouse/internal/problem"
+)
+
+// classify turns what ended an exchange before its answer began into the answer
+// that the caller gets: its own departure, its own fault, or the upstream's.
+func (x *exchange) classify(err error) error {
+	if gone := x.in.Context().Err(); gone != nil {
+		return gone
+	}
+	if fault := x.body.failed(); fault != nil {
+		var limit *http.MaxBytesError
+		if errors.As(fault, &limit) {
+			return tooLarge(fault)
+		}
+		return &problem.Error{
+			Status: http.StatusBadRequest,
+			Code:   "malformed_body",
+			Public: "The body of the request is malformed or incomplete.",
+			Err:    fmt.Errorf("read request body: %w", fault),
+			Header: closing(),
+		}
+	}
+	err = fmt.Errorf("ask upstream %s: %w", x.up.name, err)
+	var late net.Error
+	if errors.As(err, &late) && late.Timeout() {
+		return &problem.Error{
+			Status: http.StatusGatewayTimeout,
+			Code:   "upstream_timeout",
+			Public: "The service behind this address did not answer in time.",
+			Err:    err,
+		}
+	}
+	return &problem.Error{
+		Status: http.StatusBadGateway,
+		Code:   "upstream_unavailable",
+		Public: "The service behind this address cannot be reached.",
+		Err:    err,
+	}
+}
+
+func tooLarge(cause error) error {
+	return &problem.Error{
+		Status: http.StatusRequestEntityTooLarge,
+		Code:   "body_too_large",
+		Public: "The body of the request is larger than this gateway accepts.",
+		Err:    cause,
+		Header: closing(),
+	}
+}
+
+// closing ends the connection with the answer: what is left of a body that was
+// not read to its end must not be taken for the next request.
+func closing() http.Header { return http.Header{"Connection": {"close"}} }

@@ -1,0 +1,175 @@
+package proxy_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+)
+
+// closedPort returns an address that nobody listens on.
+func closedPort(t testing.TB) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ln.Close() }()
+	return "http://" + ln.Addr().String()
+}
+
+func TestReverse_words_failures_of_upstreams(t *testing.T) {
+	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	t.Cleanup(silent.Close)
+	plain := httptest.NewServer(nil)
+	t.Cleanup(plain.Close)
+	for name, test := range map[string]struct {
+		upstream string
+		status   int
+		code     string
+	}{
+		"refused":           {closedPort(t), 502, "upstream_unavailable"},
+		"unknown host":      {"http://no-such-host.invalid", 502, "upstream_unavailable"},
+		"reset":             {rawUpstream(t, "").String(), 502, "upstream_unavailable"},
+		"not HTTP":          {rawUpstream(t, "SSH-2.0-OpenSSH\r\n").String(), 502, "upstream_unavailable"},
+		"half a header":     {rawUpstream(t, "HTTP/1.1 200 OK\r\nX: ").String(), 502, "upstream_unavailable"},
+		"two lengths":       {rawUpstream(t, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab").String(), 502, "upstream_unavailable"},
+		"endless header":    {rawUpstream(t, "HTTP/1.1 200 OK\r\nX: "+strings.Repeat("x", 1<<20)).String(), 502, "upstream_unavailable"},
+		"TLS to plain text": {strings.Replace(plain.URL, "http", "https", 1), 502, "upstream_unavailable"},
+		"silent":            {silent.URL, 504, "upstream_timeout"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: parse(t, test.upstream), Timeout: 200 * time.Millisecond})
+			answer := f.talk(t, request("/x"))
+			_, err := f.last()
+			checkProblem(t, err, test.status, test.code)
+			if !strings.Contains(answer, "X-Problem: "+test.code) || !strings.Contains(answer, "X-Request-Id: gateway-id") {
+				t.Errorf("answer: %s", answer)
+			}
+		})
+	}
+}
+
+func TestReverse_writes_nothing_when_it_fails(t *testing.T) {
+	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: parse(t, closedPort(t))})
+	p, err := proxy.ParsePath("/x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &untouched{t: t}
+	err = f.relay.Relay(w, httptest.NewRequest("POST", "/x", strings.NewReader("body")), &proxy.Decision{Route: f.table.Routes()[0], Path: p})
+	checkProblem(t, err, http.StatusBadGateway, "upstream_unavailable")
+	if len(w.header) != 0 {
+		t.Errorf("headers are left: %v", w.header)
+	}
+}
+
+// untouched fails the test when anything is answered.
+type untouched struct {
+	t      *testing.T
+	header http.Header
+}
+
+func (w *untouched) Header() http.Header {
+	if w.header == nil {
+		w.header = make(http.Header)
+	}
+	return w.header
+}
+func (w *untouched) WriteHeader(status int)      { w.t.Errorf("status %d is written", status) }
+func (w *untouched) Write(p []byte) (int, error) { w.t.Errorf("%q is written", p); return len(p), nil }
+
+func TestReverse_bounds_bodies(t *testing.T) {
+	up, seen := recorder(t, nil)
+	f := newFront(t, proxy.Options{BodyBytes: 8}, proxy.Route{Path: "/", Upstream: up})
+	const head = "POST /x HTTP/1.1\r\nHost: a\r\n"
+	for name, test := range map[string]struct{ message, status string }{
+		"exactly":          {head + "Connection: close\r\nContent-Length: 8\r\n\r\n12345678", "200 OK"},
+		"chunked exactly":  {head + "Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n12345678\r\n0\r\n\r\n", "200 OK"},
+		"over":             {head + "Content-Length: 9\r\n\r\n123456789", "413 Request Entity Too Large"},
+		"chunked over":     {head + "Transfer-Encoding: chunked\r\n\r\n9\r\n123456789\r\n0\r\n\r\n", "413 Request Entity Too Large"},
+		"chunked far over": {head + "Transfer-Encoding: chunked\r\n\r\n10000\r\n" + strings.Repeat("x", 0x10000) + "\r\n0\r\n\r\n", "413 Request Entity Too Large"},
+	} {
+		answer := f.talk(t, test.message)
+		if status(t, answer) != test.status {
+			t.Errorf("%s: %s", name, answer)
+		}
+		if strings.HasPrefix(test.status, "413") {
+			_, err := f.last()
+			checkProblem(t, err, http.StatusRequestEntityTooLarge, "body_too_large")
+		}
+	}
+	for _, body := range seen.bodies {
+		if len(body) > 8 {
+			t.Errorf("%d bytes went upstream", len(body))
+		}
+	}
+}
+
+func TestReverse_blames_the_client_for_a_malformed_body(t *testing.T) {
+	up, _ := recorder(t, nil)
+	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: up})
+	for _, chunks := range []string{"0x5\r\nhello\r\n0\r\n\r\n", "-1\r\n\r\n", "2\r\nabcd\r\n0\r\n\r\n", "zz\r\n\r\n"} {
+		answer := f.talk(t, "POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"+chunks)
+		if status(t, answer) != "400 Bad Request" {
+			t.Errorf("%q: %s", chunks, answer)
+			continue
+		}
+		_, err := f.last()
+		checkProblem(t, err, http.StatusBadRequest, "malformed_body")
+	}
+}
+
+func TestReverse_returns_the_contexts_error_when_the_client_is_gone(t *testing.T) {
+	arrived := make(chan struct{})
+	up := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(arrived)
+		<-r.Context().Done()
+	}))
+	t.Cleanup(up.Close)
+	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: parse(t, up.URL)})
+	done := make(chan error, 1)
+	f.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		f.ServeHTTP(w, r)
+		_, err := f.last()
+		done <- err
+	})
+	conn := f.dial(t)
+	_, _ = io.WriteString(conn, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
+	<-arrived
+	_ = conn.Close()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("error: %v", err)
+	}
+}
+
+func TestReverse_cuts_the_answer_short_when_the_upstream_dies(t *testing.T) {
+	for name, script := range map[string]string{
+		"length":  "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf",
+		"chunked": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: rawUpstream(t, script)})
+			conn := f.dial(t)
+			_, _ = io.WriteString(conn, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
+			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+				return // not even the header went out
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if body, err := io.ReadAll(res.Body); err == nil {
+				t.Errorf("the half looks whole: %q", body)
+			}
+		})
+	}
+}

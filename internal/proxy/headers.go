@@ -1,0 +1,205 @@
+package proxy
+
+import (
+	"encoding/hex"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strings"
+)
+
+// headerPolicy says which headers pass a relay, in either direction.
+type headerPolicy struct {
+	cookies  cookieNames
+	reserved map[string]bool // canonical names
+}
+
+func newHeaderPolicy(o Options) *headerPolicy {
+	p := &headerPolicy{cookies: o.CookieNames, reserved: make(map[string]bool)}
+	for _, name := range o.ReservedHeaders {
+		p.reserved[http.CanonicalHeaderKey(name)] = true
+	}
+	return p
+}
+
+// spoofable are request headers, besides the prefixes below, that an upstream
+// may believe to come from its proxy. Names are canonical, as net/http keeps
+// every name that is made of letters, digits and hyphens.
+var spoofable = map[string]bool{
+	"Forwarded":              true,
+	"X-Real-Ip":              true,
+	"True-Client-Ip":         true,
+	"Client-Ip":              true,
+	"X-Client-Ip":            true,
+	"X-Cluster-Client-Ip":    true,
+	"Cf-Connecting-Ip":       true,
+	"Remote-User":            true,
+	"X-Rewrite-Url":          true,
+	"X-Http-Method":          true,
+	"X-Http-Method-Override": true,
+	"X-Method-Override":      true,
+	"X-Request-Id":           true,
+	"Proxy":                  true, // becomes HTTP_PROXY in CGI (httpoxy)
+	"Http2-Settings":         true, // belongs to an h2c upgrade, which never passes
+	"Expect":                 true, // answered here: the body is read as it is asked for
+}
+
+var spoofablePrefixes = [...]string{
+	"X-Forwarded-", "X-Original-", "X-Auth-", "X-Gatehouse", "X-Remote-",
+	"X-Accel-", "X-Sendfile", "X-Amzn-Oidc-", "X-Ms-Client-Principal",
+}
+
+// forwarding are the headers in which a trusted proxy says where a request came
+// from. Others of the family, such as X-Forwarded-User, name an identity, and
+// that is nobody's to name but the gateway's.
+var forwarding = map[string]bool{
+	"Forwarded":          true,
+	"X-Forwarded-For":    true,
+	"X-Forwarded-Host":   true,
+	"X-Forwarded-Proto":  true,
+	"X-Forwarded-Port":   true,
+	"X-Forwarded-Prefix": true,
+	"X-Forwarded-Server": true,
+	"X-Real-Ip":          true,
+	"True-Client-Ip":     true,
+}
+
+// drops reports whether a client's header of that name never goes upstream.
+func (p *headerPolicy) drops(name string, trusted bool) bool {
+	if !plainName(name) || p.reserved[name] {
+		return true
+	}
+	if trusted && forwarding[name] {
+		return false
+	}
+	if len(name) > 2 && name[:2] == "X-" {
+		for _, prefix := range spoofablePrefixes {
+			if strings.HasPrefix(name, prefix) {
+				return true
+			}
+		}
+	}
+	return spoofable[name]
+}
+
+// plainName reports whether the name is made of letters, digits and hyphens.
+// Other names are the oldest trick against proxies: CGI and its heirs read
+// X_Auth_Subject, and some X.Auth.Subject, as X-Auth-Subject.
+func plainName(name string) bool {
+	for i := 0; i < len(name); i++ {
+		c := name[i] | 0x20
+		if (c < 'a' || c > 'z') && (name[i] < '0' || name[i] > '9') && name[i] != '-' {
+			return false
+		}
+	}
+	return name != ""
+}
+
+// editRequest turns the headers of the client's request in, of which out is a
+// copy without its hop-by-hop headers, into those for the upstream. What a
+// client's Connection header names is gone from out before anything is set
+// here, so it can take away nothing that is set.
+func (p *headerPolicy) editRequest(out http.Header, in *http.Request, d *Decision) {
+	for name := range out {
+		if p.drops(name, d.TrustedPeer) {
+			delete(out, name)
+		}
+	}
+	p.cookies.strip(out)
+	if d.Route.Auth != AuthNone || !d.Bearer.Empty() {
+		delete(out, "Authorization")
+	}
+	from := p.kept(out, in, d)
+	// One array for all values: a slice each would be an allocation each.
+	values := new([6]string)
+	set(out, values, 0, "Authorization", d.Bearer.Reveal())
+	set(out, values, 1, "X-Request-Id", d.RequestID)
+	set(out, values, 2, "X-Forwarded-For", from.client)
+	set(out, values, 3, "X-Forwarded-Host", from.host)
+	set(out, values, 4, "X-Forwarded-Proto", from.proto)
+	set(out, values, 5, "Traceparent", from.trace)
+}
+
+func set(h http.Header, values *[6]string, i int, name, value string) {
+	if value != "" {
+		values[i] = value
+		h[name] = values[i : i+1 : i+1]
+	}
+}
+
+// origin is what the upstream is told about where a request came from.
+type origin struct{ client, host, proto, trace string }
+
+// kept returns the origin as the gateway sees it or, of a trusted peer, as that
+// one says.
+func (p *headerPolicy) kept(out http.Header, in *http.Request, d *Decision) origin {
+	from := origin{client: d.Client, host: d.Host, proto: d.Proto}
+	trace := in.Header["Traceparent"]
+	if d.TrustedPeer && len(trace) == 1 && validTraceparent(trace[0]) {
+		from.trace = trace[0]
+	} else {
+		// W3C Trace Context §3.3: no tracestate without its traceparent.
+		delete(out, "Tracestate")
+		from.trace = newTraceparent()
+	}
+	if !d.TrustedPeer {
+		return from
+	}
+	if v := in.Header["Forwarded"]; len(v) > 0 {
+		out["Forwarded"] = v
+	}
+	if v := in.Header["X-Forwarded-For"]; len(v) > 0 {
+		peer, _, err := net.SplitHostPort(in.RemoteAddr)
+		if err != nil {
+			peer = d.Client
+		}
+		from.client = strings.Join(v, ", ") + ", " + peer
+	}
+	if v := in.Header.Get("X-Forwarded-Host"); v != "" {
+		from.host = v
+	}
+	if v := in.Header.Get("X-Forwarded-Proto"); v != "" {
+		from.proto = v
+	}
+	return from
+}
+
+// newTraceparent starts a trace (W3C Trace Context §3.2). Its flag says sampled:
+// otherwise an upstream that follows its parent, as OpenTelemetry does unless
+// told otherwise, would record nothing any more.
+func newTraceparent() string {
+	var id [24]byte // trace id, parent id
+	for i := range 3 {
+		// Never all zeros, which is invalid. The odds of that are theory, but
+		// the bit is free.
+		v := rand.Uint64() | 1 //nolint:gosec // names a trace, guards nothing
+		for j := range 8 {
+			id[i*8+j] = byte(v >> (8 * j))
+		}
+	}
+	var b [55]byte
+	copy(b[:], "00-")
+	hex.Encode(b[3:], id[:16])
+	b[35] = '-'
+	hex.Encode(b[36:], id[16:])
+	copy(b[52:], "-01")
+	return string(b[:])
+}
+
+// validTraceparent reports whether v is a traceparent of version 00.
+func validTraceparent(v string) bool {
+	if len(v) != 55 || v[:3] != "00-" || v[35] != '-' || v[52] != '-' {
+		return false
+	}
+	return lowerHex(v[3:35]) && lowerHex(v[36:52]) && lowerHex(v[53:]) &&
+		strings.Trim(v[3:35], "0") != "" && strings.Trim(v[36:52], "0") != ""
+}
+
+func lowerHex(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if (s[i] < '0' || s[i] > '9') && (s[i] < 'a' || s[i] > 'f') {
+			return false
+		}
+	}
+	return true
+}

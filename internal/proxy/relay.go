@@ -1,0 +1,109 @@
+// Package proxy decides which route a request falls on, from a path made
+// canonical once, and relays it: to an upstream with the session's token, or
+// from a directory. It owns which headers go and which never do, streams, and
+// how an upstream's failures look. Whether a request may pass is decided before
+// it gets here.
+//
+// The one invariant: the path that was judged is the path that is forwarded.
+package proxy
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net/http"
+
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
+)
+
+// Decision is what was decided about one request, filled in place by whoever
+// judged it and read by the relay.
+type Decision struct {
+	// Route is what the path fell on.
+	Route *Route
+	// Path is the canonical path of the request, which is what is forwarded.
+	Path Path
+	// Bearer is the Authorization header for the upstream ("Bearer …"); empty
+	// sends none.
+	Bearer secret.Text
+	// Private says that the answer is served on the strength of the cookie: it
+	// must not be cached by anyone but the browser that asked.
+	Private bool
+	// RequestID, Proto, Host and Client are what X-Request-Id and
+	// X-Forwarded-Proto, -Host, -For tell the upstream. Client is the address of
+	// the caller as the gateway sees it, without a port.
+	RequestID string
+	Proto     string
+	Host      string
+	Client    string
+	// TrustedPeer says that the peer is a trusted proxy: its forwarded headers
+	// and traceparent are kept, and its own address is appended to X-Forwarded-For.
+	TrustedPeer bool
+	// Event is the request's log record; the relay notes upstream and time. May
+	// be nil.
+	Event *telemetry.Event
+}
+
+// Relay answers a request that may pass. An error means that nothing was
+// written: neither status nor header. It is a *problem.Error, or the context's
+// error if the caller is gone, or a bug. Relay panics with
+// [http.ErrAbortHandler] if an upstream dies in the middle of its answer, so
+// that the caller cannot take the half for the whole.
+type Relay interface {
+	Relay(w http.ResponseWriter, r *http.Request, d *Decision) error
+}
+
+// Options says what relays know besides their routes.
+type Options struct {
+	// Table holds the routes to serve.
+	Table *Table
+	// CookieNames are the cookies of the gateway, with their prefixes. They and
+	// their numbered chunks (NAME-1, NAME-2, …) never reach an upstream, and no
+	// upstream can set them.
+	CookieNames []string
+	// ReservedHeaders are request headers, besides the built-in ones, that only
+	// the gateway sets on any route; a client's are dropped on all of them.
+	ReservedHeaders []string
+	// BodyBytes bounds the body of a proxied request; 0 is no limit.
+	BodyBytes int64
+	// UpstreamTLS configures connections to https upstreams; nil means the
+	// system's roots and Go's defaults.
+	UpstreamTLS *tls.Config
+}
+
+// Dispatcher is the relay of a whole route table: it hands each request to what
+// its route names. It goes together with its table; a reload replaces both.
+type Dispatcher struct {
+	reverse *Reverse
+	static  map[*Route]*Static
+}
+
+// NewRelay builds the relays of all routes in o.Table, and opens nothing.
+func NewRelay(o Options) (*Dispatcher, error) {
+	reverse, err := NewReverse(o)
+	if err != nil {
+		return nil, err
+	}
+	static := make(map[*Route]*Static)
+	for _, route := range o.Table.Routes() {
+		if route.Static != "" {
+			static[route] = NewStatic(route.Static, route.SPAFallback)
+		}
+	}
+	return &Dispatcher{reverse: reverse, static: static}, nil
+}
+
+// Relay implements [Relay].
+func (s *Dispatcher) Relay(w http.ResponseWriter, r *http.Request, d *Decision) error {
+	if d.Route == nil || d.Route.Auth == AuthOwn {
+		return fmt.Errorf("relay %s: no route to relay to", d.Path.Escaped())
+	}
+	if static := s.static[d.Route]; static != nil {
+		return static.Relay(w, r, d)
+	}
+	return s.reverse.Relay(w, r, d)
+}
+
+// CloseIdle closes the idle connections to upstreams, after a reload or at the
+// end. Exchanges under way go on.
+func (s *Dispatcher) CloseIdle() { s.reverse.CloseIdle() }

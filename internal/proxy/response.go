@@ -1,0 +1,98 @@
+package proxy
+
+import (
+	"net/http"
+	"strings"
+)
+
+// additive are the headers of which the gateway's and the upstream's both count.
+var additive = map[string]bool{
+	"Vary": true, "Set-Cookie": true, "Link": true, "Server-Timing": true,
+	"Content-Security-Policy": true, "Content-Security-Policy-Report-Only": true,
+}
+
+// editResponse turns an upstream's answer header into what the browser gets.
+// own is what the gateway itself has set on the answer already, such as
+// X-Request-Id; it stays.
+func (p *headerPolicy) editResponse(h, own http.Header, d *Decision) {
+	p.filter(h)
+	for name := range own {
+		if !additive[name] {
+			delete(h, name)
+		}
+	}
+	if eventStream(h) {
+		h["X-Accel-Buffering"] = []string{"no"} // or nginx holds events back
+	}
+	if d.Private && !d.Route.CacheUpstream {
+		keepPrivate(h)
+	}
+}
+
+// filter removes from an answer's headers, or from its trailers, what an
+// upstream has no say in: the gateway's cookies and names, and instructions to
+// browsers, caches and fronts that hold for the whole site.
+func (p *headerPolicy) filter(h http.Header) {
+	p.cookies.stripSetCookie(h)
+	for name := range h {
+		if dropsAnswer(name) {
+			delete(h, name)
+		}
+	}
+}
+
+func dropsAnswer(name string) bool {
+	switch name {
+	case "Clear-Site-Data", "Alt-Svc", "X-Request-Id":
+		return true
+	}
+	for _, prefix := range [...]string{"Access-Control-", "X-Accel-", "X-Sendfile", "X-Lighttpd-Send", "X-Gatehouse"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+func eventStream(h http.Header) bool {
+	mediaType, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+	return strings.EqualFold(strings.TrimSpace(mediaType), "text/event-stream")
+}
+
+// keepPrivate sees to it that no shared cache keeps the answer. RFC 9111 §3.5
+// protects answers to requests with Authorization, but what a browser sends is
+// a cookie, which caches do not look at. Headers that are meant for CDNs alone
+// (RFC 9213) would override Cache-Control, so they go.
+func keepPrivate(h http.Header) {
+	for name := range h {
+		if name == "Surrogate-Control" || name == "Edge-Control" || strings.HasSuffix(name, "Cdn-Cache-Control") {
+			delete(h, name)
+		}
+	}
+	if !saysPrivate(h["Cache-Control"]) {
+		h["Cache-Control"] = []string{"private, no-store"}
+	}
+}
+
+// saysPrivate reports whether one of the directives is private or no-store. A
+// private with field names holds for these fields only, RFC 9111 §5.2.2.7.
+func saysPrivate(lines []string) bool {
+	for _, line := range lines {
+		quoted := false
+		start := 0
+		for i := 0; i <= len(line); i++ {
+			if i < len(line) && line[i] == '"' {
+				quoted = !quoted
+			}
+			if i < len(line) && (line[i] != ',' || quoted) {
+				continue
+			}
+			directive := strings.TrimSpace(line[start:i])
+			if strings.EqualFold(directive, "private") || strings.EqualFold(directive, "no-store") {
+				return true
+			}
+			start = i + 1
+		}
+	}
+	return false
+}

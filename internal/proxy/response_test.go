@@ -1,0 +1,92 @@
+package proxy
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestEditResponse_drops_what_an_upstream_has_no_say_in(t *testing.T) {
+	h := http.Header{"Content-Type": {"text/plain"}, "Vary": {"Accept"}, "Location": {"/x"}, "Www-Authenticate": {"Bearer"}, "X-Frame-Options": {"DENY"}}
+	want := h.Clone()
+	for _, name := range []string{
+		"Clear-Site-Data", "Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Access-Control-Expose-Headers", "X-Accel-Redirect",
+		"X-Accel-Buffering", "X-Accel-Expires", "X-Sendfile", "X-Sendfile-Type", "Alt-Svc", "X-Gatehouse", "X-Gatehouse-Anything", "X-Request-Id",
+	} {
+		h.Set(name, "evil")
+	}
+	policy.editResponse(h, http.Header{}, &Decision{Route: &Route{}})
+	if diff := cmp.Diff(want, h); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestEditResponse_keeps_what_the_gateway_has_set(t *testing.T) {
+	own := http.Header{"X-Request-Id": {"ours"}, "Strict-Transport-Security": {"max-age=1"}, "Vary": {"Origin"}, "Access-Control-Allow-Origin": {"https://a.example"}}
+	h := http.Header{"X-Request-Id": {"theirs"}, "Strict-Transport-Security": {"max-age=0"}, "Vary": {"Accept"}}
+	policy.editResponse(h, own, &Decision{Route: &Route{}})
+	if diff := cmp.Diff(http.Header{"Vary": {"Accept"}}, h); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestEditResponse_tells_fronts_not_to_buffer_events(t *testing.T) {
+	for contentType, want := range map[string]string{
+		"text/event-stream": "no", "Text/Event-Stream; charset=utf-8": "no", "text/event-stream ; x": "no", "text/plain": "", "text/event-streams": "", "": "",
+	} {
+		h := http.Header{"Content-Type": {contentType}, "X-Accel-Buffering": {"yes"}}
+		policy.editResponse(h, nil, &Decision{Route: &Route{}})
+		if got := h.Get("X-Accel-Buffering"); got != want {
+			t.Errorf("%q: X-Accel-Buffering is %q, want %q", contentType, got, want)
+		}
+	}
+}
+
+func TestEditResponse_keeps_private_answers_out_of_shared_caches(t *testing.T) {
+	const ours = "private, no-store"
+	for _, test := range []struct {
+		in   []string
+		want string
+	}{
+		{nil, ours},
+		{[]string{""}, ours},
+		{[]string{"public, max-age=600"}, ours},
+		{[]string{"no-cache"}, ours},
+		{[]string{"s-maxage=10"}, ours},
+		{[]string{"privateer"}, ours},
+		{[]string{"x=private"}, ours},
+		{[]string{`x="a, private, b"`}, ours},
+		{[]string{`private="Set-Cookie", max-age=60`}, ours},
+		{[]string{"private"}, "private"},
+		{[]string{"PRIVATE, max-age=60"}, "PRIVATE, max-age=60"},
+		{[]string{"max-age=0,no-store"}, "max-age=0,no-store"},
+		{[]string{"max-age=60", "private"}, "max-age=60"},
+	} {
+		h := http.Header{"Cdn-Cache-Control": {"max-age=1"}, "Cloudflare-Cdn-Cache-Control": {"max-age=1"}, "Surrogate-Control": {"max-age=1"}, "Edge-Control": {"max-age=1"}}
+		if test.in != nil {
+			h["Cache-Control"] = test.in
+		}
+		policy.editResponse(h, nil, &Decision{Route: &Route{}, Private: true})
+		if got := h.Get("Cache-Control"); got != test.want {
+			t.Errorf("%q becomes %q, want %q", test.in, got, test.want)
+		}
+		if len(h) != 1 {
+			t.Errorf("%q: a CDN's own header is left: %v", test.in, h)
+		}
+	}
+}
+
+func TestEditResponse_leaves_caching_to_the_upstream_where_it_may(t *testing.T) {
+	for name, d := range map[string]Decision{
+		"anonymous":       {Route: &Route{}},
+		"cache: upstream": {Route: &Route{CacheUpstream: true}, Private: true},
+	} {
+		h := http.Header{"Cache-Control": {"public, max-age=600"}, "Surrogate-Control": {"max-age=1"}}
+		want := h.Clone()
+		policy.editResponse(h, nil, &d)
+		if diff := cmp.Diff(want, h); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}

@@ -1,0 +1,66 @@
+package proxy
+
+import (
+	"net/url"
+	"time"
+)
+
+// Auth says what a route asks of a request.
+type Auth int
+
+const (
+	// AuthSession demands a session.
+	AuthSession Auth = iota
+	// AuthOptional takes the session there is.
+	AuthOptional
+	// AuthNone ignores the cookie.
+	AuthNone
+	// AuthOwn marks the gateway's own endpoints, which are a route like others
+	// when a path is judged, and are never relayed.
+	AuthOwn
+)
+
+// Token says which token the upstream gets.
+type Token int
+
+const (
+	TokenAccess Token = iota
+	TokenID
+	TokenNone
+)
+
+// Route is one row of the route table.
+type Route struct {
+	// Path is the prefix in whole segments: "/api/" (which matches "/api" too) or "/".
+	Path string
+	// Host is a lower-case host[:port]; empty matches every host.
+	Host string
+	Auth Auth
+	// Methods that the route takes; empty takes all.
+	Methods []string
+
+	// Upstream is where requests go: http, https or h2c (HTTP/2 without TLS), with
+	// an optional base path; nil if Static is set.
+	Upstream *url.URL
+	// StripPrefix cuts Path off before the rest is joined to the upstream's base
+	// path, or looked up in Static.
+	StripPrefix bool
+	// PreserveHost sends the client's Host; otherwise the upstream's own.
+	PreserveHost bool
+	Token        Token
+	// Timeout runs from the request's last byte to the response header; 0 is none.
+	Timeout time.Duration
+	// CacheUpstream leaves the upstream's Cache-Control alone.
+	CacheUpstream bool
+
+	// Static is a directory to serve files from.
+	Static string
+	// SPAFallback is the file in Static that answers navigations to unknown paths.
+	SPAFallback string
+
+	AllowEncodedSlash bool
+	// RefuseNavigations answers navigations with 403.
+	RefuseNavigations bool
+	// NoTouch keeps requests from sliding the session's idle limit.
+	NoTouch bool
+}

@@ -1,0 +1,301 @@
+package proxy_test
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+)
+
+// write makes a file below dir, and the directories to it.
+func write(t testing.TB, dir, name, content string) {
+	t.Helper()
+	path := filepath.Join(dir, filepath.FromSlash(name))
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// site is a directory with what a site has, and with what it should not serve.
+func site(t testing.TB) string {
+	t.Helper()
+	parent := t.TempDir()
+	dir := filepath.Join(parent, "dist")
+	write(t, parent, "secret.txt", "secret")
+	for _, name := range []string{
+		"index.html", "assets/app.js", "assets/style.css", "logo.svg", "docs/index.html", "docs/deep/page.html", "empty/x/y.txt",
+		".well-known/security.txt", ".env", ".git/config", "docs/.htpasswd", ".well-known/.hidden", "..x/y", "a b/ü.txt", "LICENSE", "noindex/z.txt",
+	} {
+		write(t, dir, name, "content of "+name)
+	}
+	if runtime.GOOS != "windows" {
+		for link, target := range map[string]string{
+			"out.txt": "../secret.txt", "abs.txt": filepath.Join(parent, "secret.txt"), "up": "..", "in.txt": "LICENSE",
+		} {
+			if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return dir
+}
+
+var navigation = http.Header{"Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Dest": {"document"}}
+
+// serveStatic asks a relay for one file, without a server between.
+func serveStatic(t testing.TB, relay proxy.Relay, route *proxy.Route, method, target string, h http.Header, private bool) (*httptest.ResponseRecorder, error) {
+	t.Helper()
+	p, err := proxy.ParsePath(strings.Split(target, "?")[0])
+	if err != nil {
+		t.Fatalf("%s: %v", target, err)
+	}
+	r := httptest.NewRequest(method, target, nil)
+	for name, values := range h {
+		r.Header[name] = values
+	}
+	w := httptest.NewRecorder()
+	err = relay.Relay(w, r, &proxy.Decision{Route: route, Path: p, Private: private})
+	if err != nil && (w.Body.Len() > 0 || len(w.Header()) > 0) {
+		t.Errorf("%s: an error, and yet something is written: %v", target, w.Header())
+	}
+	return w, err
+}
+
+func TestStatic_serves_regular_files(t *testing.T) {
+	relay := proxy.NewStatic(site(t), "")
+	for target, want := range map[string]struct{ content, contentType string }{
+		"/":                         {"index.html", "text/html; charset=utf-8"},
+		"/index.html":               {"index.html", "text/html; charset=utf-8"},
+		"/assets/app.js":            {"assets/app.js", "text/javascript; charset=utf-8"},
+		"/assets/style.css":         {"assets/style.css", "text/css; charset=utf-8"},
+		"/logo.svg":                 {"logo.svg", "image/svg+xml"},
+		"/docs/":                    {"docs/index.html", "text/html; charset=utf-8"},
+		"/docs/deep/page.html?x=..": {"docs/deep/page.html", "text/html; charset=utf-8"},
+		"/.well-known/security.txt": {".well-known/security.txt", "text/plain; charset=utf-8"},
+		"/a%20b/%C3%BC.txt":         {"a b/ü.txt", "text/plain; charset=utf-8"},
+		"/LICENSE":                  {"LICENSE", "text/plain; charset=utf-8"},
+	} {
+		for _, method := range []string{"GET", "HEAD"} {
+			w, err := serveStatic(t, relay, &proxy.Route{Path: "/"}, method, target, nil, false)
+			if err != nil {
+				t.Errorf("%s %s: %v", method, target, err)
+				continue
+			}
+			if method == "GET" && w.Body.String() != "content of "+want.content {
+				t.Errorf("%s: %q", target, w.Body)
+			}
+			h := w.Header()
+			if h.Get("Content-Type") != want.contentType || h.Get("X-Content-Type-Options") != "nosniff" ||
+				h.Get("Cache-Control") != "no-cache" || h.Get("Etag") == "" || h.Get("Last-Modified") == "" {
+				t.Errorf("%s: %v", target, h)
+			}
+		}
+	}
+}
+
+func TestStatic_serves_nothing_else(t *testing.T) {
+	dir := site(t)
+	targets := []string{
+		"/nothing", "/nothing.html", "/docs/nothing/", "/empty/", "/empty", "/noindex/", "/noindex", "/LICENSE/", "/index.html/x",
+		"/.env", "/.git/config", "/.git/", "/.git", "/docs/.htpasswd", "/.well-known/.hidden", "/..x/y", "/.well-known/", "/.well-knownx",
+		"/out.txt", "/abs.txt", "/up/secret.txt", "/up/dist/index.html", "/assets%2Fapp.js", "/C:/x",
+	}
+	if pipe(t, filepath.Join(dir, "pipe.txt")) {
+		targets = append(targets, "/pipe.txt")
+	}
+	for _, fallback := range []string{"", "index.html"} {
+		relay := proxy.NewStatic(dir, fallback)
+		for _, target := range targets {
+			// No navigation, so no fallback either.
+			w, err := serveStatic(t, relay, &proxy.Route{Path: "/"}, "GET", target, nil, false)
+			if err == nil {
+				t.Errorf("%s: %d %q", target, w.Code, w.Body)
+				continue
+			}
+			checkProblem(t, err, http.StatusNotFound, "not_found")
+		}
+	}
+}
+
+func TestStatic_answers_get_and_head_only(t *testing.T) {
+	relay := proxy.NewStatic(site(t), "")
+	for _, method := range []string{"POST", "PUT", "DELETE", "OPTIONS", "PATCH", "PROPFIND", "get"} {
+		_, err := serveStatic(t, relay, &proxy.Route{Path: "/"}, method, "/", nil, false)
+		if p := checkProblem(t, err, http.StatusMethodNotAllowed, "method_not_allowed"); p.Header.Get("Allow") != "GET, HEAD" {
+			t.Errorf("%s: Allow: %s", method, p.Header.Get("Allow"))
+		}
+	}
+}
+
+func TestStatic_falls_back_for_navigations_to_names_without_an_extension(t *testing.T) {
+	relay := proxy.NewStatic(site(t), "index.html")
+	for _, test := range []struct {
+		target string
+		h      http.Header
+		want   bool
+	}{
+		{"/orders/7", navigation, true},
+		{"/orders/", navigation, true},
+		{"/empty", navigation, true},
+		{"/v1.2/orders", navigation, true},
+		{"/orders/7", http.Header{"Accept": {"text/html"}}, true},
+		{"/orders/7", http.Header{"Sec-Fetch-Mode": {"cors"}}, false},
+		{"/orders/7", nil, false},
+		{"/app.js", navigation, false},
+		{"/users/john.doe", navigation, false},
+		{"/.git/x", navigation, false},
+		{"/.env", navigation, false},
+	} {
+		w, err := serveStatic(t, relay, &proxy.Route{Path: "/"}, "GET", test.target, test.h, false)
+		if got := err == nil && w.Body.String() == "content of index.html"; got != test.want {
+			t.Errorf("%s with %v: fallback is %v: %v", test.target, test.h, got, err)
+		}
+	}
+	relay = proxy.NewStatic(site(t), "gone.html")
+	_, err := serveStatic(t, relay, &proxy.Route{Path: "/"}, "GET", "/orders", navigation, false)
+	checkProblem(t, err, http.StatusNotFound, "not_found")
+}
+
+func TestStatic_redirects_to_the_slash_of_a_directory(t *testing.T) {
+	relay := proxy.NewStatic(site(t), "index.html")
+	w, err := serveStatic(t, relay, &proxy.Route{Path: "/s/", StripPrefix: true}, "GET", "/s/docs?a=b", navigation, false)
+	if err != nil || w.Code != http.StatusFound || w.Header().Get("Location") != "/s/docs/?a=b" {
+		t.Errorf("%d %v: %v", w.Code, w.Header(), err)
+	}
+}
+
+func TestStatic_strips_the_prefix_where_the_route_says_so(t *testing.T) {
+	relay := proxy.NewStatic(site(t), "")
+	for _, test := range []struct {
+		route  proxy.Route
+		target string
+		want   string
+	}{
+		{proxy.Route{Path: "/s/", StripPrefix: true}, "/s/docs/", "docs/index.html"},
+		{proxy.Route{Path: "/s/", StripPrefix: true}, "/s/", "index.html"},
+		{proxy.Route{Path: "/s/", StripPrefix: true}, "/s", "index.html"},
+		{proxy.Route{Path: "/docs/"}, "/docs/deep/page.html", "docs/deep/page.html"},
+	} {
+		w, err := serveStatic(t, relay, &test.route, "GET", test.target, nil, false)
+		if err != nil || w.Body.String() != "content of "+test.want {
+			t.Errorf("%s: %q, %v", test.target, w.Body, err)
+		}
+	}
+}
+
+func TestStatic_revalidates_by_content(t *testing.T) {
+	dir := t.TempDir()
+	relay := proxy.NewStatic(dir, "")
+	epoch := time.Unix(1, 0) // what a reproducible image gives every file
+	get := func(h http.Header) *httptest.ResponseRecorder {
+		w, err := serveStatic(t, relay, &proxy.Route{Path: "/"}, "GET", "/", h, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w
+	}
+	publish := func(content string) {
+		write(t, dir, "new.html", content)
+		if err := os.Chtimes(filepath.Join(dir, "new.html"), epoch, epoch); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(filepath.Join(dir, "new.html"), filepath.Join(dir, "index.html")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish("app-1.js")
+	first := get(nil).Header().Get("Etag")
+	if again := get(http.Header{"If-None-Match": {first}}); again.Code != http.StatusNotModified {
+		t.Errorf("unchanged: %d", again.Code)
+	}
+	publish("app-2.js") // as long, and as old
+	if changed := get(http.Header{"If-None-Match": {first}}); changed.Code != http.StatusOK || changed.Body.String() != "app-2.js" {
+		t.Errorf("changed: %d %q", changed.Code, changed.Body)
+	}
+	publish("app-1.js")
+	if back := get(http.Header{"If-None-Match": {first}}); back.Code != http.StatusNotModified {
+		t.Errorf("the first content again: %d", back.Code)
+	}
+	if part := get(http.Header{"Range": {"bytes=4-4"}}); part.Code != http.StatusPartialContent || part.Body.String() != "1" {
+		t.Errorf("range: %d %q", part.Code, part.Body)
+	}
+}
+
+func TestStatic_goes_on_when_the_directory_is_replaced(t *testing.T) {
+	parent := t.TempDir()
+	dir := filepath.Join(parent, "dist")
+	relay := proxy.NewStatic(dir, "")
+	if _, err := serveStatic(t, relay, &proxy.Route{Path: "/"}, "GET", "/", nil, false); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("before there is a directory: %v", err)
+	}
+	for _, release := range []string{"one", "two"} {
+		write(t, parent, release+"/index.html", release)
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(filepath.Join(parent, release), dir); err != nil {
+			t.Fatal(err)
+		}
+		w, err := serveStatic(t, relay, &proxy.Route{Path: "/"}, "GET", "/", nil, false)
+		if err != nil || w.Body.String() != release {
+			t.Errorf("release %s: %q, %v", release, w.Body, err)
+		}
+	}
+}
+
+func TestStatic_keeps_what_needs_a_session_out_of_caches(t *testing.T) {
+	relay := proxy.NewStatic(site(t), "")
+	for want, route := range map[string]*proxy.Route{
+		"private, no-store": {Path: "/"}, "no-cache": {Path: "/", CacheUpstream: true},
+	} {
+		w, err := serveStatic(t, relay, route, "GET", "/logo.svg", nil, true)
+		if err != nil || w.Header().Get("Cache-Control") != want {
+			t.Errorf("%v, %v; want %s", w.Header(), err, want)
+		}
+	}
+}
+
+func TestRelay_serves_each_route_from_where_it_says(t *testing.T) {
+	up, _ := recorder(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "api") })
+	f := newFront(t, proxy.Options{},
+		proxy.Route{Path: "/", Static: site(t), SPAFallback: "index.html", Auth: proxy.AuthNone},
+		proxy.Route{Path: "/api/", Upstream: up})
+	for target, want := range map[string]string{"/LICENSE": "content of LICENSE", "/api/x": "api"} {
+		answer := f.talk(t, request(target))
+		if !strings.HasSuffix(answer, "\r\n\r\n"+want) {
+			t.Errorf("%s: %s", target, answer)
+		}
+	}
+}
+
+func TestStatic_leaves_no_file_open(t *testing.T) {
+	relay := proxy.NewStatic(site(t), "index.html")
+	before, ok := openFiles()
+	if !ok {
+		t.Log("this system does not list open files; the paths are walked all the same")
+	}
+	for range 50 {
+		for _, target := range []string{"/", "/docs", "/nothing", "/.env", "/empty/", "/logo.svg"} {
+			_, _ = serveStatic(t, relay, &proxy.Route{Path: "/"}, "GET", target, nil, false)
+		}
+	}
+	if after, _ := openFiles(); after > before+10 {
+		t.Errorf("%d files open, %d before", after, before)
+	}
+}
+
+func openFiles() (int, bool) {
+	entries, err := os.ReadDir("/proc/self/fd")
+	return len(entries), err == nil
+}

@@ -1,0 +1,197 @@
+package proxy
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/gatehouse-auth/gatehouse/internal/problem"
+)
+
+// Table is the one route table: every path that the gateway serves falls on one
+// of its rows or on none. It never changes.
+//
+// Routes of a host and routes without one are considered together: the longest
+// path wins, and of two of the same length the one that names the host.
+type Table struct {
+	routes  []*Route
+	general []row
+	hosts   map[string][]row
+	// folds says that a route's own path differs from its folded form, so that
+	// even a path that is its own folded form must be matched twice.
+	folds bool
+}
+
+// row is a route as it is matched: whole segments, without the slash at the end.
+type row struct {
+	route    *Route
+	prefix   string
+	folded   string
+	segments int
+}
+
+// NewTable builds the table of the routes and of the gateway's own endpoints,
+// which lie under the mount own ("/auth") and are a row like others, with
+// [AuthOwn]. It refuses paths that are not canonical, rows that nothing tells
+// apart, and routes inside the mount.
+func NewTable(routes []Route, own string) (*Table, error) {
+	t := &Table{hosts: make(map[string][]row)}
+	rows, err := parseRows(append(slices.Clone(routes), Route{Path: own, Auth: AuthOwn}))
+	if err != nil {
+		return nil, err
+	}
+	mount := rows[len(rows)-1]
+	seen := make(map[string]string)
+	for i, r := range rows {
+		if i < len(routes) && covers(mount.folded, r.folded) {
+			return nil, fmt.Errorf("route %s lies in the gateway's own mount %s", r.route.Path, own)
+		}
+		key := r.route.Host + r.folded
+		if other, ok := seen[key]; ok {
+			return nil, fmt.Errorf("routes %s and %s of host %q cannot be told apart", other, r.route.Path, r.route.Host)
+		}
+		seen[key] = r.route.Path
+		t.folds = t.folds || r.folded != r.prefix
+		t.routes = append(t.routes, r.route)
+	}
+	t.index(rows)
+	return t, nil
+}
+
+func parseRows(routes []Route) ([]row, error) {
+	rows := make([]row, 0, len(routes))
+	for i := range routes {
+		p, err := ParsePath(routes[i].Path)
+		if err != nil {
+			return nil, fmt.Errorf("parse route path %q: %w", routes[i].Path, err)
+		}
+		if p.slash {
+			return nil, fmt.Errorf("parse route path %q: an encoded slash cannot be matched", routes[i].Path)
+		}
+		prefix := strings.TrimSuffix(p.literal, "/")
+		rows = append(rows, row{
+			route:    &routes[i],
+			prefix:   prefix,
+			folded:   strings.TrimSuffix(p.folded, "/"),
+			segments: strings.Count(prefix, "/"),
+		})
+	}
+	return rows, nil
+}
+
+// index sorts the rows into lists that are searched from the front.
+func (t *Table) index(rows []row) {
+	slices.SortStableFunc(rows, func(a, b row) int {
+		return cmp.Or(cmp.Compare(len(b.prefix), len(a.prefix)), cmp.Compare(len(b.route.Host), len(a.route.Host)))
+	})
+	for _, r := range rows {
+		if host := r.route.Host; host != "" {
+			t.hosts[host] = nil
+		}
+	}
+	for _, r := range rows {
+		if r.route.Host == "" {
+			t.general = append(t.general, r)
+		}
+		for host := range t.hosts {
+			if r.route.Host == "" || r.route.Host == host {
+				t.hosts[host] = append(t.hosts[host], r)
+			}
+		}
+	}
+}
+
+// Routes returns the rows in the order they were given, the mount last. They
+// are what [Table.Match] returns, and must not be changed.
+func (t *Table) Routes() []*Route { return t.routes }
+
+// Match returns the route that the path falls on, for the effective host in
+// lower case. Errors are *problem.Error: 404 not_found, 405 method_not_allowed
+// with Allow, and 400 ambiguous_path if an upstream that folds paths would find
+// another route than this one, or the path has an encoded slash that the route
+// does not allow. A CORS preflight is to be matched with the method it asks for.
+func (t *Table) Match(host string, p Path, method string) (*Route, error) {
+	rows := t.general
+	if len(t.hosts) > 0 {
+		if of, ok := t.hosts[host]; ok {
+			rows = of
+		}
+	}
+	route := find(rows, p.literal)
+	if t.folds || p.folded != p.literal {
+		if findFolded(rows, p.folded) != route {
+			return nil, ambiguous(errFolded)
+		}
+	}
+	if route == nil {
+		return nil, &problem.Error{Status: http.StatusNotFound, Code: "not_found", Public: "There is nothing at this address."}
+	}
+	if p.slash && !route.AllowEncodedSlash {
+		return nil, ambiguous(errSlash)
+	}
+	if !allowed(route, method) {
+		return nil, notAllowed(route.Methods)
+	}
+	return route, nil
+}
+
+var (
+	errFolded = errors.New("folded path falls on another route")
+	errSlash  = errors.New("path has an encoded slash")
+)
+
+func find(rows []row, path string) *Route {
+	for i := range rows {
+		if covers(rows[i].prefix, path) {
+			return rows[i].route
+		}
+	}
+	return nil
+}
+
+// findFolded is find on the folded prefixes. They may be shorter than the
+// literal ones that the rows are sorted by, so all rows are looked at.
+func findFolded(rows []row, path string) *Route {
+	best := -1
+	for i := range rows {
+		if covers(rows[i].folded, path) && (best < 0 || len(rows[i].folded) > len(rows[best].folded)) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return nil
+	}
+	return rows[best].route
+}
+
+// covers reports whether path is prefix or lies below it, in whole segments.
+func covers(prefix, path string) bool {
+	return strings.HasPrefix(path, prefix) && (len(path) == len(prefix) || path[len(prefix)] == '/')
+}
+
+// allowed reports whether the route takes the method. TRACE is never taken: an
+// upstream would echo the token into its answer.
+func allowed(route *Route, method string) bool {
+	switch method {
+	case http.MethodTrace, "TRACK", http.MethodConnect:
+		return false
+	}
+	return len(route.Methods) == 0 || slices.Contains(route.Methods, method)
+}
+
+// notAllowed is the answer to a method that is not among those allowed; the
+// empty list stands for the usual ones.
+func notAllowed(methods []string) error {
+	if len(methods) == 0 {
+		methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+	}
+	return &problem.Error{
+		Status: http.StatusMethodNotAllowed,
+		Code:   "method_not_allowed",
+		Public: "This method is not allowed at this address.",
+		Header: http.Header{"Allow": {strings.Join(methods, ", ")}},
+	}
+}

@@ -1,0 +1,107 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"sync"
+	"time"
+)
+
+const (
+	// dialTimeout bounds connecting, which Route.Timeout does not cover.
+	dialTimeout  = 5 * time.Second
+	tlsTimeout   = 10 * time.Second
+	idlePerHost  = 512
+	idleTimeout  = 55 * time.Second // below the 60 s after which load balancers close
+	headerBytes  = 256 << 10
+	bufferBytes  = 32 << 10
+	keepAliveGap = 30 * time.Second
+)
+
+// transportPool holds one transport for each upstream, and timeout, that the
+// routes name, so that routes to one upstream share its connections.
+type transportPool struct {
+	tls *tls.Config
+	all map[transportKey]*http.Transport
+}
+
+type transportKey struct {
+	scheme, host string
+	timeout      time.Duration
+}
+
+func (p *transportPool) get(target *url.URL, timeout time.Duration) *http.Transport {
+	key := transportKey{target.Scheme, target.Host, timeout}
+	if t := p.all[key]; t != nil {
+		return t
+	}
+	if p.all == nil {
+		p.all = make(map[transportKey]*http.Transport)
+	}
+	t := p.transport(target.Scheme, timeout)
+	p.all[key] = t
+	return t
+}
+
+// transport returns a transport that leaves bodies as they are and never asks
+// the environment for a proxy, which would see the tokens.
+func (p *transportPool) transport(scheme string, timeout time.Duration) *http.Transport {
+	t := &http.Transport{
+		Proxy:                  nil,
+		DialContext:            (&net.Dialer{Timeout: dialTimeout, KeepAlive: keepAliveGap}).DialContext,
+		TLSHandshakeTimeout:    tlsTimeout,
+		ResponseHeaderTimeout:  timeout,
+		MaxIdleConns:           idlePerHost,
+		MaxIdleConnsPerHost:    idlePerHost,
+		IdleConnTimeout:        idleTimeout,
+		MaxResponseHeaderBytes: headerBytes,
+		DisableCompression:     true,
+		Protocols:              new(http.Protocols),
+	}
+	if p.tls != nil {
+		t.TLSClientConfig = p.tls.Clone()
+	}
+	switch scheme {
+	case "h2c":
+		t.Protocols.SetUnencryptedHTTP2(true)
+	case "https":
+		t.Protocols.SetHTTP1(true)
+		t.Protocols.SetHTTP2(true)
+	default:
+		t.Protocols.SetHTTP1(true)
+	}
+	return t
+}
+
+func (p *transportPool) closeIdle() {
+	for _, t := range p.all {
+		t.CloseIdleConnections()
+	}
+}
+
+// untraced hides any httptrace.ClientTrace from the transport. ReverseProxy sets
+// one to pass interim (1xx) answers on: it copies their headers to the browser
+// unfiltered, and then clears what the gateway had set on the answer
+// (golang/go#81207).
+type untraced struct{ context.Context }
+
+func (c untraced) Value(key any) any {
+	v := c.Context.Value(key)
+	if _, ok := v.(*httptrace.ClientTrace); ok {
+		return nil
+	}
+	return v
+}
+
+// buffers implements [httputil.BufferPool]. The pool holds array pointers,
+// because a slice would be allocated anew each time it is put back.
+type buffers struct{}
+
+var bufferPool = sync.Pool{New: func() any { return new([bufferBytes]byte) }}
+
+func (buffers) Get() []byte  { return bufferPool.Get().(*[bufferBytes]byte)[:] }
+func (buffers) Put(b []byte) { bufferPool.Put((*[bufferBytes]byte)(b)) }
