@@ -1,0 +1,228 @@
+package cognitoemu
+
+import (
+	"cmp"
+	"crypto/subtle"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Why a password or a sign-up was refused.
+var (
+	errWrongCredentials = errors.New("incorrect username or password")
+	errLockedOut        = errors.New("password attempts exceeded")
+	errUserDisabled     = errors.New("user is disabled")
+	errUserUnconfirmed  = errors.New("user is not confirmed")
+	errUsernameExists   = errors.New("username exists")
+	errUserNotFound     = errors.New("user does not exist")
+)
+
+// account is one user of the pool. Accounts are handed out as copies; their maps
+// and slices are replaced, never changed in place.
+type account struct {
+	sub        string
+	username   string // equals sub for native users, Provider_ID for federated ones
+	email      string
+	password   string // in the clear: it is printed at start anyway
+	attributes map[string]string
+	groups     []string
+	identity   *identity // nil for native users
+
+	confirmed   bool
+	disabled    bool
+	failures    int
+	lockedUntil time.Time
+}
+
+// identity is how a federated account is linked to its provider.
+type identity struct {
+	userID       string
+	providerName string
+	providerType ProviderType
+	issuer       string
+	created      time.Time
+}
+
+func (a account) federated() bool { return a.identity != nil }
+
+// directory holds the pool's users.
+type directory struct {
+	mu       sync.Mutex
+	accounts map[string]*account // by sub
+	subs     map[string]string   // by e-mail or username, lower case
+}
+
+func newDirectory(seed Seed) *directory {
+	d := &directory{accounts: map[string]*account{}, subs: map[string]string{}}
+	for _, user := range seed.Users {
+		attributes := maps.Clone(user.Attributes)
+		if attributes == nil {
+			attributes = map[string]string{}
+		}
+		attributes["email"] = user.Email
+		attributes["email_verified"] = strconv.FormatBool(!user.Unverified)
+		if user.Name != "" {
+			attributes["name"] = user.Name
+		}
+		d.add(&account{sub: user.Sub, username: user.Sub, email: user.Email, password: user.Password,
+			attributes: attributes, groups: slices.Clone(user.Groups), confirmed: true, disabled: user.Disabled})
+	}
+	return d
+}
+
+// add needs the lock, or nobody else to know the directory yet.
+func (d *directory) add(a *account) {
+	d.accounts[a.sub] = a
+	d.subs[strings.ToLower(a.username)] = a.sub
+	if !a.federated() {
+		d.subs[strings.ToLower(a.email)] = a.sub
+	}
+}
+
+// find looks up by subject, username or the e-mail address of a native user.
+func (d *directory) find(name string) *account {
+	if a, ok := d.accounts[name]; ok {
+		return a
+	}
+	return d.accounts[d.subs[strings.ToLower(name)]]
+}
+
+func (d *directory) lookup(name string) (account, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if a := d.find(name); a != nil {
+		return *a, true
+	}
+	return account{}, false
+}
+
+const (
+	freeFailures   = 5 // wrong passwords before the first lock-out
+	maxLockOut     = 15 * time.Minute
+	maxLockDoubles = 10 // 2^10 s is past maxLockOut already
+)
+
+// authenticate checks a password. A user that does not exist and one with no
+// password (a federated one) look the same as a wrong password. After five
+// failures the user is locked out for 2^(n-5) seconds, at most a quarter of an
+// hour; attempts while locked out do not count.
+func (d *directory) authenticate(name, password string, now time.Time) (account, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a := d.find(name)
+	if a == nil || a.password == "" {
+		return account{}, errWrongCredentials
+	}
+	if now.Before(a.lockedUntil) {
+		return account{}, errLockedOut
+	}
+	if subtle.ConstantTimeCompare([]byte(a.password), []byte(password)) != 1 {
+		a.failures++
+		if over := a.failures - freeFailures; over >= 0 {
+			a.lockedUntil = now.Add(min(time.Second<<min(over, maxLockDoubles), maxLockOut))
+		}
+		return account{}, errWrongCredentials
+	}
+	a.failures = 0
+	switch {
+	case a.disabled:
+		return account{}, errUserDisabled
+	case !a.confirmed:
+		return *a, errUserUnconfirmed
+	}
+	return *a, nil
+}
+
+// register makes a native user that has still to confirm the address.
+func (d *directory) register(email, name, password string) (account, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if existing := d.find(email); existing != nil {
+		return account{}, errUsernameExists
+	}
+	sub := newUUID()
+	a := &account{sub: sub, username: sub, email: email, password: password,
+		attributes: map[string]string{"email": email, "email_verified": "false"}}
+	if name != "" {
+		a.attributes["name"] = name
+	}
+	d.add(a)
+	return *a, nil
+}
+
+// confirm verifies the address of a user that signed up.
+func (d *directory) confirm(sub string) (account, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a := d.find(sub)
+	if a == nil {
+		return account{}, errUserNotFound
+	}
+	a.confirmed = true
+	a.attributes = maps.Clone(a.attributes)
+	a.attributes["email_verified"] = "true"
+	return *a, nil
+}
+
+// federate returns the account of a provider's person, made at the first sign-in.
+// As in the real service it joins a group named after pool and provider.
+func (d *directory) federate(poolID string, provider Provider, person ProviderPerson, now time.Time) (account, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	username := provider.Name + "_" + person.ID
+	if a := d.find(username); a != nil {
+		if a.disabled {
+			return account{}, errUserDisabled
+		}
+		return *a, nil
+	}
+	attributes := maps.Clone(person.Attributes)
+	if attributes == nil {
+		attributes = map[string]string{}
+	}
+	attributes["email"] = person.Email
+	attributes["email_verified"] = strconv.FormatBool(person.EmailVerified)
+	if person.Name != "" {
+		attributes["name"] = person.Name
+	}
+	a := &account{
+		sub: stableUUID(poolID, provider.Name, person.ID), username: username, email: person.Email, confirmed: true,
+		attributes: attributes,
+		groups:     append([]string{poolID + "_" + provider.Name}, person.Groups...),
+		identity: &identity{userID: person.ID, providerName: provider.Name, providerType: provider.Type,
+			issuer: provider.Issuer, created: now},
+	}
+	d.add(a)
+	return *a, nil
+}
+
+// setDisabled returns the user's subject.
+func (d *directory) setDisabled(name string, disabled bool) (string, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a := d.find(name)
+	if a == nil {
+		return "", errUserNotFound
+	}
+	a.disabled = disabled
+	return a.sub, nil
+}
+
+// native lists the pool's own users by address.
+func (d *directory) native() []account {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var list []account
+	for _, a := range d.accounts {
+		if !a.federated() {
+			list = append(list, *a)
+		}
+	}
+	slices.SortFunc(list, func(a, b account) int { return cmp.Compare(a.email, b.email) })
+	return list
+}

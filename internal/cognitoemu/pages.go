@@ -1,0 +1,155 @@
+package cognitoemu
+
+import (
+	"bytes"
+	"embed"
+	"html/template"
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+)
+
+//go:embed pages
+var pageFiles embed.FS
+
+// pageTemplates are one template set a page, each with the common frame.
+var pageTemplates = parsePages("login", "signup", "confirm", "provider", "error", "about")
+
+func parsePages(names ...string) map[string]*template.Template {
+	pages := make(map[string]*template.Template, len(names))
+	for _, name := range names {
+		pages[name] = template.Must(template.ParseFS(pageFiles, "pages/frame.html", "pages/"+name+".html"))
+	}
+	return pages
+}
+
+// view is what every page shows.
+type view struct {
+	Title  string
+	Client string // name of the app that asked
+	Alert  string // what went wrong with the last attempt
+	Data   any
+}
+
+// formView is a page's form: where it goes and what it carries.
+type formView struct {
+	Action template.URL // path and the unchanged authorization query
+	CSRF   string
+}
+
+func (e *Emulator) form(w http.ResponseWriter, r *http.Request) formView {
+	return formView{Action: localURL(r.URL.EscapedPath(), r.URL.RawQuery), CSRF: e.formToken(w, r)}
+}
+
+// localURL is safe as a link because it begins with a path of the emulator's own.
+func localURL(path, rawQuery string) template.URL {
+	return template.URL("/" + strings.TrimLeft(path, "/") + "?" + rawQuery)
+}
+
+// render writes a page. formTargets are the origins that a form's answer may
+// redirect to: Chromium applies form-action to every redirect of a submission.
+func (e *Emulator) render(w http.ResponseWriter, status int, name string, v view, formTargets ...string) {
+	var body bytes.Buffer
+	if err := pageTemplates[name].ExecuteTemplate(&body, "frame.html", v); err != nil {
+		e.log.Error("render page", "page", name, "err", err)
+		http.Error(w, "The page could not be made.", http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "+
+		"frame-ancestors 'none'; form-action "+strings.Join(append([]string{"'self'"}, formTargets...), " "))
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "same-origin")
+	w.WriteHeader(status)
+	_, _ = body.WriteTo(w) // the browser has gone
+}
+
+// formTargets are the origins of a client's callbacks, and the loopback ones: the
+// callback itself redirects on, to wherever the person was going.
+func formTargets(client Client) []string {
+	targets := []string{"http://localhost:*", "https://localhost:*", "http://127.0.0.1:*", "https://127.0.0.1:*"}
+	for _, raw := range client.CallbackURLs {
+		u, err := url.Parse(raw)
+		if err != nil {
+			continue
+		}
+		target := u.Scheme + "://" + u.Host
+		if (u.Scheme != "http" && u.Scheme != "https") || strings.Contains(u.Host, "[") {
+			target = u.Scheme + ":" // CSP has no form for app schemes' hosts and IPv6
+		}
+		if !slices.Contains(targets, target) {
+			targets = append(targets, target)
+		}
+	}
+	return targets
+}
+
+// errorView is what the error page says.
+type errorView struct {
+	Heading string
+	Text    string
+	Code    string // the error parameter, for whoever looks for it
+	Retry   string // path to start the page over; empty: none
+}
+
+func (e *Emulator) renderError(w http.ResponseWriter, status int, v errorView) {
+	e.render(w, status, "error", view{Title: v.Heading, Data: struct {
+		errorView
+		RetryURL template.URL
+	}{v, template.URL("/" + strings.TrimLeft(v.Retry, "/"))}})
+}
+
+// errorPage is GET /error, where a request ends that must not be redirected to the
+// client. It is a 400.
+func (e *Emulator) errorPage(w http.ResponseWriter, r *http.Request) {
+	code := r.URL.Query().Get("error")
+	v := errorView{Heading: "An error was encountered with the requested page.", Code: code}
+	switch code {
+	case "redirect_mismatch":
+		v.Text = "The callback address of the request is not registered with the app client. They are compared as text: check scheme, port, letter case and a slash at the end."
+	case "invalid_request":
+		v.Text = "The app client of the request is not known to this user pool."
+	default:
+		v.Text = "Something went wrong."
+		v.Code = ""
+	}
+	e.renderError(w, http.StatusBadRequest, v)
+}
+
+// aboutPage is GET / of the domain host; the real service has nothing there.
+func (e *Emulator) aboutPage(w http.ResponseWriter, _ *http.Request) {
+	e.render(w, http.StatusOK, "about", view{Title: "Cognito emulator", Data: struct {
+		Issuer string
+		Users  []User
+	}{e.issuer, e.shownUsers()}})
+}
+
+// shownUsers are the ready-made users for the pages, unless strangers can see them.
+func (e *Emulator) shownUsers() []User {
+	if e.opts.AllowOffLoopback {
+		return nil
+	}
+	return e.seed.Users
+}
+
+var assetTypes = map[string]string{".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+
+// asset is GET /assets/{name}: the style sheet and the icon.
+func (e *Emulator) asset(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	contentType, ok := assetTypes[path.Ext(name)]
+	data, err := pageFiles.ReadFile("pages/" + name)
+	if !ok || err != nil {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Cache-Control", "no-cache")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	_, _ = w.Write(data) // the browser has gone
+}
