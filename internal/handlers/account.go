@@ -1,0 +1,203 @@
+package handlers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/cookie"
+	"github.com/gatehouse-auth/gatehouse/internal/middleware"
+	"github.com/gatehouse-auth/gatehouse/internal/oauth"
+	"github.com/gatehouse-auth/gatehouse/internal/problem"
+	"github.com/gatehouse-auth/gatehouse/internal/session"
+)
+
+// Account is the session as its own page sees it.
+type Account struct {
+	Sessions *session.Manager
+	Cookies  *cookie.Jar
+	// AccessClaims and IDClaims narrow what is shown of each token; empty shows all.
+	AccessClaims, IDClaims []string
+	// LoginID finds what the user signed in with; empty if unknown.
+	LoginID    func(oauth.Tokens) string
+	LogoutPath string
+}
+
+// sessionAnswer is the signed-in answer; times are Unix seconds.
+type sessionAnswer struct {
+	Authenticated    bool       `json:"authenticated"`
+	UserSub          string     `json:"userSub"`
+	Username         string     `json:"username"`
+	Tokens           tokensView `json:"tokens"`
+	Generation       uint64     `json:"generation"`
+	ServerTime       int64      `json:"serverTime"`
+	AccessExpiresAt  int64      `json:"accessExpiresAt"`
+	IdleExpiresAt    int64      `json:"idleExpiresAt"`
+	SessionExpiresAt int64      `json:"sessionExpiresAt"`
+	LogoutURL        string     `json:"logoutUrl"`
+}
+
+// tokensView has the shape that aws-amplify gives tokens, without the tokens.
+type tokensView struct {
+	AccessToken payloadView `json:"accessToken"`
+	IDToken     payloadView `json:"idToken"`
+}
+
+type payloadView struct {
+	Payload json.RawMessage `json:"payload"`
+}
+
+// Session is GET {mount}/session: 200, signed in or out. Only a store that
+// cannot say is an error; a user pool that does not answer is not.
+func (a *Account) Session(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
+	s, err := a.load(r.Context(), x)
+	if err != nil {
+		return signedOutOr(w, err)
+	}
+	if r.URL.Query().Get("touch") != "false" {
+		s = a.touch(r.Context(), x, s)
+	}
+	fresh, err := a.Sessions.Fresh(r.Context(), s)
+	switch {
+	case err == nil:
+		s = fresh
+	case errors.Is(err, session.ErrNotFound), errors.Is(err, session.ErrUnavailable):
+		return signedOutOr(w, err)
+	default: // the user pool is away: the claims in hand, with their true expiry
+		x.Event.Err = err
+	}
+	return a.answer(w, x, s)
+}
+
+// signedOutOr answers that nobody is signed in, if err says so, and passes on
+// any other error.
+func signedOutOr(w http.ResponseWriter, err error) error {
+	if !errors.Is(err, session.ErrNotFound) {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, map[string]bool{"authenticated": false})
+}
+
+// Refresh is POST {mount}/refresh: it forces a token refresh and answers as
+// Session does.
+func (a *Account) Refresh(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
+	s, err := a.load(r.Context(), x)
+	if err != nil {
+		return unauthenticatedOr(err)
+	}
+	s = a.touch(r.Context(), x, s)
+	fresh, err := a.Sessions.Refresh(r.Context(), s)
+	var tooMany *session.TooManyError
+	if errors.As(err, &tooMany) {
+		return &problem.Error{Status: http.StatusTooManyRequests, Code: "too_many_refreshes",
+			Public: "This session was refreshed too often within a minute.", RetryAfter: tooMany.RetryAfter}
+	}
+	if err != nil {
+		return unauthenticatedOr(err)
+	}
+	x.Event.Refresh = "forced"
+	return a.answer(w, x, fresh)
+}
+
+// userAnswer is what aws-amplify's getCurrentUser gives.
+type userAnswer struct {
+	Username      string         `json:"username"`
+	UserID        string         `json:"userId"`
+	SignInDetails *signInDetails `json:"signInDetails,omitempty"`
+}
+
+type signInDetails struct {
+	LoginID string `json:"loginId"`
+}
+
+// User is GET {mount}/user: who is signed in, or 401.
+func (a *Account) User(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
+	s, err := a.load(r.Context(), x)
+	if err != nil {
+		return unauthenticatedOr(err)
+	}
+	s = a.touch(r.Context(), x, s)
+	answer := userAnswer{Username: s.Username, UserID: s.Subject}
+	if id := a.LoginID(s.Tokens); id != "" {
+		answer.SignInDetails = &signInDetails{LoginID: id}
+	}
+	return writeJSON(w, http.StatusOK, answer)
+}
+
+func (a *Account) load(ctx context.Context, x *middleware.Exchange) (*session.Session, error) {
+	if x.Handle.Empty() {
+		return nil, session.ErrNotFound
+	}
+	s, err := a.Sessions.Load(ctx, x.Handle)
+	if err == nil {
+		x.Session = s
+	}
+	return s, err
+}
+
+// touch records the use and returns the session with its idle limit moved.
+func (a *Account) touch(ctx context.Context, x *middleware.Exchange, s *session.Session) *session.Session {
+	touched, err := a.Sessions.Touch(ctx, s)
+	if err != nil {
+		x.Event.Note = "use of the session not recorded"
+		return s
+	}
+	return touched
+}
+
+func (a *Account) answer(w http.ResponseWriter, x *middleware.Exchange, s *session.Session) error {
+	x.Session = s
+	if !s.Handle.Equal(x.Handle) {
+		if err := a.Cookies.SetSession(w, s.Handle); err != nil {
+			return err
+		}
+	}
+	return writeJSON(w, http.StatusOK, sessionAnswer{
+		Authenticated: true,
+		UserSub:       s.Subject,
+		Username:      s.Username,
+		Tokens: tokensView{
+			AccessToken: payloadView{narrow(s.Tokens.AccessClaims, a.AccessClaims)},
+			IDToken:     payloadView{narrow(s.Tokens.IDClaims, a.IDClaims)},
+		},
+		Generation:       s.Generation,
+		ServerTime:       time.Now().Unix(),
+		AccessExpiresAt:  s.Tokens.AccessExpiresAt.Unix(),
+		IdleExpiresAt:    a.Sessions.IdleExpiresAt(s).Unix(),
+		SessionExpiresAt: s.ExpiresAt.Unix(),
+		LogoutURL:        a.LogoutPath,
+	})
+}
+
+// narrow keeps the named claims; no names keep all.
+func narrow(claims json.RawMessage, names []string) json.RawMessage {
+	if len(names) == 0 {
+		return claims
+	}
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(claims, &all); err != nil {
+		return json.RawMessage("{}")
+	}
+	kept := make(map[string]json.RawMessage, len(names))
+	for _, name := range names {
+		if v, ok := all[name]; ok {
+			kept[name] = v
+		}
+	}
+	out, err := json.Marshal(kept)
+	if err != nil {
+		return json.RawMessage("{}")
+	}
+	return out
+}
+
+// unauthenticatedOr keeps the gateway's own endpoints from redirecting to the
+// login: that there is no session is their answer.
+func unauthenticatedOr(err error) error {
+	if errors.Is(err, session.ErrNotFound) {
+		return problem.Unauthenticated()
+	}
+	return err
+}

@@ -1,0 +1,207 @@
+package handlers
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/cookie"
+	"github.com/gatehouse-auth/gatehouse/internal/fetchmeta"
+	"github.com/gatehouse-auth/gatehouse/internal/middleware"
+	"github.com/gatehouse-auth/gatehouse/internal/oauth"
+	"github.com/gatehouse-auth/gatehouse/internal/problem"
+	"github.com/gatehouse-auth/gatehouse/internal/session"
+	"github.com/gatehouse-auth/gatehouse/web"
+)
+
+// Callback is GET {mount}/callback: it takes the browser back from the user
+// pool. It ends at the return address with a new session, at a page with a way
+// on, or in the login once more; never in a session for another browser.
+func (f *Flow) Callback(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
+	if err := f.takeBack(w, r, x); err != nil {
+		return f.fail(w, r, x, err)
+	}
+	return nil
+}
+
+func (f *Flow) takeBack(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
+	if hasFetchMetadata(r) && !fetchmeta.LoginNavigation(r) {
+		return failure("callback_needs_navigation", "This address is where a login comes back in the browser's window.")
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return failure("invalid_callback", "The address that the sign-in service sent you to is malformed.")
+	}
+	cb, err := oauth.ParseCallback(query)
+	if err != nil {
+		return failure("invalid_callback", "The address that the sign-in service sent you to is incomplete or malformed.")
+	}
+	login, _ := f.Cookies.Login(r)
+	pending, err := f.OAuth.Open(cb.State, login.Binding)
+	switch {
+	case errors.Is(err, oauth.ErrStateExpired):
+		return f.goOnOrRestart(w, r, x, login, pending)
+	case errors.Is(err, oauth.ErrStateUnbound):
+		return f.restart(w, r, login, pending)
+	case err != nil:
+		return failure("invalid_state", "This sign-in was not begun here, or its address was changed.")
+	}
+	if cb.Refusal != nil {
+		return cb.Refusal
+	}
+	tokens, err := f.OAuth.Exchange(r.Context(), cb, pending, login.Binding)
+	switch {
+	case errors.Is(err, oauth.ErrGrantRevoked):
+		return f.goOnOrRestart(w, r, x, login, pending)
+	case errors.Is(err, oauth.ErrCallback): // it names another issuer (RFC 9207 §2.4)
+		return failure("invalid_callback", "This address is not from the sign-in service of this site.")
+	case err != nil:
+		return err
+	}
+	return f.finish(w, r, x, login, pending, tokens)
+}
+
+// finish makes the session and sends the browser to where it wanted to go.
+func (f *Flow) finish(w http.ResponseWriter, r *http.Request, x *middleware.Exchange,
+	login cookie.Login, pending oauth.Pending, tokens oauth.Tokens,
+) error {
+	s, err := f.Sessions.Create(r.Context(), session.New{
+		Tokens: tokens, Username: f.Username(tokens),
+		UserAgent: r.UserAgent(), Address: x.Decision.Client,
+	}, x.Handle)
+	if err != nil {
+		return err
+	}
+	x.Session = s
+	if err := f.Cookies.SetSession(w, s.Handle); err != nil {
+		return err
+	}
+	to := f.destination(login, pending)
+	login.Returns = append(recent(login.Returns), time.Now().Unix())
+	login.ReturnKey, login.ReturnTo = "", ""
+	if err := f.Cookies.SetLogin(w, login); err != nil {
+		return err
+	}
+	f.Metrics.Login("done")
+	return f.goOn(w, r, to)
+}
+
+// goOn ends a callback. A Strict cookie is not sent along a redirect that began
+// at the user pool, so then a page of ours begins the navigation.
+func (f *Flow) goOn(w http.ResponseWriter, r *http.Request, to string) error {
+	if !f.Cookies.Strict() {
+		return redirect(w, r, to)
+	}
+	return ContinuePage(w, to)
+}
+
+// destination is the return address of the login, judged once more, because the
+// configuration may have changed since.
+func (f *Flow) destination(login cookie.Login, p oauth.Pending) string {
+	raw := p.ReturnTo
+	if p.ReturnToOverflow {
+		if login.ReturnKey != p.Key {
+			return f.DefaultReturnTo
+		}
+		raw = login.ReturnTo
+	}
+	a, err := f.ReturnTo.Parse(raw)
+	if err != nil {
+		return f.DefaultReturnTo
+	}
+	return a.String()
+}
+
+// goOnOrRestart is for a login whose code is spent or too old: a callback loaded
+// twice, or a tab found again. A browser that is signed in by now goes on; else
+// the login starts over.
+func (f *Flow) goOnOrRestart(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, login cookie.Login, p oauth.Pending) error {
+	if !x.Handle.Empty() {
+		_, err := f.Sessions.Load(r.Context(), x.Handle)
+		if err == nil {
+			f.Metrics.Login("repeated")
+			return f.goOn(w, r, f.destination(login, p))
+		}
+		if !errors.Is(err, session.ErrNotFound) {
+			return err
+		}
+	}
+	return f.restart(w, r, login, p)
+}
+
+// restart starts the login over, once and silently.
+func (f *Flow) restart(w http.ResponseWriter, r *http.Request, login cookie.Login, p oauth.Pending) error {
+	if p.Restarts > 0 {
+		return failure("login_not_bound",
+			"The sign-in could not be tied to this browser. Allow cookies for this site and start again.")
+	}
+	f.Metrics.Login("restarted")
+	return f.start(w, r, login, oauth.Request{
+		ReturnTo: f.destination(login, p), Restarts: p.Restarts + 1, Params: p.Params,
+	})
+}
+
+// fail answers a callback that failed, at the configured address or with a page
+// that offers to start again. An outage keeps its own status.
+func (f *Flow) fail(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, err error) error {
+	var refusal *oauth.AuthorizationError
+	if errors.As(err, &refusal) {
+		err = refused(refusal)
+	}
+	status, code, text := problem.Describe(err)
+	f.Metrics.Login(code)
+	x.Event.Code, x.Event.Err = code, err
+	if f.ErrorURL != "" {
+		return redirect(w, r, f.ErrorURL+"?"+url.Values{"code": {code}, "requestId": {x.Event.RequestID}}.Encode())
+	}
+	if !fetchmeta.Navigation(r) {
+		return err
+	}
+	problem.SetRetryAfter(w.Header(), err)
+	return problem.WritePage(w, status, web.Page{
+		Heading: "Signing in did not work", Text: text,
+		Action: &web.Action{Label: "Start again", Href: f.LoginPath},
+		Code:   code, RequestID: x.Event.RequestID,
+	})
+}
+
+// refusals are the provider's answers that have words of their own (RFC 6749
+// §4.1.2.1, OpenID Connect Core §3.1.2.6). The provider's own text is from the
+// query, and is not shown.
+var refusals = map[string]string{
+	"access_denied":           "The sign-in was cancelled, or refused by the sign-in service.",
+	"login_required":          "You are not signed in at the sign-in service.",
+	"server_error":            "The sign-in service had an error of its own.",
+	"temporarily_unavailable": "The sign-in service is busy.",
+}
+
+func refused(e *oauth.AuthorizationError) error {
+	code, text := "login_refused", "The sign-in service refused the sign-in. Starting again often helps."
+	if own, ok := refusals[e.Code]; ok {
+		code, text = e.Code, own
+	}
+	return &problem.Error{Status: http.StatusBadRequest, Code: code, Public: text, Err: e}
+}
+
+// ContinuePage answers with the small page that goes on to an address of ours by
+// itself, as a navigation of this site.
+func ContinuePage(w http.ResponseWriter, to string) error {
+	return problem.WritePage(w, http.StatusOK, web.Page{
+		Heading: "One moment", Text: "You are being taken on.", Refresh: strings.ReplaceAll(to, "'", "%27"), // the one character that return addresses may have and a meta refresh may not
+	})
+}
+
+func failure(code, public string) error { return badRequest(code, public) }
+
+func hasFetchMetadata(r *http.Request) bool {
+	return r.Header.Get("Sec-Fetch-Mode") != "" || r.Header.Get("Sec-Fetch-Site") != "" || r.Header.Get("Sec-Fetch-Dest") != ""
+}
+
+func recent(returns []int64) []int64 {
+	if len(returns) >= loopReturns {
+		return returns[len(returns)-loopReturns+1:]
+	}
+	return returns
+}

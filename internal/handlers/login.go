@@ -1,0 +1,181 @@
+package handlers
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/cookie"
+	"github.com/gatehouse-auth/gatehouse/internal/fetchmeta"
+	"github.com/gatehouse-auth/gatehouse/internal/middleware"
+	"github.com/gatehouse-auth/gatehouse/internal/oauth"
+	"github.com/gatehouse-auth/gatehouse/internal/problem"
+	"github.com/gatehouse-auth/gatehouse/internal/returnto"
+	"github.com/gatehouse-auth/gatehouse/internal/session"
+	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
+	"github.com/gatehouse-auth/gatehouse/web"
+)
+
+// A loop is this many returns from the user pool within this time, with no
+// session arriving in between.
+const (
+	loopReturns = 3
+	loopWindow  = 30 * time.Second
+)
+
+// Flow is the way of a browser to the user pool and back.
+type Flow struct {
+	OAuth    *oauth.Client
+	Sessions *session.Manager
+	Cookies  *cookie.Jar
+	ReturnTo returnto.Policy
+	// DefaultReturnTo is where a login ends that named no address.
+	DefaultReturnTo string
+	// ErrorURL, if set, gets the failures of the callback instead of a page.
+	ErrorURL string
+	// PublicURL is the one host that logs in; LoginPath is there.
+	PublicURL *url.URL
+	LoginPath string
+	// Username finds the user's name in verified tokens.
+	Username func(oauth.Tokens) string
+	Metrics  *telemetry.Metrics
+}
+
+// Login is GET {mount}/login: it sends a login navigation to the user pool, and
+// nothing else anywhere. It sets at most the one login cookie.
+func (f *Flow) Login(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
+	if !fetchmeta.LoginNavigation(r) {
+		return badRequest("login_needs_navigation", "Open this address in the browser's window: a login cannot be fetched.")
+	}
+	if x.Decision.Host != f.PublicURL.Host {
+		return redirect(w, r, f.loginAtPublicURL(r))
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return badRequest("invalid_parameter", "The query of this address is malformed.")
+	}
+	back, err := f.returnAddress(query)
+	if err != nil {
+		return err
+	}
+	params, err := loginParams(query)
+	if err != nil {
+		return err
+	}
+	login, _ := f.Cookies.Login(r)
+	if looping(login.Returns) && !f.signedIn(r, x) {
+		return f.loopPage(w, x, login)
+	}
+	return f.start(w, r, login, oauth.Request{ReturnTo: back, Params: params})
+}
+
+func (f *Flow) loginAtPublicURL(r *http.Request) string {
+	to := f.PublicURL.String() + f.LoginPath
+	if r.URL.RawQuery != "" {
+		to += "?" + r.URL.RawQuery
+	}
+	return to
+}
+
+// start begins a login, or begins it again, and sends the browser to it.
+func (f *Flow) start(w http.ResponseWriter, r *http.Request, login cookie.Login, req oauth.Request) error {
+	fresh := login.Binding.IsZero()
+	if fresh {
+		login.Binding = oauth.NewBinding()
+	}
+	req.Binding = login.Binding
+	auth, err := f.OAuth.Start(req)
+	if err != nil {
+		return err
+	}
+	if auth.ReturnToOverflow {
+		login.ReturnKey, login.ReturnTo = auth.Key, req.ReturnTo
+		login.SignedOutTo = ""
+	}
+	if fresh || auth.ReturnToOverflow {
+		if err := f.Cookies.SetLogin(w, login); err != nil {
+			return err
+		}
+	}
+	return redirect(w, r, auth.URL)
+}
+
+func (f *Flow) returnAddress(query url.Values) (string, error) {
+	values := query["return_to"]
+	if len(values) == 0 || len(values) == 1 && values[0] == "" {
+		return f.DefaultReturnTo, nil
+	}
+	if len(values) == 1 {
+		if a, err := f.ReturnTo.Parse(values[0]); err == nil {
+			return a.String(), nil
+		}
+	}
+	return "", badRequest("invalid_return_to",
+		"return_to must be one local path, or an address at one of the configured return origins.")
+}
+
+// loginParams reads the parameters that a caller may add. Everything else in
+// the query is ignored: no caller adds a scope.
+func loginParams(query url.Values) (oauth.Params, error) {
+	var p oauth.Params
+	screen := ""
+	for _, q := range []struct {
+		name string
+		to   *string
+	}{
+		{"provider", &p.Provider}, {"idp_identifier", &p.IdPIdentifier}, {"login_hint", &p.LoginHint},
+		{"lang", &p.Lang}, {"prompt", &p.Prompt}, {"screen", &screen},
+	} {
+		values := query[q.name]
+		if len(values) > 1 || len(values) == 1 && !plainText(values[0]) {
+			return p, badRequest("invalid_parameter", "The parameter "+q.name+" is repeated, too long, or not text.")
+		}
+		if len(values) == 1 {
+			*q.to = values[0]
+		}
+	}
+	if screen != "" && screen != "signup" && screen != "login" {
+		return p, badRequest("invalid_parameter", "The parameter screen takes signup or login.")
+	}
+	p.Signup = screen == "signup"
+	return p, nil
+}
+
+func plainText(s string) bool {
+	return len(s) <= 255 && !slices.ContainsFunc([]byte(s), func(c byte) bool { return c < 0x20 || c == 0x7f })
+}
+
+func looping(returns []int64) bool {
+	if len(returns) < loopReturns {
+		return false
+	}
+	oldest := returns[len(returns)-loopReturns]
+	return time.Since(time.Unix(oldest, 0)) < loopWindow
+}
+
+func (f *Flow) signedIn(r *http.Request, x *middleware.Exchange) bool {
+	if x.Handle.Empty() {
+		return false
+	}
+	_, err := f.Sessions.Load(r.Context(), x.Handle)
+	return err == nil
+}
+
+// loopPage ends a loop. The count starts anew, so that the way on works.
+func (f *Flow) loopPage(w http.ResponseWriter, x *middleware.Exchange, login cookie.Login) error {
+	login.Returns = nil
+	if err := f.Cookies.SetLogin(w, login); err != nil {
+		return err
+	}
+	x.Event.Code = "login_loop"
+	f.Metrics.Login("loop")
+	return problem.WritePage(w, http.StatusBadRequest, web.Page{
+		Heading: "Signing in goes round in circles",
+		Text:    "You came back from signing in several times, and no session arrived here.",
+		Hint: "Either this browser does not keep the site's cookies, or the page you go to asks for a login again. " +
+			"Allow cookies for this site and try once more.",
+		Action: &web.Action{Label: "Try again", Href: f.LoginPath},
+		Code:   "login_loop", RequestID: x.Event.RequestID,
+	})
+}

@@ -1,0 +1,254 @@
+package handlers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/cookie"
+	"github.com/gatehouse-auth/gatehouse/internal/fetchmeta"
+	"github.com/gatehouse-auth/gatehouse/internal/middleware"
+	"github.com/gatehouse-auth/gatehouse/internal/oauth"
+	"github.com/gatehouse-auth/gatehouse/internal/problem"
+	"github.com/gatehouse-auth/gatehouse/internal/returnto"
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/session"
+	"github.com/gatehouse-auth/gatehouse/web"
+)
+
+const (
+	maxLogoutBody = 4 << 10
+	// globalTimeout bounds the work at Cognito that a global sign-out waits for.
+	globalTimeout = 5 * time.Second
+	// signedOutWindow is how long a returnTo of a logout is good for.
+	signedOutWindow = 10 * time.Minute
+
+	globalDone, globalFailed = "done", "failed"
+)
+
+// Logout ends sessions. It is the one place that clears the session cookie.
+type Logout struct {
+	Sessions *session.Manager
+	Cookies  *cookie.Jar
+	ReturnTo returnto.Policy
+	// Trusts reports whether the request comes from an origin that may use the
+	// cookie, whether or not one came.
+	Trusts func(r *http.Request, host string) bool
+	// GlobalSignOut ends all of a user's tokens at Cognito.
+	GlobalSignOut func(ctx context.Context, access secret.Text) error
+	// ProviderURL is Cognito's /logout with the one registered way back.
+	ProviderURL string
+	// DefaultReturnTo is where a sign-out ends that named no address.
+	DefaultReturnTo string
+	// Path is the path of this endpoint; FormOrigins are where its form may lead.
+	Path        string
+	FormOrigins []string
+}
+
+type logoutRequest struct {
+	Global   bool   `json:"global"`
+	ReturnTo string `json:"returnTo"`
+}
+
+type logoutAnswer struct {
+	LogoutURL     string `json:"logoutUrl"`
+	GlobalSignOut string `json:"globalSignOut,omitempty"`
+	Pending       bool   `json:"pending,omitempty"`
+}
+
+// End is POST {mount}/logout: it ends the session here, then at Cognito as far
+// as that answers, and says where the browser must go to be signed out there
+// too. Signed out already is the same answer.
+func (l *Logout) End(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
+	req, err := readLogout(w, r)
+	if err != nil {
+		return err
+	}
+	back, err := l.returnAddress(req.ReturnTo)
+	if err != nil {
+		return err
+	}
+	answer := logoutAnswer{LogoutURL: l.ProviderURL}
+	var global *session.Session
+	if req.Global {
+		global, answer.GlobalSignOut = l.signOutAtCognito(r.Context(), x)
+	}
+	if err := l.endHere(r.Context(), x, &answer); err != nil {
+		return err
+	}
+	if global != nil {
+		l.endOthers(r.Context(), x, global.Subject, &answer)
+	}
+	if err := l.clearCookies(w, r, x, back); err != nil {
+		return err
+	}
+	if wantsRedirect(r) {
+		return redirect(w, r, answer.LogoutURL)
+	}
+	return writeJSON(w, http.StatusOK, answer)
+}
+
+// endHere ends this browser's session.
+func (l *Logout) endHere(ctx context.Context, x *middleware.Exchange, answer *logoutAnswer) error {
+	if x.Handle.Empty() {
+		return nil
+	}
+	ended, err := l.Sessions.End(ctx, x.Handle)
+	if errors.Is(err, session.ErrUnavailable) {
+		// The key of the record goes with the cookie; the deletion is retried.
+		answer.Pending, x.Event.Note, x.Event.Err = true, "session's end is pending", err
+		return nil
+	}
+	x.Session = ended
+	return err
+}
+
+// endOthers ends the user's other sessions. This one has ended: no failure
+// keeps the answer from saying so.
+func (l *Logout) endOthers(ctx context.Context, x *middleware.Exchange, subject string, answer *logoutAnswer) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), globalTimeout)
+	defer cancel()
+	if _, err := l.Sessions.EndAll(ctx, subject); err != nil {
+		answer.GlobalSignOut, x.Event.Err = globalFailed, err
+	}
+}
+
+// clearCookies forgets the session in this browser. Without a cookie a foreign
+// site's form looks like anyone's, and an answer to it must change nothing: it
+// would sign the user out.
+func (l *Logout) clearCookies(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, back string) error {
+	if x.Handle.Empty() && !l.Trusts(r, x.Decision.Host) {
+		return nil
+	}
+	l.Cookies.ClearSession(w)
+	login, had := l.Cookies.Login(r)
+	if !had && back == "" {
+		return nil
+	}
+	if login.Binding.IsZero() {
+		login.Binding = oauth.NewBinding()
+	}
+	login.Returns = nil // a session had arrived: whatever comes now is no loop
+	login.SignedOutTo, login.SignedOutAt = back, time.Now().Unix()
+	return l.Cookies.SetLogin(w, login)
+}
+
+// signOutAtCognito ends all of the user's tokens at Cognito. It comes before
+// this session's end, because revoking that one's tokens takes away the right
+// to ask. It outlives the request: half of it is worth little.
+func (l *Logout) signOutAtCognito(ctx context.Context, x *middleware.Exchange) (*session.Session, string) {
+	if x.Handle.Empty() {
+		return nil, globalFailed
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), globalTimeout)
+	defer cancel()
+	s, err := l.Sessions.Load(ctx, x.Handle)
+	if err != nil {
+		x.Event.Err = err
+		return nil, globalFailed
+	}
+	fresh, err := l.Sessions.Fresh(ctx, s)
+	if err == nil {
+		err = l.GlobalSignOut(ctx, fresh.Tokens.Access)
+	}
+	if err != nil {
+		x.Event.Err = err
+		return s, globalFailed
+	}
+	return s, globalDone
+}
+
+func (l *Logout) returnAddress(raw string) (string, error) {
+	if raw == "" {
+		return "", nil
+	}
+	a, err := l.ReturnTo.Parse(raw)
+	if err != nil {
+		return "", badRequest("invalid_return_to",
+			"returnTo must be a local path, or an address at one of the configured return origins.")
+	}
+	return a.String(), nil
+}
+
+// readLogout reads the JSON or form body; none at all is fine.
+func readLogout(w http.ResponseWriter, r *http.Request) (logoutRequest, error) {
+	var req logoutRequest
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxLogoutBody))
+	if err != nil {
+		return req, badRequest("invalid_body", "The body is too large or incomplete.")
+	}
+	if len(body) == 0 {
+		return req, nil
+	}
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	switch {
+	case err == nil && kind == "application/json":
+		if err := json.Unmarshal(body, &req); err != nil {
+			return req, badRequest("invalid_body", `The body must be like {"global":false,"returnTo":"/"}.`)
+		}
+	case err == nil && kind == "application/x-www-form-urlencoded":
+		return readLogoutForm(string(body))
+	default:
+		return req, &problem.Error{Status: http.StatusUnsupportedMediaType, Code: "unsupported_media_type",
+			Public: "Send JSON or a form."}
+	}
+	return req, nil
+}
+
+func readLogoutForm(body string) (logoutRequest, error) {
+	form, err := url.ParseQuery(body)
+	if err != nil || len(form["returnTo"]) > 1 || len(form["global"]) > 1 {
+		return logoutRequest{}, badRequest("invalid_body", "The form is malformed, or repeats a field.")
+	}
+	req := logoutRequest{ReturnTo: form.Get("returnTo")}
+	switch form.Get("global") {
+	case "", "false", "0", "off":
+	case "true", "1", "on":
+		req.Global = true
+	default:
+		return req, badRequest("invalid_body", "The field global takes true or false.")
+	}
+	return req, nil
+}
+
+// wantsRedirect tells a form from a fetch: by fetch metadata, else by the body.
+func wantsRedirect(r *http.Request) bool {
+	if hasFetchMetadata(r) {
+		return fetchmeta.Navigation(r)
+	}
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return err == nil && kind == "application/x-www-form-urlencoded"
+}
+
+// Page is GET {mount}/logout: a page with one button. A GET ends nothing: any
+// site can make a browser send one.
+func (l *Logout) Page(w http.ResponseWriter, _ *http.Request, _ *middleware.Exchange) error {
+	return problem.WritePage(w, http.StatusOK, web.Page{
+		Heading: "Sign out?",
+		Text:    "You will be signed out here and at the sign-in service.",
+		Action:  &web.Action{Label: "Sign out", Href: l.Path, Post: true},
+	}, l.FormOrigins...)
+}
+
+// SignedOut is GET {mount}/signed-out: Cognito's /logout returns here, and the
+// browser goes on to where that logout wanted to end.
+func (l *Logout) SignedOut(w http.ResponseWriter, r *http.Request, _ *middleware.Exchange) error {
+	to := l.DefaultReturnTo
+	login, ok := l.Cookies.Login(r)
+	if ok && login.SignedOutTo != "" {
+		if a, err := l.ReturnTo.Parse(login.SignedOutTo); err == nil &&
+			time.Since(time.Unix(login.SignedOutAt, 0)) < signedOutWindow {
+			to = a.String()
+		}
+		login.SignedOutTo, login.SignedOutAt = "", 0
+		if err := l.Cookies.SetLogin(w, login); err != nil {
+			return err
+		}
+	}
+	return redirect(w, r, to)
+}

@@ -1,0 +1,78 @@
+// Package middleware holds what concerns every request, one concern a file:
+// record and recover, hosts and limits, the same-origin rule, load session,
+// require session, fresh token. It judges; what an answer looks like is left to
+// package problem, and where a request goes to package proxy.
+//
+// The one invariant: a Handler that returns an error has written nothing, so
+// every error is answered in one place.
+package middleware
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/session"
+	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
+)
+
+// Exchange is what is known of one request and its answer. There is one a
+// request, handed down explicitly and filled in place, so that the hot path
+// needs no context value and no copy of the request.
+type Exchange struct {
+	Event    telemetry.Event
+	Decision proxy.Decision
+	// Handle is what the cookie carried and the same-origin rule let through;
+	// empty if nothing.
+	Handle session.Handle
+	// Session is nil for an anonymous request.
+	Session *session.Session
+
+	writer writer
+}
+
+// Handler answers a request, or returns an error and has written nothing.
+type Handler func(w http.ResponseWriter, r *http.Request, x *Exchange) error
+
+// Middleware puts something before a Handler.
+type Middleware func(Handler) Handler
+
+// Chain runs the middlewares in the order given, then h.
+func Chain(h Handler, mws ...Middleware) Handler {
+	for i := len(mws) - 1; i >= 0; i-- {
+		h = mws[i](h)
+	}
+	return h
+}
+
+type exchangeKey struct{}
+
+// Mux makes a Handler of a router of net/http's kind, whose leaves are made by
+// [Leaf]. It is for the gateway's own endpoints, off the hot path.
+func Mux(router http.Handler) Handler {
+	return func(w http.ResponseWriter, r *http.Request, x *Exchange) error {
+		var err error
+		ctx := context.WithValue(r.Context(), exchangeKey{}, &passage{x, &err})
+		router.ServeHTTP(w, r.WithContext(ctx))
+		return err
+	}
+}
+
+// Leaf makes an http.HandlerFunc of a Handler, for a router inside [Mux].
+func Leaf(h Handler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		p := r.Context().Value(exchangeKey{}).(*passage)
+		*p.err = h(w, r, p.x)
+	}
+}
+
+// ExchangeOf returns the exchange of a request inside [Mux].
+func ExchangeOf(r *http.Request) *Exchange {
+	return r.Context().Value(exchangeKey{}).(*passage).x
+}
+
+// passage carries an exchange down through a router, and an error back up.
+type passage struct {
+	x   *Exchange
+	err *error
+}

@@ -1,0 +1,118 @@
+package middleware
+
+import (
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"github.com/gatehouse-auth/gatehouse/internal/fetchmeta"
+	"github.com/gatehouse-auth/gatehouse/internal/problem"
+	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+)
+
+// Guard refuses what no route should see: foreign hosts, oversized targets and
+// cookies, methods with a meaning of their own to intermediaries.
+type Guard struct {
+	PublicURL    *url.URL
+	AllowedHosts []string
+	// HealthPath answers whatever the Host, for load balancers.
+	HealthPath string
+	// RedirectLoopback sends navigations to another loopback name of this
+	// gateway to PublicURL; for development.
+	RedirectLoopback bool
+	URLBytes         int
+	CookieBytes      int
+	Cookies          int
+}
+
+// Middleware returns the guard.
+func (g *Guard) Middleware(next Handler) Handler {
+	hosts := make(map[string]bool, len(g.AllowedHosts)+1)
+	hosts[g.canonicalHost(g.PublicURL.Host)] = true
+	for _, h := range g.AllowedHosts {
+		hosts[g.canonicalHost(h)] = true
+	}
+	return func(w http.ResponseWriter, r *http.Request, x *Exchange) error {
+		if r.Method == http.MethodTrace || r.Method == http.MethodConnect {
+			return &problem.Error{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed",
+				Public: "This method is not served."}
+		}
+		if err := g.checkSizes(r); err != nil {
+			return err
+		}
+		host := g.canonicalHost(effectiveHost(r, x.Decision.TrustedPeer))
+		x.Decision.Host, x.Decision.Proto = host, g.PublicURL.Scheme
+		x.Event.Host = host
+		switch {
+		case hosts[host], r.URL.Path == g.HealthPath:
+			return next(w, r, x)
+		case g.RedirectLoopback && loopbackAlias(host, g.PublicURL) && fetchmeta.LoginNavigation(r):
+			problem.OwnHeaders(w.Header())
+			http.Redirect(w, r, g.PublicURL.String()+safeTarget(r), http.StatusFound)
+			return nil
+		}
+		return &problem.Error{Status: http.StatusMisdirectedRequest, Code: "misdirected",
+			Public: "This gateway does not serve that host."}
+	}
+}
+
+func (g *Guard) checkSizes(r *http.Request) error {
+	if len(r.RequestURI) > g.URLBytes {
+		return &problem.Error{Status: http.StatusRequestURITooLong, Code: "url_too_long",
+			Public: "The address of this request is too long."}
+	}
+	size, count := 0, 0
+	for _, line := range r.Header["Cookie"] {
+		size += len(line)
+		count += strings.Count(line, ";") + 1
+	}
+	if size > g.CookieBytes || count > g.Cookies {
+		return &problem.Error{Status: http.StatusRequestHeaderFieldsTooLarge, Code: "cookies_too_large",
+			Public: "This browser sends more cookies than the gateway takes. Delete the cookies of this site."}
+	}
+	return nil
+}
+
+// canonicalHost lower-cases a host and cuts the scheme's default port.
+func (g *Guard) canonicalHost(host string) string {
+	host = strings.ToLower(host)
+	if g.PublicURL.Scheme == "https" {
+		return strings.TrimSuffix(host, ":443")
+	}
+	return strings.TrimSuffix(host, ":80")
+}
+
+// effectiveHost is the host the client asked for: the one a trusted proxy says,
+// else the request's own.
+func effectiveHost(r *http.Request, trusted bool) string {
+	if trusted {
+		if v := r.Header["X-Forwarded-Host"]; len(v) == 1 && v[0] != "" && !strings.Contains(v[0], ",") {
+			return v[0]
+		}
+	}
+	return r.Host
+}
+
+// loopbackAlias reports whether host is a loopback name with public's port.
+func loopbackAlias(host string, public *url.URL) bool {
+	u := url.URL{Host: host}
+	return u.Port() == public.Port() && isLoopback(u.Hostname()) && isLoopback(public.Hostname())
+}
+
+func isLoopback(name string) bool {
+	addr, err := netip.ParseAddr(name)
+	return err == nil && addr.IsLoopback() || name == "localhost" || strings.HasSuffix(name, ".localhost")
+}
+
+// safeTarget is the request's own target, if it is fit for a Location header.
+func safeTarget(r *http.Request) string {
+	p, err := proxy.Canonical(r)
+	if err != nil {
+		return "/"
+	}
+	if r.URL.RawQuery != "" {
+		return p.Escaped() + "?" + r.URL.RawQuery
+	}
+	return p.Escaped()
+}

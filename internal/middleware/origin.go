@@ -1,0 +1,157 @@
+package middleware
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/gatehouse-auth/gatehouse/internal/cookie"
+	"github.com/gatehouse-auth/gatehouse/internal/fetchmeta"
+	"github.com/gatehouse-auth/gatehouse/internal/problem"
+	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/session"
+)
+
+// Origins is who may use the cookie's power: the own origin and those allowed.
+// Every request that carries the cookie is judged, whatever its method: a GET
+// that answers with data, and a WebSocket handshake, are worth forging too.
+type Origins struct {
+	Cookies *cookie.Jar
+	// Scheme is public_url's.
+	Scheme string
+	// Allowed are serialised origins, lower case.
+	Allowed []string
+	// CSRFHeader, if set, is demanded besides.
+	CSRFHeader string
+}
+
+// SameOrigin reads the cookie and applies the same-origin rule to requests that
+// carry it, before the store is asked. On optional routes a request that fails
+// it goes on as anonymous. It needs the route, and so stands behind the match.
+func (o *Origins) SameOrigin(next Handler) Handler {
+	return func(w http.ResponseWriter, r *http.Request, x *Exchange) error {
+		if x.Decision.Route.Auth == proxy.AuthNone {
+			return next(w, r, x)
+		}
+		if x.Handle = o.Cookies.Session(r); !x.Handle.Empty() {
+			if err := o.check(r, x.Decision.Host); err != nil {
+				if x.Decision.Route.Auth != proxy.AuthOptional {
+					return err
+				}
+				x.Handle = session.Handle{}
+			}
+		}
+		return next(w, r, x)
+	}
+}
+
+func (o *Origins) check(r *http.Request, host string) error {
+	if !o.MayUseCookie(r, host) {
+		return &problem.Error{Status: http.StatusForbidden, Code: "cross_origin",
+			Public: "This request comes from another origin, which may not use the session."}
+	}
+	if o.CSRFHeader != "" && r.Header.Get(o.CSRFHeader) == "" && !o.exempt(r, host) {
+		return &problem.Error{Status: http.StatusForbidden, Code: "csrf_header_missing",
+			Public: "Requests with a session must carry the header " + o.CSRFHeader + "."}
+	}
+	return nil
+}
+
+// MayUseCookie is the rule, one line a case: whether a request from where this
+// one comes may use the cookie, if it carries one. Header values are compared
+// exactly; a header that comes twice has no value.
+func (o *Origins) MayUseCookie(r *http.Request, host string) bool {
+	site, hasSite := single(r.Header["Sec-Fetch-Site"])
+	origin, hasOrigin := single(r.Header["Origin"])
+	switch {
+	case hasSite && (site == "same-origin" || site == "none"):
+		return true
+	case fetchmeta.LoginNavigation(r):
+		return true
+	case hasOrigin && slices.Contains(o.Allowed, origin):
+		return true
+	case !hasSite && hasOrigin:
+		return origin == o.Scheme+"://"+host
+	case !hasSite && !hasOrigin:
+		return (r.Method == http.MethodGet || r.Method == http.MethodHead) && !fetchmeta.WebSocket(r)
+	}
+	return false
+}
+
+// CrossSiteLogin reports whether the browser says that the request is a login
+// navigation begun by another site.
+func CrossSiteLogin(r *http.Request) bool {
+	site, _ := single(r.Header["Sec-Fetch-Site"])
+	return site == "cross-site" && fetchmeta.LoginNavigation(r)
+}
+
+// exempt lists what cannot carry a custom header: navigations, handshakes with
+// the own origin, and the browser's EventSource.
+func (o *Origins) exempt(r *http.Request, host string) bool {
+	if fetchmeta.Navigation(r) {
+		return true
+	}
+	origin, _ := single(r.Header["Origin"])
+	own := origin == o.Scheme+"://"+host
+	if fetchmeta.WebSocket(r) {
+		return own
+	}
+	sameSite := r.Header.Get("Sec-Fetch-Site") == "same-origin" || own
+	return r.Method == http.MethodGet && sameSite && strings.Contains(r.Header.Get("Accept"), "text/event-stream")
+}
+
+// CORS answers preflights, which never reach a route, and puts the headers on
+// every other answer, errors too: a 401 without them is invisible to the page.
+func (o *Origins) CORS(next Handler) Handler {
+	return func(w http.ResponseWriter, r *http.Request, x *Exchange) error {
+		origin, ok := single(r.Header["Origin"])
+		if !ok {
+			return next(w, r, x)
+		}
+		allowed := slices.Contains(o.Allowed, origin)
+		if allowed {
+			allowOrigin(w.Header(), origin)
+		}
+		if !fetchmeta.Preflight(r) {
+			return next(w, r, x)
+		}
+		if !allowed && origin != o.Scheme+"://"+x.Decision.Host {
+			return &problem.Error{Status: http.StatusForbidden, Code: "cross_origin",
+				Public: "That origin may not call this gateway."}
+		}
+		if allowed {
+			answerPreflight(w.Header(), r)
+		}
+		problem.OwnHeaders(w.Header())
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+}
+
+func allowOrigin(h http.Header, origin string) {
+	h.Set("Access-Control-Allow-Origin", origin)
+	h.Set("Access-Control-Allow-Credentials", "true")
+	h.Set("Access-Control-Expose-Headers", "X-Gatehouse, X-Request-Id, Retry-After")
+	h.Add("Vary", "Origin")
+}
+
+func answerPreflight(h http.Header, r *http.Request) {
+	h.Set("Access-Control-Allow-Methods", r.Header.Get("Access-Control-Request-Method"))
+	if headers := r.Header.Values("Access-Control-Request-Headers"); len(headers) > 0 {
+		h.Set("Access-Control-Allow-Headers", strings.Join(headers, ", "))
+	}
+	h.Set("Access-Control-Max-Age", "600")
+	h.Add("Vary", "Access-Control-Request-Method, Access-Control-Request-Headers")
+}
+
+// single returns the value of a header line. Two lines are present, and match
+// nothing.
+func single(values []string) (value string, present bool) {
+	switch len(values) {
+	case 0:
+		return "", false
+	case 1:
+		return values[0], true
+	}
+	return "", true
+}

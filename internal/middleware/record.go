@@ -1,0 +1,153 @@
+package middleware
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"time"
+
+	chimw "github.com/go-chi/chi/v5/middleware"
+
+	"github.com/gatehouse-auth/gatehouse/internal/problem"
+	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
+)
+
+// Record is the outermost handler: it makes the exchange, answers errors,
+// recovers panics, and logs and counts each request once, at its end.
+type Record struct {
+	Problems *problem.Renderer
+	Logger   *slog.Logger
+	// Metrics returns the resolved metrics of a route; nil stands for requests
+	// that fell on none.
+	Metrics func(*proxy.Route) *telemetry.RouteMetrics
+	// TrustedProxies are the peers whose forwarded headers are believed.
+	TrustedProxies []netip.Prefix
+	// HSTS is the Strict-Transport-Security header of every answer; empty for none.
+	HSTS string
+}
+
+// Handler returns the server's handler.
+func (rec *Record) Handler(next Handler) http.Handler {
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { rec.serve(w, r, next) })
+	if len(rec.TrustedProxies) == 0 {
+		return h
+	}
+	prefixes := make([]string, len(rec.TrustedProxies))
+	for i, p := range rec.TrustedProxies {
+		prefixes[i] = p.String()
+	}
+	return chimw.ClientIPFromXFF(prefixes...)(h)
+}
+
+func (rec *Record) serve(w http.ResponseWriter, r *http.Request, next Handler) {
+	x := &Exchange{}
+	x.writer.ResponseWriter = w
+	rec.begin(w, r, x)
+	defer rec.end(r, x)
+	if err := next(&x.writer, r, x); err != nil {
+		rec.answer(&x.writer, r, x, err)
+	}
+}
+
+func (rec *Record) begin(w http.ResponseWriter, r *http.Request, x *Exchange) {
+	peer, trusted := rec.peer(r)
+	x.Decision.Client, x.Decision.TrustedPeer = peer, trusted
+	id := ""
+	if trusted {
+		id = validRequestID(r.Header.Get("X-Request-Id"))
+	}
+	if id == "" {
+		id = rand.Text()
+	}
+	x.Decision.RequestID, x.Decision.Event = id, &x.Event
+	x.Event = telemetry.Event{
+		RequestID: id, Start: time.Now(), Method: r.Method, Host: r.Host, Path: r.URL.Path, Client: peer,
+	}
+	h := w.Header()
+	h["X-Request-Id"] = []string{id}
+	if rec.HSTS != "" {
+		h["Strict-Transport-Security"] = []string{rec.HSTS}
+	}
+}
+
+// peer returns the caller's address, and whether a trusted proxy stands between.
+func (rec *Record) peer(r *http.Request) (client string, trusted bool) {
+	ap, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return "", false
+	}
+	addr := ap.Addr().Unmap()
+	for _, p := range rec.TrustedProxies {
+		if p.Contains(addr) {
+			if found := chimw.GetClientIPAddr(r.Context()); found.IsValid() {
+				return found.String(), true
+			}
+			return addr.String(), true
+		}
+	}
+	return addr.String(), false
+}
+
+// answer renders err, unless the answer has begun: then it can only be logged.
+func (rec *Record) answer(w *writer, r *http.Request, x *Exchange, err error) {
+	if w.status != 0 {
+		x.Event.Err, x.Event.Level = fmt.Errorf("[unexpected] error after the answer began: %w", err), slog.LevelError
+		return
+	}
+	rec.Problems.Render(w, r, &x.Event, err)
+}
+
+func (rec *Record) end(r *http.Request, x *Exchange) {
+	p := recover()
+	if p != nil {
+		rec.recovered(r, x, p)
+	}
+	if x.Event.Status == 0 {
+		x.Event.Status = x.writer.status
+	}
+	x.Event.Bytes = x.writer.bytes
+	if x.Session != nil {
+		x.Event.Session, x.Event.Subject = x.Session.ID, x.Session.Subject
+	}
+	rec.Metrics(x.Decision.Route).Observe(x.Event.Status, time.Since(x.Event.Start))
+	x.Event.Log(r.Context(), rec.Logger)
+	if p != nil && x.Event.Status != http.StatusInternalServerError {
+		panic(http.ErrAbortHandler) // the answer had begun: it must not look complete
+	}
+}
+
+// recovered turns a panic into an answer where that is still possible.
+// http.ErrAbortHandler is how a relay cuts an answer short, and no bug.
+func (rec *Record) recovered(r *http.Request, x *Exchange, p any) {
+	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		x.Event.Note, x.Event.Status = "answer cut short", x.writer.status
+		if x.Event.Status == http.StatusInternalServerError {
+			x.Event.Status = http.StatusBadGateway
+		}
+		return
+	}
+	rec.Logger.Error("[unexpected] panic", "requestId", x.Event.RequestID,
+		"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	rec.answer(&x.writer, r, x, errPanic)
+}
+
+var errPanic = errors.New("panic while serving the request")
+
+// validRequestID returns id if it is fit for headers and logs, else nothing.
+func validRequestID(id string) string {
+	if len(id) > 128 {
+		return ""
+	}
+	for i := range len(id) {
+		c := id[i]
+		if ('0' > c || c > '9') && ('a' > c || c > 'z') && ('A' > c || c > 'Z') && c != '-' && c != '_' && c != '.' {
+			return ""
+		}
+	}
+	return id
+}

@@ -1,0 +1,98 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+)
+
+// readyTimeout bounds the question to the store behind /readyz.
+const readyTimeout = 2 * time.Second
+
+// adminServer serves probes and metrics, on a listener of their own: nothing of
+// it is ever on the public one.
+func (s *Server) adminServer() *http.Server {
+	mux := chi.NewRouter()
+	mux.Use(s.adminHost)
+	mux.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
+	mux.Get("/readyz", s.ready)
+	mux.With(s.adminBearer).Method(http.MethodGet, "/metrics", s.metrics.Handler())
+	return &http.Server{
+		Handler:           mux,
+		ReadHeaderTimeout: readHeaderTimeout,
+		IdleTimeout:       idleTimeout,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+}
+
+// ready is GET /readyz: whether this instance can serve sessions now.
+func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
+	if s.health.Draining.Load() {
+		plain(w, http.StatusServiceUnavailable, "draining")
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
+	defer cancel()
+	if err := s.store.Ping(ctx); err != nil {
+		s.log.Warn("not ready", "error", err)
+		plain(w, http.StatusServiceUnavailable, "store unavailable")
+		return
+	}
+	plain(w, http.StatusOK, "ready")
+}
+
+// adminHost refuses names that are not loopback on a loopback listener: a page
+// elsewhere can make a browser call it under a name of its own (DNS rebinding).
+func (s *Server) adminHost(next http.Handler) http.Handler {
+	if !loopbackAddress(s.cfg.AdminListen) {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !loopbackAddress(r.Host) {
+			plain(w, http.StatusMisdirectedRequest, "this listener answers to loopback names only")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// adminBearer demands admin_token, where one is set.
+func (s *Server) adminBearer(next http.Handler) http.Handler {
+	if s.cfg.AdminToken.Empty() {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		if !strings.EqualFold(scheme, "Bearer") || !s.cfg.AdminToken.Equal(secret.NewText(token)) {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="gatehouse admin"`)
+			plain(w, http.StatusUnauthorized, "admin_token required")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func plain(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text + "\n")) // a prober that left cannot be told
+}
+
+// loopbackAddress reports whether host[:port] is a loopback name or address.
+func loopbackAddress(hostport string) bool {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = strings.Trim(hostport, "[]")
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback() || host == "localhost" || strings.HasSuffix(host, ".localhost")
+}

@@ -1,0 +1,239 @@
+package server
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/gatehouse-auth/gatehouse/internal/cognito"
+	"github.com/gatehouse-auth/gatehouse/internal/config"
+	"github.com/gatehouse-auth/gatehouse/internal/cookie"
+	"github.com/gatehouse-auth/gatehouse/internal/handlers"
+	"github.com/gatehouse-auth/gatehouse/internal/middleware"
+	"github.com/gatehouse-auth/gatehouse/internal/oauth"
+	"github.com/gatehouse-auth/gatehouse/internal/problem"
+	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/returnto"
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/session"
+	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
+	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
+)
+
+// New builds a gateway. It reads the certificate files, and asks nothing of the
+// network.
+func New(cfg *config.Config, o Options) (*Server, error) {
+	s := &Server{
+		cfg: cfg, opts: o, mount: cfg.Mount,
+		buffer:  telemetry.NewBuffer(o.Logs),
+		metrics: telemetry.NewMetrics(o.Version),
+		health:  &handlers.Health{},
+	}
+	var err error
+	if s.log, err = telemetry.NewLogger(s.buffer, cfg.Log.Level, cfg.Log.Format); err != nil {
+		return nil, err
+	}
+	if cfg.TLS.CertFile != "" {
+		cert, err := tls.LoadX509KeyPair(cfg.TLS.CertFile, cfg.TLS.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("load certificate (tls): %w", err)
+		}
+		s.opts.Certificate = &cert
+	}
+	ring, err := secret.NewRing(cfg.Session.Keys...)
+	if err != nil {
+		return nil, err
+	}
+	for _, build := range []func(*secret.Ring) error{s.buildSessions, s.buildProxy, s.buildEndpoints} {
+		if err := build(ring); err != nil {
+			return nil, err
+		}
+	}
+	s.buildMiddleware()
+	return s, nil
+}
+
+// buildSessions makes the provider, the store and the manager between them.
+func (s *Server) buildSessions(ring *secret.Ring) error {
+	client, err := s.oauthClient(ring)
+	if err != nil {
+		return err
+	}
+	if s.store, err = s.openStore(ring); err != nil {
+		return err
+	}
+	s.manager, err = session.NewManager(session.Options{
+		Store: s.store, Provider: client,
+		IdleTimeout:     s.cfg.Session.IdleTimeout,
+		AbsoluteTimeout: s.cfg.Session.AbsoluteTimeout,
+		BeforeExpiry:    s.cfg.Refresh.BeforeExpiry,
+		RefreshTimeout:  s.cfg.Refresh.Timeout,
+		ForcedPerMinute: s.cfg.Refresh.ForcedPerMinute,
+		Observe:         session.Observer{Refresh: s.metrics.Refresh, Revoke: s.metrics.Revoke},
+		Logger:          s.log,
+	})
+	if err != nil {
+		return err
+	}
+	s.flow = &handlers.Flow{OAuth: client}
+	return nil
+}
+
+func (s *Server) oauthClient(ring *secret.Ring) (*oauth.Client, error) {
+	at := cognito.NewEndpoints(s.cfg.Cognito.Domain, s.cfg.Cognito.Issuer)
+	return oauth.New(oauth.Options{
+		ClientID: s.cfg.Cognito.ClientID, ClientSecret: s.cfg.Cognito.ClientSecret,
+		AuthorizeURL: at.Authorize, SignupURL: at.Signup, TokenURL: at.Token,
+		RevokeURL: at.Revoke, JWKSURL: at.JWKS,
+		Issuer: s.cfg.Cognito.Issuer, RedirectURL: s.ownURL("/callback"),
+		Scopes: s.cfg.Cognito.Scopes, Ring: ring, Timeout: s.cfg.Refresh.Timeout,
+	})
+}
+
+func (s *Server) openStore(ring *secret.Ring) (session.Store, error) {
+	switch s.cfg.Session.Store.Scheme {
+	case "memory":
+		return sessionstore.NewMemory(sessionstore.MemoryOptions{IdleTimeout: s.cfg.Session.IdleTimeout}), nil
+	case "redis", "rediss":
+		return opened(sessionstore.NewRedis(sessionstore.RedisOptions{
+			URL: s.cfg.Session.Store.String(), Password: s.cfg.Session.StorePassword,
+			Ring: ring, IdleTimeout: s.cfg.Session.IdleTimeout,
+		}))
+	}
+	return nil, fmt.Errorf("session.store: no store for %q", s.cfg.Session.Store.Scheme)
+}
+
+// opened keeps a failed constructor's nil pointer from becoming a store that is
+// not nil.
+func opened[S session.Store](store S, err error) (session.Store, error) {
+	if err != nil {
+		return nil, err
+	}
+	return store, nil
+}
+
+// buildProxy makes cookies, the route table and the relay.
+func (s *Server) buildProxy(ring *secret.Ring) error {
+	var err error
+	s.cookies, err = cookie.New(cookie.Options{
+		Name: s.cfg.Session.Cookie.Name, Domain: s.cfg.Session.Cookie.Domain,
+		SameSite: s.cfg.Session.Cookie.SameSite, Secure: s.cfg.PublicURL.Scheme == "https",
+		Persistent: s.cfg.Session.Persistent, MaxAge: s.cfg.Session.AbsoluteTimeout, Ring: ring,
+	})
+	if err != nil {
+		return err
+	}
+	if s.table, err = proxy.NewTable(routeTable(s.cfg.Routes), s.mount); err != nil {
+		return err
+	}
+	s.relay, err = proxy.NewRelay(proxy.Options{
+		Table: s.table, CookieNames: s.cookies.Names(), BodyBytes: s.cfg.Limits.BodyBytes,
+	})
+	return err
+}
+
+func routeTable(routes []config.Route) []proxy.Route {
+	auth := map[string]proxy.Auth{"session": proxy.AuthSession, "optional": proxy.AuthOptional, "none": proxy.AuthNone}
+	token := map[string]proxy.Token{"access": proxy.TokenAccess, "id": proxy.TokenID, "none": proxy.TokenNone}
+	out := make([]proxy.Route, len(routes))
+	for i, r := range routes {
+		out[i] = proxy.Route{
+			Path: r.Path, Host: r.Host, Auth: auth[r.Auth], Methods: r.Methods,
+			Upstream: r.Upstream, StripPrefix: r.StripPrefix, PreserveHost: r.PreserveHost,
+			Token: token[r.Token], Timeout: r.Timeout, CacheUpstream: r.CacheUpstream,
+			Static: r.Static, SPAFallback: r.SPAFallback,
+			AllowEncodedSlash: r.AllowEncodedSlash, RefuseNavigations: !r.Navigations, NoTouch: !r.Touch,
+		}
+	}
+	return out
+}
+
+// buildEndpoints makes the gateway's own endpoints.
+func (s *Server) buildEndpoints(*secret.Ring) error {
+	s.returnTo = returnto.Policy{
+		Origins: s.cfg.Login.ReturnOrigins,
+		Refused: []string{s.mount + "/login", s.mount + "/callback"},
+	}
+	s.flow.Sessions, s.flow.Cookies, s.flow.ReturnTo = s.manager, s.cookies, s.returnTo
+	s.flow.DefaultReturnTo, s.flow.ErrorURL = s.cfg.Login.DefaultReturnTo, s.cfg.Login.ErrorURL
+	s.flow.PublicURL, s.flow.LoginPath = s.cfg.PublicURL, s.mount+"/login"
+	s.flow.Username, s.flow.Metrics = cognito.Username, s.metrics
+	s.account = &handlers.Account{
+		Sessions: s.manager, Cookies: s.cookies, LoginID: cognito.LoginID,
+		AccessClaims: s.cfg.Session.Claims.Access, IDClaims: s.cfg.Session.Claims.ID,
+		LogoutPath: s.mount + "/logout",
+	}
+	s.public = &handlers.PublicConfig{
+		Mount: s.mount, ClientID: s.cfg.Cognito.ClientID, UserPoolID: s.cfg.Cognito.UserPoolID,
+		Region: s.cfg.Cognito.Region, Providers: append([]string{}, s.cfg.Cognito.Providers...),
+		CSRFHeader: s.cfg.CSRFHeader,
+	}
+	return nil
+}
+
+// buildMiddleware makes what every request passes, and the logout, which asks
+// the same-origin rule.
+func (s *Server) buildMiddleware() {
+	s.origins = &middleware.Origins{
+		Cookies: s.cookies, Scheme: s.cfg.PublicURL.Scheme,
+		Allowed: s.cfg.AllowedOrigins, CSRFHeader: s.cfg.CSRFHeader,
+	}
+	s.sessions = &middleware.Sessions{Manager: s.manager, Cookies: s.cookies}
+	s.guard = &middleware.Guard{
+		PublicURL: s.cfg.PublicURL, AllowedHosts: s.cfg.AllowedHosts, HealthPath: s.mount + "/healthz",
+		RedirectLoopback: s.opts.RedirectLoopback,
+		URLBytes:         s.cfg.Limits.URLBytes, CookieBytes: s.cfg.Limits.CookieBytes, Cookies: s.cfg.Limits.Cookies,
+	}
+	s.record = &middleware.Record{
+		Problems: problem.NewRenderer(problem.Options{
+			LoginPath: s.mount + "/login", ReturnTo: s.returnTo, Metrics: s.metrics,
+		}),
+		Logger: s.log, Metrics: s.routeMetrics(), TrustedProxies: s.cfg.TrustedProxies, HSTS: s.hsts(),
+	}
+	api := cognito.NewAPI(cognito.APIOptions{Endpoint: s.cfg.Cognito.APIEndpoint, Region: s.cfg.Cognito.Region})
+	s.logout = &handlers.Logout{
+		Sessions: s.manager, Cookies: s.cookies, ReturnTo: s.returnTo,
+		Trusts: s.origins.MayUseCookie, GlobalSignOut: api.GlobalSignOut,
+		ProviderURL:     cognito.LogoutURL(s.cfg.Cognito.Domain, s.cfg.Cognito.ClientID, s.ownURL("/signed-out")),
+		DefaultReturnTo: s.cfg.Login.LogoutReturnTo, Path: s.mount + "/logout", FormOrigins: s.formOrigins(),
+	}
+}
+
+// formOrigins are where the form of the logout page may lead: browsers apply
+// form-action to every redirect behind it (CSP Level 3 §6.4.1).
+func (s *Server) formOrigins() []string {
+	out := []string{origin(s.cfg.Cognito.Domain), origin(s.cfg.PublicURL)}
+	return append(out, s.cfg.Login.ReturnOrigins...)
+}
+
+func origin(u *url.URL) string { return u.Scheme + "://" + u.Host }
+
+// routeMetrics resolves each route's metrics once.
+func (s *Server) routeMetrics() func(*proxy.Route) *telemetry.RouteMetrics {
+	none := s.metrics.Route("none")
+	byRoute := make(map[*proxy.Route]*telemetry.RouteMetrics)
+	for _, r := range s.table.Routes() {
+		byRoute[r] = s.metrics.Route(r.Host + r.Path)
+	}
+	return func(r *proxy.Route) *telemetry.RouteMetrics {
+		if m, ok := byRoute[r]; ok {
+			return m
+		}
+		return none
+	}
+}
+
+// hsts is the Strict-Transport-Security header (RFC 6797). A loopback name must
+// not have it: it would force https on everything else served there.
+func (s *Server) hsts() string {
+	if s.cfg.PublicURL.Scheme != "https" || loopbackAddress(s.cfg.PublicURL.Host) {
+		return ""
+	}
+	return "max-age=31536000"
+}
+
+func (s *Server) ownURL(path string) string { return s.cfg.PublicURL.String() + s.mount + path }
+
+// Handler returns the gateway's public handler, for tests that serve it themselves.
+func (s *Server) Handler() http.Handler { return s.routes() }

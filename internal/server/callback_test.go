@@ -1,0 +1,370 @@
+package server_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/gatehouse-auth/gatehouse/internal/cognitoemu"
+)
+
+// pending starts a login in b and returns its authorization request.
+func (b *browser) pending(returnTo string) url.Values {
+	b.t.Helper()
+	req := b.request("GET", b.rig.url+"/auth/login?return_to="+url.QueryEscape(returnTo), nil)
+	req.Header.Set("Accept", "text/html")
+	b.metadata(req, "none", "navigate", "document")
+	res, body := b.do(req)
+	if res.StatusCode != http.StatusFound {
+		b.t.Fatalf("login answered %d: %s", res.StatusCode, body)
+	}
+	to, err := url.Parse(res.Header.Get("Location"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return to.Query()
+}
+
+// code signs in at the pool for an authorization request, without coming back.
+func (b *browser) code(authorize url.Values) string {
+	b.t.Helper()
+	p := b.navigateUntilForm(b.rig.pool.URL + "/oauth2/authorize?" + authorize.Encode())
+	to := b.postForm(p, url.Values{"username": {"alice@example.com"}, "password": {"Passw0rd!"}})
+	return to.Query().Get("code")
+}
+
+func (b *browser) navigateUntilForm(address string) page {
+	b.t.Helper()
+	p := b.follow(address)
+	if !strings.Contains(p.body, `name="password"`) {
+		b.t.Fatalf("no password form at %s:\n%s", p.url, p.body)
+	}
+	return p
+}
+
+// postForm sends the password form and returns where the pool would send the browser.
+func (b *browser) postForm(p page, fill url.Values) *url.URL {
+	b.t.Helper()
+	for _, form := range formRE.FindAllStringSubmatch(p.body, -1) {
+		if !strings.Contains(form[2], `name="password"`) {
+			continue
+		}
+		for _, input := range inputRE.FindAllStringSubmatch(form[2], -1) {
+			if m := valueRE.FindStringSubmatch(input[0]); m != nil && !fill.Has(input[1]) {
+				fill.Set(input[1], m[1])
+			}
+		}
+		action, err := p.url.Parse(strings.ReplaceAll(strings.ReplaceAll(form[1], "&amp;", "&"), "&#43;", "+"))
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		req := b.request("POST", action.String(), strings.NewReader(fill.Encode()))
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		res, body := b.do(req)
+		to, err := url.Parse(res.Header.Get("Location"))
+		if err != nil || to.Host == "" {
+			b.t.Fatalf("the pool answered %d without a way back: %s", res.StatusCode, body)
+		}
+		return to
+	}
+	b.t.Fatal("no password form")
+	return nil
+}
+
+func (r *rig) callback(query url.Values) string { return r.url + "/auth/callback?" + query.Encode() }
+
+func TestCallbackRefusesWhatIsNoCallback(t *testing.T) {
+	r := newRig(t)
+	b := r.browser()
+	authorize := b.pending("/here")
+	state := authorize.Get("state")
+	other := r.browser().pending("/there").Get("state")
+	marker := "zz<script>alert(1)</script>zz"
+	for name, query := range map[string]string{
+		"nothing":              "",
+		"no state":             "code=abc",
+		"no code":              "state=" + state,
+		"empty code":           "code=&state=" + state,
+		"empty state":          "code=abc&state=",
+		"empty error":          "error=&state=" + state,
+		"code twice":           "code=a&code=b&state=" + state,
+		"state twice":          "code=a&state=" + state + "&state=" + state,
+		"error twice":          "error=a&error=b&state=" + state,
+		"code and error":       "code=a&error=access_denied&state=" + state,
+		"huge code":            "code=" + strings.Repeat("a", 9000) + "&state=" + state,
+		"huge state":           "code=a&state=" + strings.Repeat("a", 9000),
+		"huge error":           "error=" + strings.Repeat("a", 9000) + "&state=" + state,
+		"foreign state":        "code=a&state=" + url.QueryEscape(marker),
+		"changed state":        "code=a&state=" + state[:len(state)-2] + "AA",
+		"malformed escape":     "code=%zz&state=" + state,
+		"semicolons":           "code=a;state=b",
+		"an access token":      "code=a&state=" + state + "&access_token=" + url.QueryEscape(marker),
+		"an id token":          "code=a&state=" + state + "&id_token=x",
+		"foreign issuer":       "code=a&state=" + state + "&iss=https%3A%2F%2Fevil.test",
+		"markup in the error":  "error=" + url.QueryEscape(marker) + "&error_description=" + url.QueryEscape(marker) + "&state=" + state,
+		"newlines":             "code=a%0d%0aSet-Cookie:x=y&state=%0d%0a",
+		"a refusal, not bound": "error=access_denied&state=nonsense",
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := b.follow(r.url + "/auth/callback?" + query)
+			if p.status != http.StatusBadRequest && p.status != http.StatusRequestURITooLong {
+				t.Errorf("answered %d at %s", p.status, p.url)
+			}
+			if p.status == http.StatusBadRequest && !strings.Contains(p.body, "/auth/login") {
+				t.Errorf("the page offers no way on:\n%s", p.body)
+			}
+			if strings.Contains(p.body, "script>alert") || strings.Contains(p.body, "evil.test") {
+				t.Error("the page reflects the query")
+			}
+			if c := p.header.Values("Set-Cookie"); len(c) > 0 {
+				t.Errorf("it set cookies: %q", c)
+			}
+		})
+	}
+	t.Run("another browser's state starts over once, then ends on a page", func(t *testing.T) {
+		calls := r.emu.Levers().TokenCalls("authorization_code")
+		p := b.follow(r.callback(url.Values{"code": {"stolen"}, "state": {other}}))
+		if !strings.Contains(p.body, `name="password"`) {
+			t.Fatalf("ended at %s with %d", p.url, p.status)
+		}
+		if got := r.emu.Levers().TokenCalls("authorization_code"); got != calls {
+			t.Error("the code was spent although the state belongs to another browser")
+		}
+		again := p.url.Query().Get("state")
+		if p := r.browser().follow(r.callback(url.Values{"code": {"x"}, "state": {again}})); p.status != http.StatusBadRequest {
+			t.Errorf("the second time ended with %d at %s", p.status, p.url)
+		}
+	})
+	if b.session().Authenticated {
+		t.Error("one of these made a session")
+	}
+}
+
+func TestCallbackIsANavigation(t *testing.T) {
+	r := newRig(t)
+	b := r.browser()
+	authorize := b.pending("/")
+	code := b.code(authorize)
+	path := "/auth/callback?" + url.Values{"code": {code}, "state": {authorize.Get("state")}}.Encode()
+	for _, site := range []string{"same-origin", "cross-site"} {
+		if res, body := b.fetchFrom(site, "GET", path, ""); res.StatusCode != http.StatusBadRequest {
+			t.Errorf("a %s fetch: %d %s", site, res.StatusCode, body)
+		}
+	}
+	req := b.request("GET", r.url+path, nil)
+	b.metadata(req, "cross-site", "navigate", "iframe")
+	if res, _ := b.do(req); res.StatusCode != http.StatusBadRequest {
+		t.Errorf("in a frame: %d", res.StatusCode)
+	}
+	if p := b.follow(r.url + path); p.status != 200 || !b.session().Authenticated {
+		t.Errorf("the navigation itself ended with %d at %s", p.status, p.url)
+	}
+}
+
+func TestCallbackLoadedTwice(t *testing.T) {
+	r := newRig(t)
+	b := r.browser()
+	authorize := b.pending("/api/first")
+	back := r.callback(url.Values{"code": {b.code(authorize)}, "state": {authorize.Get("state")}})
+	if p := b.follow(back); p.url.Path != "/api/first" {
+		t.Fatalf("login ended at %s", p.url)
+	}
+	before := b.session()
+	t.Run("goes on to its return address while signed in", func(t *testing.T) {
+		if p := b.follow(back); p.status != 200 || p.url.Path != "/api/first" {
+			t.Errorf("ended with %d at %s", p.status, p.url)
+		}
+		if got := b.session(); got.SessionExpiresAt != before.SessionExpiresAt {
+			t.Error("a repeated callback made another session")
+		}
+	})
+	t.Run("starts over once when signed out", func(t *testing.T) {
+		b.fetch("POST", "/auth/logout", "")
+		p := b.follow(back) // the pool still knows the browser: silent
+		if p.status != 200 || p.url.Path != "/api/first" || !b.session().Authenticated {
+			t.Errorf("ended with %d at %s", p.status, p.url)
+		}
+	})
+}
+
+func TestLoginInSeveralTabsOfAFreshBrowser(t *testing.T) {
+	r := newRig(t)
+	b := r.browser()
+	// Every tab asks before any has a cookie, so each gets a binding of its own
+	// and the last one stays.
+	jar := b.http.Jar
+	var tabs []url.Values
+	for _, path := range []string{"/api/1", "/api/2", "/api/3"} {
+		b.http.Jar = nil
+		req := b.request("GET", r.url+"/auth/login?return_to="+path, nil)
+		req.Header.Set("Accept", "text/html")
+		b.metadata(req, "none", "navigate", "document")
+		res, _ := b.do(req)
+		jar.SetCookies(req.URL, res.Cookies())
+		to, _ := url.Parse(res.Header.Get("Location"))
+		tabs = append(tabs, to.Query())
+	}
+	b.http.Jar = jar
+	for i, authorize := range tabs {
+		p := b.follow(r.pool.URL + "/oauth2/authorize?" + authorize.Encode())
+		if i == 0 {
+			p = b.password(p, "alice@example.com")
+		}
+		if want := "/api/" + string(rune('1'+i)); p.status != 200 || p.url.Path != want {
+			t.Errorf("tab %d ended with %d at %s, want %s", i+1, p.status, p.url, want)
+		}
+	}
+	u, _ := url.Parse(r.url)
+	if n := len(jar.Cookies(u)); n != 2 {
+		t.Errorf("the browser holds %d cookies of ours, want 2", n)
+	}
+}
+
+func TestLoginLoopEndsOnAPage(t *testing.T) {
+	r := newRig(t)
+	b := r.browser()
+	b.signIn("alice@example.com", "/api/x")
+	for range 6 {
+		b.dropCookie("__Host-Http-gatehouse")
+		p := b.open(r.url + "/api/x")
+		if p.status == http.StatusBadRequest && strings.Contains(p.body, "login_loop") {
+			if p = b.open(r.url + "/auth/login?return_to=/api/x"); p.status != 200 {
+				t.Errorf("the way on from the loop's page ended with %d at %s", p.status, p.url)
+			}
+			return
+		}
+	}
+	t.Error("six logins without a session arriving, and no end")
+}
+
+func (b *browser) dropCookie(name string) {
+	b.t.Helper()
+	u, _ := url.Parse(b.rig.url)
+	b.http.Jar.SetCookies(u, []*http.Cookie{{Name: name, Path: "/", MaxAge: -1}})
+}
+
+func TestWithoutCookiesTheLoginEnds(t *testing.T) {
+	r := newRig(t)
+	b := r.browser()
+	b.http.Jar = blocking{b.http.Jar}
+	p := b.open(r.url + "/api/x")
+	for range 3 {
+		if !strings.Contains(p.body, `name="password"`) {
+			break
+		}
+		to := b.postForm(p, url.Values{"username": {"alice@example.com"}, "password": {"Passw0rd!"}})
+		p = b.follow(to.String())
+	}
+	if p.status != http.StatusBadRequest || !strings.Contains(p.body, "Allow cookies") {
+		t.Errorf("ended with %d at %s:\n%s", p.status, p.url, p.body)
+	}
+}
+
+// blocking is a jar that keeps nothing of the gateway's.
+type blocking struct{ http.CookieJar }
+
+func (j blocking) SetCookies(u *url.URL, cookies []*http.Cookie) {
+	if u.Scheme != "https" {
+		j.CookieJar.SetCookies(u, cookies)
+	}
+}
+
+func TestRefusalsOfTheProviderEndOnAPage(t *testing.T) {
+	for _, tt := range []struct{ code, want string }{
+		{"access_denied", "access_denied"},
+		{"login_required", "login_required"},
+		{"something_new", "login_refused"},
+	} {
+		t.Run(tt.code, func(t *testing.T) {
+			r := newRig(t)
+			b := r.browser()
+			authorize := b.pending("/x")
+			query := url.Values{"error": {tt.code}, "error_description": {"<b>text</b>"}, "state": {authorize.Get("state")}}
+			p := b.follow(r.callback(query))
+			if p.status != http.StatusBadRequest || !strings.Contains(p.body, tt.want) || strings.Contains(p.body, "<b>text") {
+				t.Errorf("answered %d:\n%s", p.status, p.body)
+			}
+		})
+	}
+	t.Run("or at the configured address", func(t *testing.T) {
+		r := newRig(t, section("login", map[string]any{"error_url": "/oops"}))
+		b := r.browser()
+		authorize := b.pending("/x")
+		p := b.follow(r.callback(url.Values{"error": {"access_denied"}, "state": {authorize.Get("state")}}))
+		q := p.url.Query()
+		if p.url.Path != "/oops" || q.Get("code") != "access_denied" || q.Get("requestId") == "" {
+			t.Errorf("ended at %s", p.url)
+		}
+	})
+}
+
+func TestLoginParameters(t *testing.T) {
+	r := newRig(t)
+	b := r.browser()
+	locate := func(t *testing.T, query string) *url.URL {
+		t.Helper()
+		req := b.request("GET", r.url+"/auth/login?"+query, nil)
+		b.metadata(req, "same-origin", "navigate", "document")
+		res, body := b.do(req)
+		to, err := url.Parse(res.Header.Get("Location"))
+		if err != nil || res.StatusCode != http.StatusFound {
+			t.Fatalf("answered %d: %s", res.StatusCode, body)
+		}
+		return to
+	}
+	t.Run("reach the authorize endpoint under Cognito's names", func(t *testing.T) {
+		q := locate(t, "provider=Google&idp_identifier=corp.example&login_hint=a%40b.c&lang=de&prompt=login").Query()
+		for name, want := range map[string]string{
+			"identity_provider": "Google", "idp_identifier": "corp.example", "login_hint": "a@b.c", "lang": "de", "prompt": "login",
+			"response_type": "code", "code_challenge_method": "S256", "client_id": cognitoemu.DefaultConfidentialClientID,
+			"redirect_uri": r.url + "/auth/callback",
+		} {
+			if got := q.Get(name); got != want || len(q[name]) != 1 {
+				t.Errorf("%s is %q, want %q once", name, q[name], want)
+			}
+		}
+		if len(q.Get("state")) > 512 || len(q.Get("code_challenge")) != 43 || q.Get("nonce") == "" {
+			t.Errorf("state, challenge or nonce are off: %v", q)
+		}
+	})
+	t.Run("cannot add to the request", func(t *testing.T) {
+		q := locate(t, "scope=aws.cognito.signin.user.admin+evil&redirect_uri=https%3A%2F%2Fevil.test&client_id=x&nonce=y&response_type=token").Query()
+		for name, values := range q {
+			if len(values) != 1 || strings.Contains(values[0], "evil") {
+				t.Errorf("%s is %q", name, values)
+			}
+		}
+	})
+	t.Run("screen=signup goes to the sign-up page", func(t *testing.T) {
+		if to := locate(t, "screen=signup"); to.Path != "/signup" {
+			t.Errorf("went to %s", to)
+		}
+	})
+	t.Run("a long return address survives in the cookie", func(t *testing.T) {
+		long := "/api/" + strings.Repeat("x", 1900) + "?a=1&b=2"
+		b := r.browser()
+		if p := b.signIn("bob@example.com", long); p.url.RequestURI() != long {
+			t.Errorf("ended at %.80s…", p.url)
+		}
+	})
+	for name, query := range map[string]string{
+		"return_to elsewhere": "return_to=https%3A%2F%2Fevil.test", "return_to with two slashes": "return_to=//evil.test",
+		"return_to twice": "return_to=/a&return_to=/b", "provider twice": "provider=a&provider=b",
+		"a control character": "lang=%0d%0a", "an unknown screen": "screen=admin", "a huge hint": "login_hint=" + strings.Repeat("x", 400),
+		"the login itself": "return_to=%2Fauth%2Flogin",
+	} {
+		t.Run(name+" is refused", func(t *testing.T) {
+			if p := r.browser().open(r.url + "/auth/login?" + query); p.status != 400 || len(p.header.Values("Set-Cookie")) > 0 {
+				t.Errorf("answered %d, cookies %q", p.status, p.header.Values("Set-Cookie"))
+			}
+		})
+	}
+	t.Run("only a navigation logs in", func(t *testing.T) {
+		fresh := r.browser()
+		res, body := fresh.fetch("GET", "/auth/login", "")
+		if code := problemCode(t, res, body); res.StatusCode != 400 || code != "login_needs_navigation" || len(res.Cookies()) > 0 {
+			t.Errorf("a fetch: %d %s, cookies %v", res.StatusCode, code, res.Cookies())
+		}
+	})
+}

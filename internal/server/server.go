@@ -1,0 +1,186 @@
+// Package server is the composition root: it builds every part from the
+// configuration, holds the one route table, listens, drains and stops. What a
+// part does is left to the part. The one invariant: New starts nothing, so a
+// Server that never runs leaves nothing behind.
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/config"
+	"github.com/gatehouse-auth/gatehouse/internal/cookie"
+	"github.com/gatehouse-auth/gatehouse/internal/handlers"
+	"github.com/gatehouse-auth/gatehouse/internal/middleware"
+	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/returnto"
+	"github.com/gatehouse-auth/gatehouse/internal/session"
+	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
+)
+
+const (
+	readHeaderTimeout = 10 * time.Second
+	idleTimeout       = 2 * time.Minute
+	// drainRequests is what requests and streams get to end after a stop began;
+	// drainFlights what refreshes, revocations and deletions get after that. Both
+	// together stay near the ten seconds that container engines wait.
+	drainRequests = 7 * time.Second
+	drainFlights  = 3 * time.Second
+	logInterval   = 200 * time.Millisecond
+)
+
+// Options are what a Server takes besides its configuration.
+type Options struct {
+	// Version is the build's, for metrics.
+	Version string
+	// Logs gets the log lines.
+	Logs io.Writer
+	// Certificate, if set, serves TLS with it instead of the configured files.
+	Certificate *tls.Certificate
+	// Listener, if set, is the public listener, already open.
+	Listener net.Listener
+	// RedirectLoopback sends navigations to another loopback name of the gateway
+	// to public_url; for development.
+	RedirectLoopback bool
+	// Ready is called once the listeners accept, with the public one's address;
+	// may be nil.
+	Ready func(net.Addr)
+}
+
+// Server is a gateway, built and checked.
+type Server struct {
+	cfg    *config.Config
+	opts   Options
+	log    *slog.Logger
+	buffer *telemetry.Buffer
+
+	mount    string
+	record   *middleware.Record
+	guard    *middleware.Guard
+	origins  *middleware.Origins
+	sessions *middleware.Sessions
+	cookies  *cookie.Jar
+	returnTo returnto.Policy
+	table    *proxy.Table
+	relay    proxy.Relay
+
+	flow    *handlers.Flow
+	account *handlers.Account
+	logout  *handlers.Logout
+	public  *handlers.PublicConfig
+	health  *handlers.Health
+
+	metrics *telemetry.Metrics
+	store   session.Store
+	manager *session.Manager
+}
+
+// Run listens, serves until ctx ends, and drains: not ready, no new
+// connections, requests to their end, flights to their end, stores closed. It
+// returns nil after a clean stop.
+func (s *Server) Run(ctx context.Context) error {
+	done := make(chan struct{})
+	var logging sync.WaitGroup
+	logging.Go(func() { s.buffer.Run(done, logInterval) })
+	defer logging.Wait()
+	defer close(done)
+	defer func() { _ = s.store.Close() }() // nothing is left to lose by then
+
+	public, admin, err := s.listen()
+	if err != nil {
+		return err
+	}
+	errs := make(chan error, 2)
+	front, back := s.publicServer(), s.adminServer()
+	go func() { errs <- serve(front, public) }()
+	go func() { errs <- serve(back, admin) }()
+	s.log.Info("listening", "address", public.Addr().String(), "admin", admin.Addr().String(),
+		"publicUrl", s.cfg.PublicURL.String(), "version", s.opts.Version)
+	if s.opts.Ready != nil {
+		s.opts.Ready(public.Addr())
+	}
+	select {
+	case err = <-errs:
+	case <-ctx.Done():
+		s.log.Info("stopping")
+	}
+	return errors.Join(err, s.drain(front, back))
+}
+
+// drain stops in order. The admin listener goes last, so that probes and
+// metrics see the end.
+func (s *Server) drain(front, back *http.Server) error {
+	s.health.Draining.Store(true)
+	ctx, cancel := context.WithTimeout(context.Background(), drainRequests)
+	defer cancel()
+	if err := front.Shutdown(ctx); err != nil {
+		s.log.Warn("requests cut short by the stop", "error", err)
+		_ = front.Close()
+	}
+	flights, cancelFlights := context.WithTimeout(context.Background(), drainFlights)
+	defer cancelFlights()
+	if err := s.manager.Drain(flights); err != nil {
+		s.log.Warn("background work cut short by the stop", "error", err)
+	}
+	_ = back.Close()
+	s.log.Info("stopped")
+	return nil
+}
+
+func (s *Server) listen() (public, admin net.Listener, err error) {
+	if public = s.opts.Listener; public == nil {
+		if public, err = net.Listen("tcp", s.cfg.Listen); err != nil {
+			return nil, nil, fmt.Errorf("listen (listen): %w", err)
+		}
+	}
+	admin, err = net.Listen("tcp", s.cfg.AdminListen)
+	if err != nil {
+		_ = public.Close()
+		return nil, nil, fmt.Errorf("listen (admin_listen): %w", err)
+	}
+	return public, admin, nil
+}
+
+func serve(srv *http.Server, l net.Listener) error {
+	var err error
+	if srv.TLSConfig != nil {
+		err = srv.ServeTLS(l, "", "")
+	} else {
+		err = srv.Serve(l)
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serve %s: %w", l.Addr(), err)
+}
+
+func (s *Server) publicServer() *http.Server {
+	srv := &http.Server{
+		Handler:           s.routes(),
+		ReadHeaderTimeout: readHeaderTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    s.cfg.Limits.HeaderBytes,
+		TLSConfig:         s.tlsConfig(),
+		Protocols:         new(http.Protocols),
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	srv.Protocols.SetHTTP1(true)
+	srv.Protocols.SetHTTP2(srv.TLSConfig != nil)
+	srv.Protocols.SetUnencryptedHTTP2(s.cfg.H2C)
+	return srv
+}
+
+func (s *Server) tlsConfig() *tls.Config {
+	if s.opts.Certificate == nil {
+		return nil
+	}
+	return &tls.Config{Certificates: []tls.Certificate{*s.opts.Certificate}, MinVersion: tls.VersionTLS12}
+}
