@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+type healthCmd struct {
+	URL     string        `help:"Address to ask, such as http://127.0.0.1:9090/healthz." required:"" placeholder:"URL"`
+	Timeout time.Duration `help:"How long to wait for the answer." default:"3s"`
+}
+
+// Help implements kong.HelpProvider.
+func (healthCmd) Help() string {
+	return `The health check of a container that has no shell and no curl. /healthz of the admin listener says that ` +
+		`the process lives, /readyz that it can serve sessions.`
+}
+
+// Run asks once.
+func (c *healthCmd) Run(ctx context.Context, p process) error {
+	u, err := url.Parse(c.URL)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return usagef("--url takes an http or https address")
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.URL, nil)
+	if err != nil {
+		return usagef("--url: %w", err)
+	}
+	res, err := http.DefaultTransport.RoundTrip(req) // no redirects: the address itself must answer 200
+	if err != nil {
+		return fmt.Errorf("not healthy: %w", err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, _ := io.ReadAll(io.LimitReader(res.Body, 200)) // for the message only
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("not healthy: %s: %q", res.Status, body)
+	}
+	_, err = fmt.Fprintln(p.stdout, "healthy")
+	return err
+}

@@ -1,0 +1,117 @@
+// Command gateway is Gatehouse: a backend-for-frontend auth gateway for Amazon
+// Cognito. It owns the command line and nothing else: each subcommand, one a
+// file, reads its arguments, builds what it needs and runs it. The one
+// invariant: run is the whole program, and main only lends it the process.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/gatehouse-auth/gatehouse/internal/config"
+)
+
+// Exit statuses.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2 // wrong usage or configuration
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], process{
+		environ: os.Environ(), stdout: os.Stdout, stderr: os.Stderr,
+	}))
+}
+
+// process is what a command has of the process it runs in.
+type process struct {
+	environ []string
+	stdout  io.Writer
+	stderr  io.Writer
+}
+
+// cli is the command line. Commands that are for development only come with
+// the embedded struct, and stay out of a production build.
+type cli struct {
+	Serve   serveCmd   `cmd:"" help:"Run the gateway."`
+	Config  configCmd  `cmd:"" help:"Check, print or describe a configuration. Touches no network."`
+	Keygen  keygenCmd  `cmd:"" help:"Print a fresh key for session.keys."`
+	Health  healthCmd  `cmd:"" help:"Ask an address whether it is healthy; exit 0 if it answers 200."`
+	Version versionCmd `cmd:"" help:"Print version, commit and Go version."`
+	development
+}
+
+const description = `Gatehouse is a backend-for-frontend auth gateway for Amazon Cognito: it runs the OAuth code flow, ` +
+	`keeps every token on the server behind one secure cookie, refreshes them, and proxies to your APIs.
+
+Begin with "gateway dev": everything on this computer, nothing to set up. ` +
+	`For a real user pool write a configuration, check it with "gateway config check", and run "gateway serve".`
+
+// usageError is a mistake in how the command was called.
+type usageError struct{ err error }
+
+func (e usageError) Error() string { return e.err.Error() }
+func (e usageError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// run is the program: it parses args, runs the command and returns the exit status.
+func run(ctx context.Context, args []string, p process) (status int) {
+	var c cli
+	parser, err := kong.New(&c,
+		kong.Name("gateway"), kong.Description(description), kong.Writers(p.stdout, p.stderr),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Exit(func(code int) { panic(exit(code)) }),
+	)
+	if err != nil {
+		return report(p.stderr, err)
+	}
+	defer func() {
+		if code, ok := recover().(exit); ok { // --help has been printed
+			status = int(code)
+		}
+	}()
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		return report(p.stderr, usagef("%w. See \"gateway --help\"", err))
+	}
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	return report(p.stderr, parsed.Run(p))
+}
+
+// exit carries kong's wish to end out of its parser.
+type exit int
+
+// report tells an error to the operator and turns it into an exit status.
+func report(stderr io.Writer, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	var (
+		faults config.Faults
+		usage  usageError
+	)
+	switch {
+	case errors.As(err, &faults):
+		_, _ = fmt.Fprintf(stderr, "gateway: %d faults in the configuration:\n%s\n", len(faults), faults.Error())
+		return exitUsage
+	case errors.As(err, &usage):
+		_, _ = fmt.Fprintf(stderr, "gateway: %v\n", err)
+		return exitUsage
+	}
+	_, _ = fmt.Fprintf(stderr, "gateway: %v\n", err)
+	return exitFailed
+}

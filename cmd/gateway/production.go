@@ -1,0 +1,7 @@
+//go:build production
+
+package main
+
+// development is empty: a production build can neither play a user pool nor
+// run without one.
+type development struct{}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/gatehouse-auth/gatehouse/internal/config"
+	"github.com/gatehouse-auth/gatehouse/internal/server"
+)
+
+type serveCmd struct {
+	Config string `help:"Configuration file. Without one everything comes from GATEHOUSE_* variables." placeholder:"FILE"`
+}
+
+// Help implements kong.HelpProvider.
+func (serveCmd) Help() string {
+	return `Reads one YAML file; ${NAME} in its values comes from the environment, and every scalar can be ` +
+		`overridden by GATEHOUSE_ and its path, such as GATEHOUSE_COGNITO_CLIENT_ID. All faults are reported ` +
+		`together, each with its line and what would be accepted; see "gateway config check".
+
+Stops on SIGTERM or SIGINT: it finishes running requests first.
+
+  gateway keygen > keys
+  gateway serve --config gatehouse.yaml`
+}
+
+// Run serves until the process is told to stop.
+func (c *serveCmd) Run(ctx context.Context, p process) error {
+	cfg, err := load(c.Config, p.environ)
+	if err != nil {
+		return err
+	}
+	warn(p, cfg)
+	s, err := server.New(cfg, server.Options{Version: build().version, Logs: p.stderr})
+	if err != nil {
+		return err
+	}
+	return s.Run(ctx)
+}
+
+// load reads the configuration from a file, if one is named, and the environment.
+func load(path string, environ []string) (*config.Config, error) {
+	src := config.Source{
+		Path: path, Getenv: lookup(environ), Environ: func() []string { return environ }, ReadFile: os.ReadFile,
+	}
+	if path != "" {
+		data, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, usagef("no configuration file at %s", path)
+		}
+		if err != nil {
+			return nil, usagef("read configuration: %w", err)
+		}
+		src.Data = data
+	}
+	return config.Load(src)
+}
+
+// lookup is os.LookupEnv on a given environment.
+func lookup(environ []string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		for _, pair := range environ {
+			if k, v, _ := strings.Cut(pair, "="); k == name {
+				return v, true
+			}
+		}
+		return "", false
+	}
+}
+
+func warn(p process, cfg *config.Config) {
+	for _, w := range cfg.Warnings {
+		_, _ = fmt.Fprintf(p.stderr, "gateway: warning: %s\n", strings.TrimSuffix(w, "\n"))
+	}
+}
