@@ -54,8 +54,7 @@ type cli struct {
 const description = `Gatehouse is a backend-for-frontend auth gateway for Amazon Cognito: it runs the OAuth code flow, ` +
 	`keeps every token on the server behind one secure cookie, refreshes them, and proxies to your APIs.
 
-Begin with "gateway dev": everything on this computer, nothing to set up. ` +
-	`For a real user pool write a configuration, check it with "gateway config check", and run "gateway serve".`
+` + begin + `Write a configuration, check it with "gateway config check", and run "gateway serve".`
 
 // usageError is a mistake in how the command was called.
 type usageError struct{ err error }
