@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/cookie"
@@ -189,7 +188,7 @@ func refused(e *oauth.AuthorizationError) error {
 // itself, as a navigation of this site.
 func ContinuePage(w http.ResponseWriter, to string) error {
 	return problem.WritePage(w, http.StatusOK, web.Page{
-		Heading: "One moment", Text: "You are being taken on.", Refresh: strings.ReplaceAll(to, "'", "%27"), // the one character that return addresses may have and a meta refresh may not
+		Heading: "One moment", Text: "You are being taken on.", Refresh: to,
 	})
 }
 

@@ -21,6 +21,9 @@ func WritePage(w http.ResponseWriter, status int, page web.Page, formAction ...s
 func writeHTML(w http.ResponseWriter, status int, body []byte, csp string) {
 	h := w.Header()
 	OwnHeaders(h)
+	// Under no-referrer a form's POST has "Origin: null" (Fetch §3.2.5), which
+	// without fetch metadata looks foreign.
+	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", csp)
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
