@@ -104,20 +104,24 @@ func (k webURL) parse(field any, s string) error {
 		return nil
 	}
 	u, ok := parseWeb(s)
-	switch {
-	case !ok:
+	if !ok {
 		return cure(k.want())
-	case !k.path && u.Path != "" && u.Path != "/":
+	}
+	hasPath := len(u.Path) > 1
+	u.Path, u.RawPath = strings.TrimSuffix(u.Path, "/"), strings.TrimSuffix(u.RawPath, "/")
+	// Kept even where it is refused: rules about its host still have something to say.
+	switch p := field.(type) {
+	case *string:
+		*p = s
+	case **url.URL:
+		*p = u
+	}
+	switch {
+	case hasPath && !k.path:
 		return curef("%s://%s, without path and query", u.Scheme, u.Host)
 	case insecure(u):
 		return curef("https://%s; plain http is accepted on loopback only", u.Host)
 	}
-	if p, isText := field.(*string); isText {
-		*p = s
-		return nil
-	}
-	u.Path, u.RawPath = strings.TrimSuffix(u.Path, "/"), strings.TrimSuffix(u.RawPath, "/")
-	*field.(**url.URL) = u
 	return nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"regexp"
-	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -177,5 +176,4 @@ func (l *loader) readRoutes(file string, n *yaml.Node, literal bool) {
 		l.readMapping(s, routePrefix, file, row, literal)
 		l.routes = append(l.routes, s)
 	}
-	l.routes = slices.Clip(l.routes)
 }

@@ -224,9 +224,6 @@ type enum struct {
 
 func (k enum) want() string {
 	last := len(k.words) - 1
-	if last == 0 {
-		return strconv.Quote(k.words[0])
-	}
 	return strings.Join(k.words[:last], ", ") + " or " + k.words[last]
 }
 

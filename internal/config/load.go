@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -106,27 +107,29 @@ func (l *loader) expand(s *scope, k *key) {
 	if !given {
 		return
 	}
-	items := make([]item, 0, len(set.items))
-	for i, it := range set.items {
-		if !set.literal {
-			expanded, err := expand(it.text, l.src.Getenv)
-			if err != nil && set.single {
-				i = -1
-			}
-			if err != nil {
-				l.rejectKey(s, k, i, err)
-			}
-			it.text = expanded
+	items := slices.Clone(set.items)
+	for i := range items {
+		if set.literal {
+			break
 		}
-		items = append(items, it)
+		var err error
+		if items[i].text, err = expand(items[i].text, l.src.Getenv); err != nil {
+			at := i
+			if set.single {
+				at = -1
+			}
+			l.rejectKey(s, k, at, err)
+		}
+	}
+	if set.single && k.list {
+		line := items[0].line
+		parts := splitList(items[0].text)
+		items = nil
+		for _, part := range parts {
+			items = append(items, item{part, line})
+		}
 	}
 	set.items = items
-	if set.single && k.list {
-		set.items = nil
-		for _, part := range splitList(items[0].text) {
-			set.items = append(set.items, item{part, items[0].line})
-		}
-	}
 	s.given[k.path] = set
 }
 

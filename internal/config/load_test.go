@@ -203,6 +203,7 @@ func TestLoad_warns_of_nothing_in_a_sound_file(t *testing.T) {
 func TestLoad_is_silent_about_what_follows_from_a_fault(t *testing.T) {
 	for _, set := range []values{
 		{"public_url": "ftp://x", "session.cookie.domain": "example.org", "allowed_hosts": "[b.example.org]"},
+		{"routes[].upstream": "{}"},
 		{"session.idle_timeout": "never", "session.absolute_timeout": "1s"},
 		{"session.keys": "-", "session.keys_file": "/not/there"},
 		{"cognito.issuer": "nowhere", "cognito.user_pool_id": "-"},
@@ -211,6 +212,26 @@ func TestLoad_is_silent_about_what_follows_from_a_fault(t *testing.T) {
 		if faults := faultsOf(t, source(with(set).yaml(), nil, nil)); len(faults) != 1 {
 			t.Errorf("%v:\n%v\nwant one fault", set, faults)
 		}
+	}
+}
+
+// TestLoad_says_what_is_wrong_besides: a fault of an address hides nothing that
+// would still be wrong with a better one.
+func TestLoad_says_what_is_wrong_besides(t *testing.T) {
+	file := with(values{
+		"public_url": "http://app.example.com/x", "session.cookie": "{domain: example.org, same_site: none}",
+		"routes[].upstream": "h2c://localhost", "routes[].static": "./dist",
+	}).yaml()
+	keys := map[string]bool{}
+	for _, f := range faultsOf(t, source(file, nil, nil)) {
+		keys[f.Key] = true
+	}
+	want := map[string]bool{
+		"public_url": true, "session.cookie.same_site": true, "session.cookie.domain": true,
+		"routes[0].upstream[0]": true, "routes[0].static": true,
+	}
+	if diff := cmp.Diff(want, keys); diff != "" {
+		t.Errorf("faulty keys (-want +got):\n%s", diff)
 	}
 }
 

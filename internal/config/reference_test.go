@@ -78,6 +78,25 @@ func referenceTable(out *bytes.Buffer, prefix string) {
 	}
 }
 
+// TestDocument_shows_a_configuration_that_loads, but for the sample key in it.
+func TestDocument_shows_a_configuration_that_loads(t *testing.T) {
+	doc, err := os.ReadFile(referenceFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(doc), "```yaml\n")
+	example, _, _ := strings.Cut(rest, "```")
+	environ, files := []string{"REDIS_PASSWORD=pw"}, map[string]string{"/run/secrets/client_secret": "s3cr3t\n"}
+	faults := faultsOf(t, source(example, environ, files))
+	if len(faults) != 1 || !strings.Contains(faults.Error(), "sample") {
+		t.Errorf("faults:\n%v\nwant one, of the sample key", faults)
+	}
+	c, err := Load(source(strings.Replace(example, sampleKeys[0], testKey, 1), environ, files))
+	if err != nil || len(c.Warnings) != 0 {
+		t.Errorf("with another key: %v", err)
+	}
+}
+
 var looksLikeKey = regexp.MustCompile(`[A-Za-z0-9+/_-]{43}=?`)
 
 // TestSampleKeys_are_all_known: a key in anything that people copy from is

@@ -125,7 +125,7 @@ func isWildcard(name string) bool { return name == "" || name == "0.0.0.0" || na
 func (l *loader) checkHosts() {
 	c, t := l.cfg, l.top
 	usesSession := slices.ContainsFunc(c.Routes, func(r Route) bool { return r.Auth == "session" || r.Auth == "optional" })
-	if c.PublicURL == nil || !usesSession || !t.sound("public_url", "allowed_hosts", "session.cookie.domain") {
+	if c.PublicURL == nil || !usesSession || !t.sound("allowed_hosts", "session.cookie.domain") {
 		return
 	}
 	for i, h := range c.AllowedHosts {
@@ -164,7 +164,7 @@ func (l *loader) checkSession() {
 func (l *loader) checkCookie() {
 	c, t := &l.cfg.Session.Cookie, l.top
 	u := l.cfg.PublicURL
-	if u == nil || !t.sound("public_url") {
+	if u == nil {
 		return
 	}
 	if c.SameSite == "none" && u.Scheme != "https" && t.sound("session.cookie.same_site") {
@@ -174,10 +174,10 @@ func (l *loader) checkCookie() {
 		return
 	}
 	switch {
-	case u.Scheme != "https":
-		l.reject(t, "session.cookie.domain", -1, cure("it empty: on http the cookie stays with its host"))
 	case !within(u.Hostname(), c.Domain):
 		l.reject(t, "session.cookie.domain", -1, curef("%s or a domain above it", u.Hostname()))
+	case u.Scheme != "https":
+		l.reject(t, "session.cookie.domain", -1, cure("it empty: on http the cookie stays with its host"))
 	}
 }
 
@@ -236,21 +236,28 @@ func (l *loader) warn() {
 			say("trusted_proxies: %s trusts everybody: any client can claim any address", p)
 		}
 	}
-	if s := c.Session.Store; s.Scheme != "memory" && !isLoopback(s.Hostname()) {
-		if s.Scheme == "redis" {
-			say("session.store: %s goes over the network without TLS: rediss:// encrypts", s.Host)
-		}
-		if c.Session.StorePassword.Empty() {
-			say("session.store: %s takes no password: whoever reaches it can end sessions", s.Host)
-		}
-	} else if s.Scheme == "memory" && !isLoopback(c.PublicURL.Hostname()) {
-		say("session.store: memory: keeps sessions in one process; they end with it, and no second instance knows them")
-	}
+	l.warnStore(say)
 	if !c.AdminToken.Empty() && len(c.AdminToken.Reveal()) < minAdminToken {
 		say("admin_token: fewer than %d characters can be guessed; gateway keygen prints a good one", minAdminToken)
 	}
 	if len(c.Routes) == 0 {
 		say("routes: there is none: everything outside %s is 404", c.Mount)
+	}
+}
+
+func (l *loader) warnStore(say func(string, ...any)) {
+	c := l.cfg
+	s := c.Session.Store
+	switch {
+	case s.Scheme == "memory" && !isLoopback(c.PublicURL.Hostname()):
+		say("session.store: memory: keeps sessions in one process; they end with it, and no second instance knows them")
+	case s.Scheme == "memory" || isLoopback(s.Hostname()):
+		return
+	case s.Scheme == "redis":
+		say("session.store: %s goes over the network without TLS: rediss:// encrypts", s.Host)
+	}
+	if s.Scheme != "memory" && c.Session.StorePassword.Empty() {
+		say("session.store: %s takes no password: whoever reaches it can end sessions", s.Host)
 	}
 }
 

@@ -44,19 +44,18 @@ func (l *loader) checkRouteHost(s *scope, r *Route) {
 
 // checkRouteEnd judges where a route leads, and what only one kind of end takes.
 func (l *loader) checkRouteEnd(s *scope, r *Route) {
-	if !s.sound("upstream", "static") {
-		return
-	}
+	hasUpstream, hasStatic := s.filled(routePrefix+"upstream"), s.filled(routePrefix+"static")
 	switch {
-	case r.Upstream != nil && r.Static != "":
+	case hasUpstream && hasStatic:
 		l.reject(s, "static", -1, cure("only one of upstream and static"))
-	case r.Upstream == nil && r.Static == "":
+	case !hasUpstream && !hasStatic && s.sound("upstream", "static"):
 		l.reject(s, "upstream", -1, cure("upstream or static: an address such as http://localhost:9000, or a directory"))
-	case r.Static == "" && r.SPAFallback != "" && s.sound("spa_fallback"):
+	}
+	if !hasStatic && r.SPAFallback != "" && s.sound("static", "spa_fallback") {
 		l.reject(s, "spa_fallback", -1, cure("static on this route: an upstream has its own fallback"))
 	}
 	other := func(m string) bool { return m != "GET" && m != "HEAD" }
-	if at := slices.IndexFunc(r.Methods, other); r.Static != "" && at >= 0 && s.sound("methods") {
+	if at := slices.IndexFunc(r.Methods, other); hasStatic && at >= 0 && s.sound("methods") {
 		l.reject(s, "methods", at, cure("GET or HEAD: files take no other"))
 	}
 	if _, given := s.given[routePrefix+"token"]; given && r.Auth == "none" && r.Token != "none" && s.sound("auth", "token") {
