@@ -18,6 +18,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -124,7 +125,7 @@ func (d *dev) gateway(emu *cognitoemu.Emulator) (*server.Server, error) {
 func (d *dev) config(emu *cognitoemu.Emulator) (*config.Config, error) {
 	store := "memory:"
 	if d.cmd.Redis != "" {
-		store = d.cmd.Redis
+		store = literal(d.cmd.Redis)
 	}
 	port := listenPort(d.pool)
 	doc := map[string]any{
@@ -154,7 +155,7 @@ func (d *dev) apiRoute() map[string]any {
 	if upstream == "" {
 		upstream = "http://" + d.sample.Addr().String()
 	}
-	return map[string]any{"path": "/api/", "upstream": upstream, "auth": "session"}
+	return map[string]any{"path": "/api/", "upstream": literal(upstream), "auth": "session"}
 }
 
 func (d *dev) spaRoute() map[string]any {
@@ -163,19 +164,22 @@ func (d *dev) spaRoute() map[string]any {
 	case d.cmd.SPA == "":
 		route["upstream"] = "http://" + d.sample.Addr().String()
 	case isURL(d.cmd.SPA):
-		route["upstream"] = d.cmd.SPA
+		route["upstream"] = literal(d.cmd.SPA)
 	default:
 		dir, err := filepath.Abs(d.cmd.SPA)
 		if err != nil {
 			dir = d.cmd.SPA
 		}
-		route["static"] = dir
+		route["static"] = literal(dir)
 		if _, err := os.Stat(filepath.Join(dir, "index.html")); err == nil {
 			route["spa_fallback"] = "index.html"
 		}
 	}
 	return route
 }
+
+// literal keeps a value from being expanded as a configuration's would be.
+func literal(value string) string { return strings.ReplaceAll(value, "$", "$$") }
 
 func (d *dev) publicURL() string {
 	scheme := "http"

@@ -105,7 +105,7 @@ func report(stderr io.Writer, err error) int {
 	)
 	switch {
 	case errors.As(err, &faults):
-		_, _ = fmt.Fprintf(stderr, "gateway: %d faults in the configuration:\n%s\n", len(faults), faults.Error())
+		_, _ = fmt.Fprintf(stderr, "gateway: %s in the configuration:\n%s\n", count(len(faults), "fault"), faults.Error())
 		return exitUsage
 	case errors.As(err, &usage):
 		_, _ = fmt.Fprintf(stderr, "gateway: %v\n", err)
@@ -113,4 +113,11 @@ func report(stderr io.Writer, err error) int {
 	}
 	_, _ = fmt.Fprintf(stderr, "gateway: %v\n", err)
 	return exitFailed
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }

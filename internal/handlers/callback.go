@@ -27,15 +27,15 @@ func (f *Flow) Callback(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 
 func (f *Flow) takeBack(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
 	if hasFetchMetadata(r) && !fetchmeta.LoginNavigation(r) {
-		return failure("callback_needs_navigation", "This address is where a login comes back in the browser's window.")
+		return badRequest("callback_needs_navigation", "This address is where a login comes back in the browser's window.")
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return failure("invalid_callback", "The address that the sign-in service sent you to is malformed.")
+		return badRequest("invalid_callback", "The address that the sign-in service sent you to is malformed.")
 	}
 	cb, err := oauth.ParseCallback(query)
 	if err != nil {
-		return failure("invalid_callback", "The address that the sign-in service sent you to is incomplete or malformed.")
+		return badRequest("invalid_callback", "The address that the sign-in service sent you to is incomplete or malformed.")
 	}
 	login, _ := f.Cookies.Login(r)
 	pending, err := f.OAuth.Open(cb.State, login.Binding)
@@ -45,7 +45,7 @@ func (f *Flow) takeBack(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 	case errors.Is(err, oauth.ErrStateUnbound):
 		return f.restart(w, r, login, pending)
 	case err != nil:
-		return failure("invalid_state", "This sign-in was not begun here, or its address was changed.")
+		return badRequest("invalid_state", "This sign-in was not begun here, or its address was changed.")
 	}
 	if cb.Refusal != nil {
 		return cb.Refusal
@@ -55,7 +55,7 @@ func (f *Flow) takeBack(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 	case errors.Is(err, oauth.ErrGrantRevoked):
 		return f.goOnOrRestart(w, r, x, login, pending)
 	case errors.Is(err, oauth.ErrCallback): // it names another issuer (RFC 9207 §2.4)
-		return failure("invalid_callback", "This address is not from the sign-in service of this site.")
+		return badRequest("invalid_callback", "This address is not from the sign-in service of this site.")
 	case err != nil:
 		return err
 	}
@@ -133,7 +133,7 @@ func (f *Flow) goOnOrRestart(w http.ResponseWriter, r *http.Request, x *middlewa
 // restart starts the login over, once and silently.
 func (f *Flow) restart(w http.ResponseWriter, r *http.Request, login cookie.Login, p oauth.Pending) error {
 	if p.Restarts > 0 {
-		return failure("login_not_bound",
+		return badRequest("login_not_bound",
 			"The sign-in could not be tied to this browser. Allow cookies for this site and start again.")
 	}
 	f.Metrics.Login("restarted")
@@ -142,28 +142,22 @@ func (f *Flow) restart(w http.ResponseWriter, r *http.Request, login cookie.Logi
 	})
 }
 
-// fail answers a callback that failed, at the configured address or with a page
-// that offers to start again. An outage keeps its own status.
+// fail words the failure of a callback, and sends it to the configured address
+// if there is one. An outage keeps its own status.
 func (f *Flow) fail(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, err error) error {
 	var refusal *oauth.AuthorizationError
 	if errors.As(err, &refusal) {
 		err = refused(refusal)
 	}
-	status, code, text := problem.Describe(err)
-	f.Metrics.Login(code)
-	x.Event.Code, x.Event.Err = code, err
+	e := problem.Of(err)
+	f.Metrics.Login(e.Code)
 	if f.ErrorURL != "" {
-		return redirect(w, r, f.ErrorURL+"?"+url.Values{"code": {code}, "requestId": {x.Event.RequestID}}.Encode())
+		x.Event.Code, x.Event.Err = e.Code, err
+		return redirect(w, r, f.ErrorURL+"?"+url.Values{"code": {e.Code}, "requestId": {x.Event.RequestID}}.Encode())
 	}
-	if !fetchmeta.Navigation(r) {
-		return err
-	}
-	problem.SetRetryAfter(w.Header(), err)
-	return problem.WritePage(w, status, web.Page{
-		Heading: "Signing in did not work", Text: text,
-		Action: &web.Action{Label: "Start again", Href: f.LoginPath},
-		Code:   code, RequestID: x.Event.RequestID,
-	})
+	e.Heading = "Signing in did not work"
+	e.WayOn = &web.Action{Label: "Start again", Href: f.LoginPath}
+	return e
 }
 
 // refusals are the provider's answers that have words of their own (RFC 6749
@@ -191,8 +185,6 @@ func ContinuePage(w http.ResponseWriter, to string) error {
 		Heading: "One moment", Text: "You are being taken on.", Refresh: to,
 	})
 }
-
-func failure(code, public string) error { return badRequest(code, public) }
 
 func hasFetchMetadata(r *http.Request) bool {
 	return r.Header.Get("Sec-Fetch-Mode") != "" || r.Header.Get("Sec-Fetch-Site") != "" || r.Header.Get("Sec-Fetch-Dest") != ""

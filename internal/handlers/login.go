@@ -65,7 +65,7 @@ func (f *Flow) Login(w http.ResponseWriter, r *http.Request, x *middleware.Excha
 	}
 	login, _ := f.Cookies.Login(r)
 	if looping(login.Returns) && !f.signedIn(r, x) {
-		return f.loopPage(w, x, login)
+		return f.endLoop(w, login)
 	}
 	return f.start(w, r, login, oauth.Request{ReturnTo: back, Params: params})
 }
@@ -162,20 +162,20 @@ func (f *Flow) signedIn(r *http.Request, x *middleware.Exchange) bool {
 	return err == nil
 }
 
-// loopPage ends a loop. The count starts anew, so that the way on works.
-func (f *Flow) loopPage(w http.ResponseWriter, x *middleware.Exchange, login cookie.Login) error {
+// endLoop ends a loop on a page that says why. The count starts anew, so that
+// the page's way on works.
+func (f *Flow) endLoop(w http.ResponseWriter, login cookie.Login) error {
 	login.Returns = nil
 	if err := f.Cookies.SetLogin(w, login); err != nil {
 		return err
 	}
-	x.Event.Code = "login_loop"
 	f.Metrics.Login("loop")
-	return problem.WritePage(w, http.StatusBadRequest, web.Page{
+	return &problem.Error{
+		Status: http.StatusBadRequest, Code: "login_loop",
 		Heading: "Signing in goes round in circles",
-		Text:    "You came back from signing in several times, and no session arrived here.",
+		Public:  "You came back from signing in several times, and no session arrived here.",
 		Hint: "Either this browser does not keep the site's cookies, or the page you go to asks for a login again. " +
 			"Allow cookies for this site and try once more.",
-		Action: &web.Action{Label: "Try again", Href: f.LoginPath},
-		Code:   "login_loop", RequestID: x.Event.RequestID,
-	})
+		WayOn: &web.Action{Label: "Try again", Href: f.LoginPath},
+	}
 }

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"log/slog"
 	"net/http"
 	"sync/atomic"
 
@@ -27,8 +28,10 @@ func (c *PublicConfig) Serve(w http.ResponseWriter, _ *http.Request, _ *middlewa
 // draining, so that a load balancer stops sending.
 type Health struct{ Draining atomic.Bool }
 
-// Serve answers for the browser side.
-func (h *Health) Serve(w http.ResponseWriter, _ *http.Request, _ *middleware.Exchange) error {
+// Serve answers for the browser side. Probes come every few seconds, for ever:
+// they are logged at debug only.
+func (h *Health) Serve(w http.ResponseWriter, _ *http.Request, x *middleware.Exchange) error {
+	x.Event.Level = slog.LevelDebug
 	if h.Draining.Load() {
 		return &problem.Error{Status: http.StatusServiceUnavailable, Code: "draining", Public: "This instance is stopping."}
 	}

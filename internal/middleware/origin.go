@@ -104,6 +104,9 @@ func (o *Origins) exempt(r *http.Request, host string) bool {
 // every other answer, errors too: a 401 without them is invisible to the page.
 func (o *Origins) CORS(next Handler) Handler {
 	return func(w http.ResponseWriter, r *http.Request, x *Exchange) error {
+		if len(o.Allowed) > 0 {
+			w.Header().Add("Vary", "Origin")
+		}
 		origin, ok := single(r.Header["Origin"])
 		if !ok {
 			return next(w, r, x)
@@ -132,7 +135,6 @@ func allowOrigin(h http.Header, origin string) {
 	h.Set("Access-Control-Allow-Origin", origin)
 	h.Set("Access-Control-Allow-Credentials", "true")
 	h.Set("Access-Control-Expose-Headers", "X-Gatehouse, X-Request-Id, Retry-After")
-	h.Add("Vary", "Origin")
 }
 
 func answerPreflight(h http.Header, r *http.Request) {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/gatehouse-auth/gatehouse/web"
 )
 
 // Error says that this request is wrong, or cannot be served now, in words meant
@@ -21,6 +23,12 @@ type Error struct {
 	RetryAfter time.Duration
 	// Header holds further headers of the answer, such as Allow; may be nil.
 	Header http.Header
+
+	// Heading, Hint and WayOn shape the page that a navigation gets; empty ones
+	// follow from the status.
+	Heading string
+	Hint    string
+	WayOn   *web.Action
 }
 
 // Error implements error; the text is for logs.

@@ -36,7 +36,7 @@ func writeHTML(w http.ResponseWriter, status int, body []byte, csp string) {
 // own origin, because that is where it is asked for; its link leaves the frame.
 func (p *Renderer) page(w http.ResponseWriter, r *http.Request, ev *telemetry.Event, e *Error) {
 	page := web.Page{
-		Heading: heading(e.Status), Text: e.Public,
+		Heading: e.heading(), Text: e.Public, Hint: e.Hint,
 		Code: e.Code, RequestID: ev.RequestID, Action: p.wayOn(r, e),
 	}
 	csp := web.CSP()
@@ -57,6 +57,8 @@ func (p *Renderer) page(w http.ResponseWriter, r *http.Request, ev *telemetry.Ev
 // wayOn is what a reader of the page can do next.
 func (p *Renderer) wayOn(r *http.Request, e *Error) *web.Action {
 	switch {
+	case e.WayOn != nil:
+		return e.WayOn
 	case e.Status == http.StatusUnauthorized && r.Method == http.MethodGet:
 		return &web.Action{Label: "Sign in", Href: p.loginURL(r), Top: true}
 	case e.Status == http.StatusUnauthorized:
@@ -69,8 +71,11 @@ func (p *Renderer) wayOn(r *http.Request, e *Error) *web.Action {
 	return &web.Action{Label: "Go to the start page", Href: "/"}
 }
 
-func heading(status int) string {
-	switch status {
+func (e *Error) heading() string {
+	if e.Heading != "" {
+		return e.Heading
+	}
+	switch e.Status {
 	case http.StatusUnauthorized:
 		return "Please sign in"
 	case http.StatusForbidden:
@@ -86,7 +91,7 @@ func heading(status int) string {
 	case http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return "Try again in a moment"
 	}
-	if status >= 500 {
+	if e.Status >= 500 {
 		return "Something went wrong"
 	}
 	return "This request cannot be served"

@@ -66,7 +66,9 @@ func (p *Renderer) Render(w http.ResponseWriter, r *http.Request, ev *telemetry.
 	for name, values := range e.Header {
 		h[name] = values
 	}
-	SetRetryAfter(h, e)
+	if e.RetryAfter > 0 { // RFC 9110 §10.2.3: whole seconds
+		h.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
+	}
 	if fetchmeta.Navigation(r) {
 		p.page(w, r, ev, e)
 		return
@@ -74,18 +76,12 @@ func (p *Renderer) Render(w http.ResponseWriter, r *http.Request, ev *telemetry.
 	p.document(w, ev, e)
 }
 
-// Describe returns what the answer to err would say, for a handler with a page
-// of its own.
-func Describe(err error) (status int, code, public string) {
+// Of returns the answer to err, as a copy that a handler may put words of its
+// own to.
+func Of(err error) *Error {
 	e, _ := classify(err)
-	return e.Status, e.Code, e.Public
-}
-
-// SetRetryAfter sets the header of that name if err has one (RFC 9110 §10.2.3).
-func SetRetryAfter(h http.Header, err error) {
-	if e, _ := classify(err); e.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
-	}
+	own := *e
+	return &own
 }
 
 // OwnHeaders marks an answer as the gateway's own and keeps it out of every cache.
