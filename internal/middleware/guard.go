@@ -43,7 +43,7 @@ func (g *Guard) Middleware(next Handler) Handler {
 		}
 		host := g.canonicalHost(effectiveHost(r, x.Decision.TrustedPeer))
 		x.Decision.Host, x.Decision.Proto = host, g.PublicURL.Scheme
-		x.Event.Host = host
+		x.Event.Host = cut(host)
 		switch {
 		case hosts[host], r.URL.Path == g.HealthPath:
 			return next(w, r, x)

@@ -66,7 +66,8 @@ func (rec *Record) begin(w http.ResponseWriter, r *http.Request, x *Exchange) {
 	}
 	x.Decision.RequestID, x.Decision.Event = id, &x.Event
 	x.Event = telemetry.Event{
-		RequestID: id, Start: time.Now(), Method: r.Method, Host: r.Host, Path: r.URL.Path, Client: peer,
+		RequestID: id, Start: time.Now(), Method: r.Method,
+		Host: cut(r.Host), Path: cut(r.URL.Path), Client: peer,
 	}
 	h := w.Header()
 	h["X-Request-Id"] = []string{id}
@@ -137,6 +138,15 @@ func (rec *Record) recovered(r *http.Request, x *Exchange, p any) {
 }
 
 var errPanic = errors.New("panic while serving the request")
+
+// cut bounds what a client can make a log line hold.
+func cut(s string) string {
+	const most = 512
+	if len(s) <= most {
+		return s
+	}
+	return s[:most] + "…"
+}
 
 // validRequestID returns id if it is fit for headers and logs, else nothing.
 func validRequestID(id string) string {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/go-chi/chi/v5"
 
@@ -85,7 +86,7 @@ func (s *Server) own() http.Handler {
 	mux.MethodNotAllowed(middleware.Leaf(func(_ http.ResponseWriter, r *http.Request, _ *middleware.Exchange) error {
 		return &problem.Error{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed",
 			Public: "This endpoint does not take that method.",
-			Header: http.Header{"Allow": allowed[r.URL.Path]}}
+			Header: http.Header{"Allow": {strings.Join(allowed[r.URL.Path], ", ")}}}
 	}))
 	return onCanonicalPath(mux)
 }
