@@ -23,17 +23,17 @@ func (e *apiError) Error() string { return e.kind + ": " + e.message }
 type operation func(e *Emulator, input apiInput) (any, error)
 
 // apiInput are the members that the operations here read; others are ignored, as
-// the real service does.
+// the real service does. (The wire's ClientId is found whatever its letter case.)
 type apiInput struct {
 	AccessToken    string
 	AuthFlow       string
 	AuthParameters map[string]string
-	ClientId       string //nolint:revive // the wire's name
+	ClientID       string
 	ClientSecret   string
 	RefreshToken   string
 	Token          string
 	Username       string
-	UserPoolId     string //nolint:revive // the wire's name
+	UserPoolID     string
 }
 
 // anonymousOperations take a token or a password in the body and no signature.

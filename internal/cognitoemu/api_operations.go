@@ -62,7 +62,7 @@ func (e *Emulator) globalSignOut(input apiInput) (any, error) {
 }
 
 func (e *Emulator) revokeToken(input apiInput) (any, error) {
-	client, ok := e.client(input.ClientId)
+	client, ok := e.client(input.ClientID)
 	switch {
 	case !ok || !sameText(client.Secret, input.ClientSecret):
 		return nil, &apiError{"UnauthorizedException", "Invalid client or client secret"}
@@ -78,9 +78,9 @@ func (e *Emulator) revokeToken(input apiInput) (any, error) {
 }
 
 func (e *Emulator) initiateAuth(input apiInput) (any, error) {
-	client, ok := e.client(input.ClientId)
+	client, ok := e.client(input.ClientID)
 	if !ok {
-		return nil, &apiError{"ResourceNotFoundException", "User pool client " + input.ClientId + " does not exist."}
+		return nil, &apiError{"ResourceNotFoundException", "User pool client " + input.ClientID + " does not exist."}
 	}
 	switch input.AuthFlow {
 	case "USER_PASSWORD_AUTH":
@@ -136,9 +136,9 @@ func (e *Emulator) refreshAuth(client Client, params map[string]string) (any, er
 }
 
 func (e *Emulator) getTokensFromRefreshToken(input apiInput) (any, error) {
-	client, ok := e.client(input.ClientId)
+	client, ok := e.client(input.ClientID)
 	if !ok {
-		return nil, &apiError{"ResourceNotFoundException", "User pool client " + input.ClientId + " does not exist."}
+		return nil, &apiError{"ResourceNotFoundException", "User pool client " + input.ClientID + " does not exist."}
 	}
 	if !sameText(client.Secret, input.ClientSecret) {
 		return nil, notAuthorized("Invalid client secret")
@@ -187,8 +187,8 @@ func (e *Emulator) adminEnableUser(input apiInput) (any, error) {
 }
 
 func (e *Emulator) admin(input apiInput, act func(string) error) (any, error) {
-	if input.UserPoolId != e.seed.PoolID {
-		return nil, &apiError{"ResourceNotFoundException", "User pool " + input.UserPoolId + " does not exist."}
+	if input.UserPoolID != e.seed.PoolID {
+		return nil, &apiError{"ResourceNotFoundException", "User pool " + input.UserPoolID + " does not exist."}
 	}
 	if err := act(input.Username); errors.Is(err, errUserNotFound) {
 		return nil, &apiError{"UserNotFoundException", "User does not exist."}

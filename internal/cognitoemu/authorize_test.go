@@ -117,6 +117,15 @@ func TestAuthorize_state_comes_back_byte_for_byte(t *testing.T) {
 	}
 }
 
+func TestAuthorize_a_bare_semicolon_is_part_of_the_value(t *testing.T) {
+	f := newFixture(t)
+	sent := f.get(authorizePath("state", "") + "&state=semi;colon%2B1")
+	got := f.submit(sent.location(), "username", "alice@example.com", "password", DefaultPassword).callback(t)
+	if got.Get("state") != "semi;colon+1" {
+		t.Errorf("state came back as %q", got.Get("state"))
+	}
+}
+
 func TestAuthorize_no_state_sent_means_none_back(t *testing.T) {
 	f := newFixture(t)
 	f.signIn()

@@ -169,6 +169,18 @@ func (d *directory) confirm(sub string) (account, error) {
 	return *a, nil
 }
 
+// setPassword replaces a password and ends a lock-out.
+func (d *directory) setPassword(sub, password string) (account, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a := d.find(sub)
+	if a == nil {
+		return account{}, errUserNotFound
+	}
+	a.password, a.failures, a.lockedUntil = password, 0, time.Time{}
+	return *a, nil
+}
+
 // federate returns the account of a provider's person, made at the first sign-in.
 // As in the real service it joins a group named after pool and provider.
 func (d *directory) federate(poolID string, provider Provider, person ProviderPerson, now time.Time) (account, error) {

@@ -19,14 +19,14 @@ type Emulator struct {
 	clock  *clock
 	log    *slog.Logger
 
-	keys    *signingKeys
-	users   *directory
-	grants  *grantTable
-	codes   *codeTable
-	logins  *loginTable
-	forms   *formTokens
-	signUps *signUps
-	levers  *Levers
+	keys          *signingKeys
+	users         *directory
+	grants        *grantTable
+	codes         *codeTable
+	logins        *loginTable
+	forms         *formTokens
+	verifications *verifications
+	levers        *Levers
 
 	hosts map[string]http.Handler // by canonical host
 	bases []string
@@ -47,7 +47,7 @@ func New(opts Options) (*Emulator, error) {
 		opts: opts, seed: seed, issuer: opts.APIURL + "/" + seed.PoolID,
 		clock: &clock{base: opts.Now}, log: opts.Logger,
 		keys: &signingKeys{keys: opts.Keys}, users: newDirectory(seed), grants: newGrantTable(),
-		codes: newCodeTable(), logins: newLoginTable(), forms: newFormTokens(), signUps: newSignUps(),
+		codes: newCodeTable(), logins: newLoginTable(), forms: newFormTokens(), verifications: newVerifications(),
 		bases: []string{opts.PagesURL, opts.APIURL},
 	}
 	e.levers = &Levers{emulator: e, faults: map[Endpoint][]*Fault{}, calls: map[Endpoint]int{}, grants: map[string]int{}}
@@ -95,6 +95,10 @@ func (e *Emulator) domainRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /signup", e.signUp)
 	mux.HandleFunc("GET /confirm", e.confirmPage)
 	mux.HandleFunc("POST /confirm", e.confirm)
+	mux.HandleFunc("GET /forgotPassword", e.forgotPasswordPage)
+	mux.HandleFunc("POST /forgotPassword", e.forgotPassword)
+	mux.HandleFunc("GET /confirmforgotPassword", e.newPasswordPage)
+	mux.HandleFunc("POST /confirmforgotPassword", e.newPassword)
 	mux.HandleFunc("GET /logout", e.logout)
 	mux.HandleFunc("GET /error", e.errorPage)
 	mux.HandleFunc("GET /simulated/{provider}", e.providerPage)

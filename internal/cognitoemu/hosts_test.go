@@ -104,7 +104,7 @@ func (f *fixture) keySet() jose.JSONWebKeySet {
 // verify checks a signature with the published keys and returns the key's id.
 func (f *fixture) verify(token string) (kid string, err error) {
 	f.Helper()
-	signed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256})
+	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package cognitoemu
 
 import (
 	"errors"
-	"html/template"
 	"net/http"
 	"slices"
 )
@@ -14,14 +13,15 @@ type loginView struct {
 	Providers []string // external ones, a button each
 	Password  bool     // the pool's own users may sign in
 	Current   string   // who is signed in in this browser already
-	SignUpURL template.URL
+	SignUpURL string
+	ForgotURL string
 	Users     []userLink
 }
 
 // userLink offers a ready-made user: the link fills in the address.
 type userLink struct {
 	User
-	URL template.URL
+	URL string
 }
 
 // loginPage is GET /login; it takes every parameter of /oauth2/authorize.
@@ -43,6 +43,7 @@ func (e *Emulator) showLogin(w http.ResponseWriter, r *http.Request, req authori
 		Username:  username,
 		Password:  slices.Contains(req.client.Providers, cognitoProvider),
 		SignUpURL: localURL("/signup", req.rawQuery),
+		ForgotURL: localURL("/forgotPassword", req.rawQuery),
 	}
 	for _, name := range req.client.Providers {
 		if name != cognitoProvider {
@@ -93,7 +94,7 @@ func (e *Emulator) passwordLogin(w http.ResponseWriter, r *http.Request, req aut
 	user, err := e.users.authenticate(username, r.PostForm.Get("password"), e.clock.now())
 	switch {
 	case errors.Is(err, errUserUnconfirmed):
-		e.beginConfirmation(w, req, user)
+		e.beginVerification(w, req, "/confirm", user.sub, user.email)
 	case err != nil:
 		e.log.Info("sign-in refused", "reason", err)
 		e.showLogin(w, r, req, username, loginRefusal(err))

@@ -15,7 +15,7 @@ import (
 var pageFiles embed.FS
 
 // pageTemplates are one template set a page, each with the common frame.
-var pageTemplates = parsePages("login", "signup", "confirm", "provider", "error", "about")
+var pageTemplates = parsePages("login", "signup", "confirm", "forgot", "newpassword", "provider", "error", "about")
 
 func parsePages(names ...string) map[string]*template.Template {
 	pages := make(map[string]*template.Template, len(names))
@@ -35,7 +35,7 @@ type view struct {
 
 // formView is a page's form: where it goes and what it carries.
 type formView struct {
-	Action template.URL // path and the unchanged authorization query
+	Action string // path and the unchanged authorization query
 	CSRF   string
 }
 
@@ -43,9 +43,10 @@ func (e *Emulator) form(w http.ResponseWriter, r *http.Request) formView {
 	return formView{Action: localURL(r.URL.EscapedPath(), r.URL.RawQuery), CSRF: e.formToken(w, r)}
 }
 
-// localURL is safe as a link because it begins with a path of the emulator's own.
-func localURL(path, rawQuery string) template.URL {
-	return template.URL("/" + strings.TrimLeft(path, "/") + "?" + rawQuery)
+// localURL is a link to a page with the authorization query as it was sent: the
+// templates normalise it but escape no percent sign again.
+func localURL(path, rawQuery string) string {
+	return "/" + strings.TrimLeft(path, "/") + "?" + rawQuery
 }
 
 // render writes a page. formTargets are the origins that a form's answer may
@@ -98,10 +99,10 @@ type errorView struct {
 }
 
 func (e *Emulator) renderError(w http.ResponseWriter, status int, v errorView) {
-	e.render(w, status, "error", view{Title: v.Heading, Data: struct {
-		errorView
-		RetryURL template.URL
-	}{v, template.URL("/" + strings.TrimLeft(v.Retry, "/"))}})
+	if v.Retry != "" {
+		v.Retry = "/" + strings.TrimLeft(v.Retry, "/") // never //host
+	}
+	e.render(w, status, "error", view{Title: v.Heading, Data: v})
 }
 
 // errorPage is GET /error, where a request ends that must not be redirected to the

@@ -15,7 +15,7 @@ func signUpPath(pairs ...string) string { return "/signup?" + request(pairs...).
 func TestPages_every_page_says_that_it_is_no_real_one_and_allows_no_script_or_frame(t *testing.T) {
 	f := newFixture(t)
 	pages := map[string]string{
-		"login": loginPath(), "sign-up": signUpPath(), "Google": "/simulated/Google?" + request().Encode(),
+		"login": loginPath(), "sign-up": signUpPath(), "forgotten password": "/forgotPassword?" + request().Encode(), "Google": "/simulated/Google?" + request().Encode(),
 		"SAML": "/simulated/CorpSAML?" + request().Encode(), "error": "/error?error=redirect_mismatch", "about": "/",
 	}
 	for name, path := range pages {
@@ -63,7 +63,7 @@ func TestPages_a_form_needs_the_token_of_its_page(t *testing.T) {
 	}
 	other := newFixture(t)
 	credentials.Set("_csrf", hiddenField.FindStringSubmatch(other.get(loginPath()).body)[1])
-	if got := f.post(loginPath(), credentials); got.status != http.StatusBadRequest || got.location() != "" {
+	if got := f.post(loginPath(), credentials, "Origin", f.pages); got.status != http.StatusBadRequest || got.location() != "" {
 		t.Errorf("with another's token: status %d to %q", got.status, got.location())
 	}
 }
@@ -78,6 +78,47 @@ func TestPages_two_tabs_can_be_open_at_once(t *testing.T) {
 	}
 }
 
+// Tabs opened at once in a fresh browser are each given a cookie. The last one
+// wins, whereas the forms of the others name those that lost.
+func TestPages_a_form_whose_cookie_lost_is_known_by_its_origin(t *testing.T) {
+	f := newFixture(t)
+	for _, test := range []struct {
+		name, origin string
+		status       int
+	}{
+		{"own origin", f.pages, http.StatusFound},
+		{"no origin", "", http.StatusBadRequest},
+		{"another site", "http://evil.example", http.StatusBadRequest},
+		{"another port of this host", "http://127.0.0.1:1", http.StatusBadRequest},
+		{"opaque origin", "null", http.StatusBadRequest},
+	} {
+		t.Run(strings.ReplaceAll(test.name, " ", "_"), func(t *testing.T) {
+			f.browser = newBrowser(t)
+			lost := hiddenField.FindStringSubmatch(f.get(loginPath()).body)[1]
+			f.browser = newBrowser(t)
+			f.get(loginPath())
+			header := []string{}
+			if test.origin != "" {
+				header = []string{"Origin", test.origin}
+			}
+			got := f.post(loginPath(), url.Values{"_csrf": {lost}, "username": {"alice@example.com"}, "password": {DefaultPassword}}, header...)
+			if got.status != test.status {
+				t.Errorf("status %d, want %d", got.status, test.status)
+			}
+		})
+	}
+}
+
+func TestPages_another_site_cannot_use_a_form_of_its_victim(t *testing.T) {
+	f := newFixture(t)
+	token := hiddenField.FindStringSubmatch(f.get(loginPath()).body)[1]
+	got := f.post(loginPath(), url.Values{"_csrf": {token}, "username": {"alice@example.com"}, "password": {DefaultPassword}},
+		"Origin", "http://evil.example")
+	if got.status != http.StatusBadRequest {
+		t.Errorf("status %d, want 400", got.status)
+	}
+}
+
 func TestPages_a_page_older_than_five_minutes_is_refused(t *testing.T) {
 	for _, test := range []struct {
 		age    time.Duration
@@ -86,7 +127,7 @@ func TestPages_a_page_older_than_five_minutes_is_refused(t *testing.T) {
 		f := newFixture(t)
 		token := hiddenField.FindStringSubmatch(f.get(loginPath()).body)[1]
 		f.emulator.Levers().Advance(test.age)
-		got := f.post(loginPath(), url.Values{"_csrf": {token}, "username": {"alice@example.com"}, "password": {DefaultPassword}})
+		got := f.post(loginPath(), url.Values{"_csrf": {token}, "username": {"alice@example.com"}, "password": {DefaultPassword}}, "Origin", f.pages)
 		if got.status != test.status {
 			t.Errorf("after %v: status %d, want %d", test.age, got.status, test.status)
 		}
@@ -155,7 +196,7 @@ func TestSignUp_carries_the_request_through_to_a_code(t *testing.T) {
 	if !strings.HasPrefix(sent.location(), "/confirm?") {
 		t.Fatalf("status %d to %q\n%s", sent.status, sent.location(), sent.body)
 	}
-	shown := regexp.MustCompile(`The code is <strong>(\d{6})</strong>`).FindStringSubmatch(f.get(sent.location()).body)
+	shown := shownCode.FindStringSubmatch(f.get(sent.location()).body)
 	if shown == nil {
 		t.Fatal("no code on the page")
 	}
@@ -194,6 +235,53 @@ func TestSignUp_an_unconfirmed_user_is_sent_to_confirm_at_sign_in(t *testing.T) 
 	f.browser = newBrowser(t)
 	if got := f.submit(loginPath(), "username", "zoe@example.com", "password", "Sesame-12"); !strings.HasPrefix(got.location(), "/confirm?") {
 		t.Errorf("status %d to %q", got.status, got.location())
+	}
+}
+
+var shownCode = regexp.MustCompile(`The code is <strong>(\d{6})</strong>`)
+
+func TestForgotPassword_sets_a_new_one_and_carries_the_request_through_to_a_code(t *testing.T) {
+	f := newFixture(t)
+	sent := f.submit("/forgotPassword?"+request("state", "kept").Encode(), "username", "alice@example.com")
+	code := shownCode.FindStringSubmatch(f.get(sent.location()).body)
+	if code == nil {
+		t.Fatalf("no code at %s", sent.location())
+	}
+	if got := f.submit(sent.location(), "code", "x", "password", "Sesame-12", "confirm_password", "Sesame-12"); got.location() != "" {
+		t.Errorf("wrong code: to %q", got.location())
+	}
+	back := f.submit(sent.location(), "code", code[1], "password", "Sesame-12", "confirm_password", "Sesame-12").callback(t)
+	if back.Get("code") == "" || back.Get("state") != "kept" {
+		t.Errorf("callback %v", back)
+	}
+	if got := f.submit(loginPath(), "username", "alice@example.com", "password", DefaultPassword); got.location() != "" {
+		t.Error("the old password still works")
+	}
+	if f.submit(loginPath(), "username", "alice@example.com", "password", "Sesame-12").callback(t).Get("code") == "" {
+		t.Error("the new password does not work")
+	}
+}
+
+func TestForgotPassword_goes_alike_for_an_address_that_nobody_has(t *testing.T) {
+	f := newFixture(t)
+	sent := f.submit("/forgotPassword?"+request().Encode(), "username", "nobody@example.com")
+	page := f.get(sent.location())
+	code := shownCode.FindStringSubmatch(page.body)
+	if code == nil || page.status != http.StatusOK {
+		t.Fatalf("status %d", page.status)
+	}
+	if got := f.submit(sent.location(), "code", code[1], "password", "Sesame-12", "confirm_password", "Sesame-12"); got.location() != "" {
+		t.Errorf("to %q", got.location())
+	}
+}
+
+func TestForgotPassword_a_disabled_user_stays_out(t *testing.T) {
+	f := newFixture(t)
+	sent := f.submit("/forgotPassword?"+request().Encode(), "username", "erin@example.com")
+	code := shownCode.FindStringSubmatch(f.get(sent.location()).body)[1]
+	got := f.submit(sent.location(), "code", code, "password", "Sesame-12", "confirm_password", "Sesame-12")
+	if !strings.HasPrefix(got.location(), "/login?") {
+		t.Errorf("to %q", got.location())
 	}
 }
 

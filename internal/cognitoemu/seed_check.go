@@ -88,19 +88,22 @@ func (c *seedChecker) checkClient(at []any, index int, client Client) {
 	if len(client.CallbackURLs) == 0 {
 		c.add(under(at, "callback_urls"), "at least one is needed")
 	}
-	for key, urls := range map[string][]string{"callback_urls": client.CallbackURLs, "logout_urls": client.LogoutURLs} {
-		for i, raw := range urls {
-			if problem := redirectURLProblem(raw); problem != "" {
-				c.add(under(at, key, i), "%q %s", raw, problem)
-			}
-		}
-	}
+	c.checkURLs(under(at, "callback_urls"), client.CallbackURLs)
+	c.checkURLs(under(at, "logout_urls"), client.LogoutURLs)
 	for i, name := range client.Providers {
 		if !slices.Contains(c.seed.allProviders(), name) {
 			c.add(under(at, "providers", i), "%q is no provider of this pool", name)
 		}
 	}
 	c.checkDurations(at, client)
+}
+
+func (c *seedChecker) checkURLs(at []any, urls []string) {
+	for i, raw := range urls {
+		if problem := redirectURLProblem(raw); problem != "" {
+			c.add(under(at, i), "%q %s", raw, problem)
+		}
+	}
 }
 
 func (c *seedChecker) checkDurations(at []any, client Client) {

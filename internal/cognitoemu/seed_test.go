@@ -1,6 +1,7 @@
 package cognitoemu
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -122,5 +123,29 @@ func TestSeed_a_subject_survives_a_restart(t *testing.T) {
 	first, second := newFixture(t), newFixture(t)
 	if a, b := first.emulator.Users(), second.emulator.Users(); !cmp.Equal(a, b) {
 		t.Error(cmp.Diff(a, b))
+	}
+}
+
+// The example of the documentation is the one that users copy.
+func TestParseSeed_takes_the_example_of_the_documentation(t *testing.T) {
+	document, err := os.ReadFile("../../docs/emulator.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, found := strings.Cut(string(document), "```yaml\n")
+	example, _, ended := strings.Cut(example, "```")
+	if !found || !ended {
+		t.Fatal("no example in docs/emulator.md")
+	}
+	seed, err := ParseSeed([]byte(example))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFixture(t, func(o *Options) { o.Seed = seed })
+	f.tokens(f.exchange(f.signInAs("frida@example.com", "client_id", "web"), "client_id", "web"))
+	for _, address := range []string{"alice@example.com", "bob@example.com", "carol@example.com", "dave@example.com", "erin@example.com"} {
+		if !strings.Contains(string(document), "`"+address+"`") {
+			t.Errorf("the documentation lacks %s", address)
+		}
 	}
 }
