@@ -47,7 +47,7 @@ func serve(t *testing.T, answer http.HandlerFunc) (*pool, *API) {
 	p := &pool{answer: answer}
 	s := httptest.NewServer(p)
 	t.Cleanup(s.Close)
-	return p, NewAPI(APIOptions{Endpoint: mustURL(t, s.URL+"/"), Timeout: 500 * time.Millisecond})
+	return p, NewAPI(APIOptions{Endpoint: mustURL(t, s.URL+"/")})
 }
 
 func answer(status int, contentType, body string) http.HandlerFunc {
@@ -93,26 +93,27 @@ func TestAPI(t *testing.T) {
 		answer http.HandlerFunc
 		want   error
 	}{
-		"a token signed out":          {exception("NotAuthorizedException"), oauth.ErrGrantRevoked},
-		"a user gone":                 {exception("UserNotFoundException"), oauth.ErrGrantRevoked},
-		"a password to be reset":      {exception("PasswordResetRequiredException"), oauth.ErrGrantRevoked},
-		"an unconfirmed user":         {exception("UserNotConfirmedException"), oauth.ErrGrantRevoked},
-		"a malformed token":           {exception("InvalidParameterException"), oauth.ErrMisconfigured},
-		"no such pool":                {exception("ResourceNotFoundException"), oauth.ErrMisconfigured},
-		"an operation switched off":   {exception("OperationNotEnabledException"), oauth.ErrMisconfigured},
-		"throttling":                  {exception("TooManyRequestsException"), oauth.ErrUnavailable},
-		"an internal error":           {exception("InternalErrorException"), oauth.ErrUnavailable},
-		"a firewall":                  {exception("ForbiddenException"), oauth.ErrUnavailable},
-		"an unknown code":             {exception("LeakedException"), oauth.ErrUnavailable},
-		"the code in the body alone":  {answer(400, jsonType, `{"__type":"ns#NotAuthorizedException"}`), oauth.ErrGrantRevoked},
-		"429 text":                    {answer(429, "text/plain", "leaked-message"), oauth.ErrUnavailable},
-		"500 HTML":                    {answer(500, "text/html", "<html>NotAuthorizedException leaked-message"), oauth.ErrUnavailable},
-		"400 HTML":                    {answer(400, "text/html", "<html>NotAuthorizedException leaked-message"), oauth.ErrUnavailable},
-		"200 HTML":                    {answer(200, "text/html", "<html>leaked-message"), oauth.ErrUnavailable},
-		"200 cut off":                 {answer(200, jsonType, `{"Username":"leaked-mess`), oauth.ErrUnavailable},
-		"200 of 2 MB":                 {answer(200, jsonType, `{"Username":"`+strings.Repeat("x", 2<<20)+`"}`), oauth.ErrUnavailable},
-		"a redirect":                  {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 307) }, oauth.ErrUnavailable},
-		"nothing before the deadline": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, oauth.ErrUnavailable},
+		"a token signed out":         {exception("NotAuthorizedException"), oauth.ErrGrantRevoked},
+		"a user gone":                {exception("UserNotFoundException"), oauth.ErrGrantRevoked},
+		"a password to be reset":     {exception("PasswordResetRequiredException"), oauth.ErrGrantRevoked},
+		"an unconfirmed user":        {exception("UserNotConfirmedException"), oauth.ErrGrantRevoked},
+		"a malformed token":          {exception("InvalidParameterException"), oauth.ErrMisconfigured},
+		"no such pool":               {exception("ResourceNotFoundException"), oauth.ErrMisconfigured},
+		"an operation switched off":  {exception("OperationNotEnabledException"), oauth.ErrMisconfigured},
+		"throttling":                 {exception("TooManyRequestsException"), oauth.ErrUnavailable},
+		"an internal error":          {exception("InternalErrorException"), oauth.ErrUnavailable},
+		"a firewall":                 {exception("ForbiddenException"), oauth.ErrUnavailable},
+		"an unknown code":            {exception("LeakedException"), oauth.ErrUnavailable},
+		"the code in the body alone": {answer(400, jsonType, `{"__type":"ns#NotAuthorizedException"}`), oauth.ErrGrantRevoked},
+		"429 text":                   {answer(429, "text/plain", "leaked-message"), oauth.ErrUnavailable},
+		"500 HTML":                   {answer(500, "text/html", "<html>NotAuthorizedException leaked-message"), oauth.ErrUnavailable},
+		"400 HTML":                   {answer(400, "text/html", "<html>NotAuthorizedException leaked-message"), oauth.ErrUnavailable},
+		"200 HTML":                   {answer(200, "text/html", "<html>leaked-message"), oauth.ErrUnavailable},
+		"200 cut off":                {answer(200, jsonType, `{"Username":"leaked-mess`), oauth.ErrUnavailable},
+		"200 of 2 MB":                {answer(200, jsonType, `{"Username":"`+strings.Repeat("x", 2<<20)+`"}`), oauth.ErrUnavailable},
+		"a redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+		}, oauth.ErrUnavailable},
 	} {
 		t.Run("means by "+name, func(t *testing.T) {
 			p, a := serve(t, tc.answer)
@@ -142,6 +143,15 @@ func TestAPI(t *testing.T) {
 			if err := a.GlobalSignOut(t.Context(), secret.NewText(token)); err != nil || p.calls.Load() != 1 {
 				t.Errorf("%v after %d calls", err, p.calls.Load())
 			}
+		}
+	})
+	t.Run("gives up at its deadline, retries included", func(t *testing.T) {
+		_, a := serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+		a.timeout = 100 * time.Millisecond
+		err := a.GetUser(t.Context(), secret.NewText(token))
+		assertOnly(t, err, oauth.ErrUnavailable)
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
 		}
 	})
 	t.Run("says when the caller has gone", func(t *testing.T) {

@@ -1,9 +1,9 @@
 package handlers
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/cookie"
@@ -86,6 +86,9 @@ func (f *Flow) start(w http.ResponseWriter, r *http.Request, login cookie.Login,
 	}
 	req.Binding = login.Binding
 	auth, err := f.OAuth.Start(req)
+	if errors.Is(err, oauth.ErrParameter) {
+		return badRequest("invalid_parameter", "A parameter of the login is too long, or not text.")
+	}
 	if err != nil {
 		return err
 	}
@@ -128,8 +131,8 @@ func loginParams(query url.Values) (oauth.Params, error) {
 		{"lang", &p.Lang}, {"prompt", &p.Prompt}, {"screen", &screen},
 	} {
 		values := query[q.name]
-		if len(values) > 1 || len(values) == 1 && !plainText(values[0]) {
-			return p, badRequest("invalid_parameter", "The parameter "+q.name+" is repeated, too long, or not text.")
+		if len(values) > 1 {
+			return p, badRequest("invalid_parameter", "The parameter "+q.name+" is repeated.")
 		}
 		if len(values) == 1 {
 			*q.to = values[0]
@@ -140,10 +143,6 @@ func loginParams(query url.Values) (oauth.Params, error) {
 	}
 	p.Signup = screen == "signup"
 	return p, nil
-}
-
-func plainText(s string) bool {
-	return len(s) <= 255 && !slices.ContainsFunc([]byte(s), func(c byte) bool { return c < 0x20 || c == 0x7f })
 }
 
 func looping(returns []int64) bool {

@@ -22,8 +22,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"golang.org/x/oauth2"
+
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
 
 // DefaultTimeout bounds one call of the token endpoint where [Options] set no

@@ -3,7 +3,6 @@ package oauth
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -64,8 +63,8 @@ func classifyToken(ctx context.Context, err error) error {
 		return fmt.Errorf("%w: %w", ErrUnavailable, cause(ctx, err))
 	}
 	code := answered.ErrorCode
-	if isForm(answered.Response) || !json.Valid(answered.Body) {
-		code = "" // not a token endpoint's answer, whatever its text says
+	if isForm(answered.Response) {
+		code = "" // x/oauth2 reads forms too; no token endpoint answers in them
 	}
 	return classify(answered.Response.StatusCode, code)
 }

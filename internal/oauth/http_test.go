@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -65,14 +66,21 @@ func TestHTTPClient(t *testing.T) {
 	})
 	t.Run("a caller's client is kept from redirects and cookies", func(t *testing.T) {
 		p := newProvider(t)
-		own := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return nil }}
+		jar, err := cookiejar.New(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		own := &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return nil }}
 		c := p.serve(func(o *Options) { o.HTTP = own })
 		p.jwks = func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }
 		if err := c.keys.ready(t.Context()); !errors.Is(err, ErrUnavailable) {
 			t.Error(err)
 		}
 		p.noOtherRequest(t)
-		if own.CheckRedirect(nil, nil) != nil {
+		if c.http.Jar != nil {
+			t.Error("keeps cookies")
+		}
+		if own.CheckRedirect(nil, nil) != nil || own.Jar == nil {
 			t.Error("the caller's own client was changed")
 		}
 	})

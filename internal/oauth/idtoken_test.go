@@ -395,6 +395,29 @@ func loginWith(t *testing.T, forge forgery) (*provider, error) {
 	return p, err
 }
 
+// The form is checked before any library sees the token, not instead.
+func TestCheckForm(t *testing.T) {
+	p := newProvider(t)
+	f := forged{p: p, nonce: "n", access: "a", header: goodHeader(), claims: p.idClaims("n")}
+	refused := algForgeries()
+	delete(refused, "PS256 said to be RS256") // only the signature tells
+	for _, name := range []string{"no kid", "kid twice", "kid of 300 bytes", "crit exp", "b64 false", "zip", "nested", "a key embedded",
+		"a key by address", "a chain by address", "a chain embedded", "header not UTF-8", "header with a tail"} {
+		refused[name] = headerForgeries()[name]
+	}
+	for _, name := range []string{"two segments", "four segments", "padding", "line break inside", "stray trailing bits", "detached payload"} {
+		refused[name] = formForgeries()[name]
+	}
+	for name, forge := range refused {
+		if kid, err := checkForm(forge(f)); err == nil {
+			t.Errorf("%s: took it, kid %q", name, kid)
+		}
+	}
+	if kid, err := checkForm(f.sign()); err != nil || kid != testKid {
+		t.Errorf("a good one: %q, %v", kid, err)
+	}
+}
+
 func TestIDTokenErrorsNameTheClaim(t *testing.T) {
 	for claim, want := range map[string]string{"iss": "iss", "aud": "aud or azp", "token_use": "token_use"} {
 		_, err := loginWith(t, func(f forged) string { return f.withClaim(claim, "leaked-value") })

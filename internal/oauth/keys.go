@@ -57,10 +57,8 @@ func (s *keySet) key(ctx context.Context, kid string) (*rsa.PublicKey, error) {
 	}
 	k, wait := s.look(kid)
 	if wait != nil {
-		select {
-		case <-wait:
-		case <-ctx.Done():
-			return nil, fmt.Errorf("%w: wait for the key set: %w", ErrUnavailable, ctx.Err())
+		if err := await(ctx, wait); err != nil {
+			return nil, err
 		}
 		k, _ = s.look(kid)
 	}
@@ -83,10 +81,8 @@ func (s *keySet) ready(ctx context.Context) error {
 	wait := s.start()
 	s.mu.Unlock()
 	if wait != nil {
-		select {
-		case <-wait:
-		case <-ctx.Done():
-			return fmt.Errorf("%w: wait for the key set: %w", ErrUnavailable, ctx.Err())
+		if err := await(ctx, wait); err != nil {
+			return err
 		}
 	}
 	s.mu.Lock()
@@ -95,6 +91,16 @@ func (s *keySet) ready(ctx context.Context) error {
 		return nil
 	}
 	return fmt.Errorf("%w: fetch key set: %w", ErrUnavailable, s.lastErr)
+}
+
+// await waits for a fetch to end, or for the caller to leave.
+func await(ctx context.Context, fetched <-chan struct{}) error {
+	select {
+	case <-fetched:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: wait for the key set: %w", ErrUnavailable, ctx.Err())
+	}
 }
 
 // look finds a key. For a kid that is unknown, or claimed by two keys, it starts

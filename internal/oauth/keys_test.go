@@ -141,9 +141,15 @@ func TestKeySet(t *testing.T) {
 	inKeyWorld(t, "recovers at once when the provider does", func(t *testing.T, w keyWorld) {
 		w.fail()
 		w.want(t, testKid, ErrUnavailable, 1)
-		w.publish(jwk(testKid, signingKey()))
 		time.Sleep(time.Second)
-		w.want(t, testKid, nil, 2)
+		w.want(t, testKid, ErrUnavailable, 2)
+		w.publish(jwk(testKid, signingKey()))
+		time.Sleep(2 * time.Second)
+		w.want(t, testKid, nil, 3)
+		w.fail() // and the next failure is a first one again
+		w.want(t, "kid-2", ErrUnavailable, 4)
+		time.Sleep(time.Second)
+		w.want(t, "kid-2", ErrUnavailable, 5)
 	})
 
 	inKeyWorld(t, "cannot say in an outage whether a new kid is forged", func(t *testing.T, w keyWorld) {
@@ -194,8 +200,15 @@ func TestKeySet(t *testing.T) {
 		w.want(t, testKid, nil, 3)
 	})
 
+	inKeyWorld(t, "comes with status 200 only", func(t *testing.T, w keyWorld) {
+		w.jwks = raw(404, "application/json", keySetOf(jwk(testKid, signingKey())).json())
+		w.want(t, testKid, ErrUnavailable, 1)
+	})
+
 	inKeyWorld(t, "follows no redirect", func(t *testing.T, w keyWorld) {
-		w.jwks = func(rw http.ResponseWriter, r *http.Request) { http.Redirect(rw, r, "http://169.254.169.254/", 302) }
+		w.jwks = func(rw http.ResponseWriter, r *http.Request) {
+			http.Redirect(rw, r, "http://169.254.169.254/", http.StatusFound)
+		}
 		w.want(t, testKid, ErrUnavailable, 1)
 		w.noOtherRequest(t)
 	})

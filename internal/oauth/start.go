@@ -12,8 +12,9 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"golang.org/x/oauth2"
+
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
 
 // Binding is the secret that ties logins to one browser. The browser keeps it

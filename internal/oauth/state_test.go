@@ -101,6 +101,13 @@ func TestOpen(t *testing.T) {
 		}
 	})
 
+	t.Run("takes no binding for none, even where the state says so", func(t *testing.T) {
+		state, _ := c.sealState(newAttempt(), Request{ReturnTo: "/"}, time.Now())
+		if _, err := c.Open(state, Binding{}); !errors.Is(err, ErrStateUnbound) {
+			t.Error(err)
+		}
+	})
+
 	t.Run("refuses other keys and another client's state", func(t *testing.T) {
 		state := stateOf(t, c, request)
 		for _, change := range []func(*Options){

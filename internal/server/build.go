@@ -56,6 +56,7 @@ func New(cfg *config.Config, o Options) (*Server, error) {
 
 // buildSessions makes the provider, the store and the manager between them.
 func (s *Server) buildSessions(ring *secret.Ring) error {
+	s.calls = oauth.NewHTTPClient()
 	client, err := s.oauthClient(ring)
 	if err != nil {
 		return err
@@ -87,7 +88,8 @@ func (s *Server) oauthClient(ring *secret.Ring) (*oauth.Client, error) {
 		AuthorizeURL: at.Authorize, SignupURL: at.Signup, TokenURL: at.Token,
 		RevokeURL: at.Revoke, JWKSURL: at.JWKS,
 		Issuer: s.cfg.Cognito.Issuer, RedirectURL: s.ownURL("/callback"),
-		Scopes: s.cfg.Cognito.Scopes, Ring: ring, Timeout: s.cfg.Refresh.Timeout,
+		Scopes: s.cfg.Cognito.Scopes, Ring: ring,
+		HTTP: s.calls, Timeout: s.cfg.Refresh.Timeout,
 	})
 }
 
@@ -191,7 +193,9 @@ func (s *Server) buildMiddleware() {
 		}),
 		Logger: s.log, Metrics: s.routeMetrics(), TrustedProxies: s.cfg.TrustedProxies, HSTS: s.hsts(),
 	}
-	api := cognito.NewAPI(cognito.APIOptions{Endpoint: s.cfg.Cognito.APIEndpoint, Region: s.cfg.Cognito.Region})
+	api := cognito.NewAPI(cognito.APIOptions{
+		Endpoint: s.cfg.Cognito.APIEndpoint, Region: s.cfg.Cognito.Region, HTTP: s.calls,
+	})
 	s.logout = &handlers.Logout{
 		Sessions: s.manager, Cookies: s.cookies, ReturnTo: s.returnTo,
 		Trusts: s.origins.MayUseCookie, GlobalSignOut: api.GlobalSignOut,

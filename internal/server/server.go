@@ -78,6 +78,7 @@ type Server struct {
 	public  *handlers.PublicConfig
 	health  *handlers.Health
 
+	calls   *http.Client // to the user pool
 	metrics *telemetry.Metrics
 	store   session.Store
 	manager *session.Manager
