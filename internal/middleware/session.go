@@ -10,7 +10,6 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
-	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 )
 
@@ -94,7 +93,7 @@ func (s *Sessions) FreshToken(next Handler) Handler {
 		}
 		x.Decision.Bearer = fresh.Bearer
 		if route.Token == proxy.TokenID {
-			x.Decision.Bearer = secret.NewText("Bearer " + fresh.Tokens.ID.Reveal())
+			x.Decision.Bearer = fresh.IDBearer
 		}
 		return next(w, r, x)
 	}

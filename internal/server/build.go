@@ -71,8 +71,10 @@ func (s *Server) buildSessions(ring *secret.Ring) error {
 		BeforeExpiry:    s.cfg.Refresh.BeforeExpiry,
 		RefreshTimeout:  s.cfg.Refresh.Timeout,
 		ForcedPerMinute: s.cfg.Refresh.ForcedPerMinute,
-		Observe:         session.Observer{Refresh: s.metrics.Refresh, Revoke: s.metrics.Revoke},
-		Logger:          s.log,
+		Observe: session.Observer{
+			Refresh: s.metrics.Refresh, Revoke: s.metrics.Revoke, Delete: s.metrics.Delete,
+		},
+		Logger: s.log,
 	})
 	if err != nil {
 		return err
@@ -100,7 +102,7 @@ func (s *Server) openStore(ring *secret.Ring) (session.Store, error) {
 	case "redis", "rediss":
 		return opened(sessionstore.NewRedis(sessionstore.RedisOptions{
 			URL: s.cfg.Session.Store.String(), Password: s.cfg.Session.StorePassword,
-			Ring: ring, IdleTimeout: s.cfg.Session.IdleTimeout,
+			Ring: ring, IdleTimeout: s.cfg.Session.IdleTimeout, Observe: s.metrics.Store,
 		}))
 	}
 	return nil, fmt.Errorf("session.store: no store for %q", s.cfg.Session.Store.Scheme)

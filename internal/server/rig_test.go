@@ -32,7 +32,6 @@ type rig struct {
 	roots *x509.CertPool
 	wire  *wire
 	logs  *logs
-	admin string
 
 	emu  *cognitoemu.Emulator
 	pool *httptest.Server
@@ -128,11 +127,6 @@ func section(name string, keys map[string]any) settings {
 		}
 		maps.Copy(s, keys)
 	}
-}
-
-// key sets a key of the top level.
-func key(name string, value any) settings {
-	return func(doc map[string]any) { doc[name] = value }
 }
 
 func (r *rig) startPool() {

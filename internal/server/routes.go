@@ -10,6 +10,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/returnto"
 )
 
 // routes is the map of the server. Every request takes the first line; the path,
@@ -114,7 +115,9 @@ func (s *Server) continueStrict(next middleware.Handler) middleware.Handler {
 	}
 	return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
 		if x.Handle.Empty() && middleware.CrossSiteLogin(r) && x.Decision.Route.Auth != proxy.AuthNone {
-			if to := s.returnTo.Request(r.URL.EscapedPath(), r.URL.RawQuery); !to.IsZero() {
+			// Only the grammar counts: it repeats itself, the login included, to which
+			// nothing ever returns.
+			if to := (returnto.Policy{}).Request(r.URL.EscapedPath(), r.URL.RawQuery); !to.IsZero() {
 				return handlers.ContinuePage(w, to.String())
 			}
 		}

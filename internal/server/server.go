@@ -23,6 +23,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
 	"github.com/gatehouse-auth/gatehouse/internal/returnto"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
+	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 )
 
@@ -88,6 +89,7 @@ type Server struct {
 // connections, requests to their end, flights to their end, stores closed. It
 // returns nil after a clean stop.
 func (s *Server) Run(ctx context.Context) error {
+	sessionstore.LogDriver(s.log) // process-wide, so not the business of New
 	done := make(chan struct{})
 	var logging sync.WaitGroup
 	logging.Go(func() { s.buffer.Run(done, logInterval) })

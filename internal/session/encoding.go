@@ -104,12 +104,18 @@ func (d *decoder) token() string {
 		d.fail()
 		return ""
 	}
-	var b []byte
+	var segments [maxSegments][]byte
+	size := 0
 	for i := range n {
+		segments[i] = d.bytes()
+		size += base64.RawURLEncoding.EncodedLen(len(segments[i])) + 1
+	}
+	b := make([]byte, 0, size)
+	for i, s := range segments[:n] {
 		if i > 0 {
 			b = append(b, '.')
 		}
-		b = base64.RawURLEncoding.AppendEncode(b, d.bytes())
+		b = base64.RawURLEncoding.AppendEncode(b, s)
 	}
 	return string(b)
 }

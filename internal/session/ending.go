@@ -43,11 +43,11 @@ func (m *Manager) End(ctx context.Context, h Handle) (*Session, error) {
 }
 
 // EndAll ends every session of a subject and returns how many. Their refresh
-// tokens are not revoked: they lie under keys that only the browsers have.
+// tokens are not revoked: they lie under keys that only the browsers have. It
+// ends with ctx, so a caller who must not leave it half done detaches that.
 //
-// Errors: [ErrUnavailable], after having tried each.
+// Errors: [ErrUnavailable], after having tried each; the context's.
 func (m *Manager) EndAll(ctx context.Context, subject string) (int, error) {
-	ctx = context.WithoutCancel(ctx)
 	list, err := m.store.List(ctx, subject)
 	if err != nil {
 		return 0, fmt.Errorf("end sessions: %w", err)
@@ -57,6 +57,9 @@ func (m *Manager) EndAll(ctx context.Context, subject string) (int, error) {
 	for _, l := range list {
 		if err := m.store.DeleteID(ctx, l.ID); err != nil {
 			errs = append(errs, err)
+			if ctx.Err() != nil {
+				break
+			}
 			continue
 		}
 		n++

@@ -30,7 +30,7 @@ type provider struct {
 	rotate  bool
 	delay   time.Duration // before it decides
 	transit time.Duration // before what it decided arrives
-	fault   error // answered instead of doing anything
+	fault   error         // answered instead of doing anything
 	subject string
 	panics  bool
 

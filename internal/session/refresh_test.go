@@ -168,153 +168,6 @@ func TestFresh(t *testing.T) {
 	})
 }
 
-func TestFreshFailures(t *testing.T) {
-	// keeps: whatever these faults say, the token in hand serves while it is
-	// valid, then the fault is told, and the session is there when it is over.
-	keeps := func(fault error) func(*testing.T, *world) {
-		return func(t *testing.T, w *world) {
-			s := w.login()
-			w.provider.set(func(p *provider) { p.fault = fault })
-			time.Sleep(soonDue)
-			if got, took, err := fresh(t, w.m, s); got != s || took != 0 || err != nil {
-				t.Errorf("Fresh = %v, %v after %v; want the token in hand", got, err, took)
-			}
-			time.Sleep(beforeExpiry)
-			_, _, err := fresh(t, w.m, s)
-			wantErr(t, err, fault)
-			if errors.Is(err, session.ErrNotFound) {
-				t.Error("the session is said to be over")
-			}
-			w.provider.set(func(p *provider) { p.fault = nil })
-			time.Sleep(2 * time.Second)
-			if got, _, err := fresh(t, w.m, s); err != nil || got.Generation != 1 {
-				t.Errorf("after the fault: Fresh = %v, %v", got, err)
-			}
-		}
-	}
-	inBubble(t, map[string]func(*testing.T, *world){
-		"outage_serves_the_token_in_hand":           keeps(oauth.ErrUnavailable),
-		"misconfiguration_never_ends_a_session":     keeps(oauth.ErrMisconfigured),
-		"an_unverifiable_answer_ends_no_session":    keeps(oauth.ErrInvalidToken),
-		"an_unknown_error_ends_no_session":          keeps(errors.New("bug")),
-		"store_outage_at_the_reload_ends_nothing":   storeOutageAtReload,
-		"store_outage_at_the_save_loses_no_token":   storeOutageAtSave,
-		"a_provider_that_hangs_is_cut_off":          hangingProvider,
-		"a_failure_is_not_repeated_by_each_request": failuresBackOff,
-		"a_revoked_grant_ends_the_session": func(t *testing.T, w *world) {
-			s := w.login()
-			clear(w.provider.good)
-			time.Sleep(justPast)
-			_, _, err := fresh(t, w.m, s)
-			wantErr(t, err, session.ErrNotFound)
-			w.wantEnded(s)
-			if w.outcome("refresh ended") != 1 {
-				t.Errorf("outcomes %v", w.outcomes)
-			}
-		},
-		"a_revoked_grant_found_early_ends_the_session_at_the_next_request": func(t *testing.T, w *world) {
-			s := w.login()
-			clear(w.provider.good)
-			time.Sleep(soonDue)
-			if got, _, err := fresh(t, w.m, s); got != s || err != nil {
-				t.Errorf("Fresh = %v, %v", got, err)
-			}
-			synctest.Wait()
-			w.wantEnded(s)
-		},
-		"a_revoked_grant_and_no_store_ends_nothing": func(t *testing.T, w *world) {
-			s := w.login()
-			clear(w.provider.good)
-			w.store.setAway(true, "delete")
-			time.Sleep(justPast)
-			_, _, err := fresh(t, w.m, s)
-			wantErr(t, err, session.ErrUnavailable)
-			w.load(s)
-		},
-		"tokens_of_another_subject_are_refused": func(t *testing.T, w *world) {
-			s := w.login()
-			w.provider.subject = "sub-2"
-			time.Sleep(justPast)
-			_, _, err := fresh(t, w.m, s)
-			wantErr(t, err, oauth.ErrInvalidToken)
-			if got := w.load(s); got.Subject != "sub-1" || got.Generation != 0 {
-				t.Errorf("session of %s, generation %d", got.Subject, got.Generation)
-			}
-		},
-		"a_panic_lets_the_waiters_go": func(t *testing.T, w *world) {
-			s := w.login()
-			w.provider.panics = true
-			time.Sleep(justPast)
-			_, _, err := fresh(t, w.m, s)
-			wantErr(t, err, session.ErrUnavailable)
-			if err := w.m.Drain(t.Context()); err != nil {
-				t.Error(err)
-			}
-		},
-	})
-}
-
-func hangingProvider(t *testing.T, w *world) {
-	s := w.login()
-	w.provider.delay = time.Hour
-	time.Sleep(justPast)
-	_, took, err := fresh(t, w.m, s)
-	wantErr(t, err, oauth.ErrUnavailable)
-	if errors.Is(err, session.ErrNotFound) || took != refreshTimeout {
-		t.Errorf("%v after %v", err, took)
-	}
-}
-
-func failuresBackOff(t *testing.T, w *world) {
-	s := w.login()
-	w.provider.fault = oauth.ErrUnavailable
-	time.Sleep(justPast)
-	for range 1000 { // 10 s, 100 requests a second
-		_, _, err := fresh(t, w.m, s)
-		wantErr(t, err, oauth.ErrUnavailable)
-		time.Sleep(10 * time.Millisecond)
-	}
-	if n := w.provider.callCount(); n < 8 || n > 15 {
-		t.Errorf("%d token calls in 10 s", n)
-	}
-}
-
-func storeOutageAtReload(t *testing.T, w *world) {
-	s := w.login()
-	w.store.setAway(true, "all")
-	time.Sleep(soonDue)
-	if got, _, err := fresh(t, w.m, s); got != s || err != nil {
-		t.Errorf("Fresh = %v, %v; want the token in hand", got, err)
-	}
-	time.Sleep(beforeExpiry)
-	_, _, err := fresh(t, w.m, s)
-	wantErr(t, err, session.ErrUnavailable)
-	w.wantCalls(0) // nothing is redeemed that could not be saved
-	w.store.setAway(false, "all")
-	time.Sleep(time.Second)
-	if got, _, err := fresh(t, w.m, s); err != nil || got.Generation != 1 {
-		t.Errorf("Fresh = %v, %v", got, err)
-	}
-}
-
-func storeOutageAtSave(t *testing.T, w *world) {
-	w.provider.rotate = true
-	s := w.login()
-	w.store.setAway(true, "replace")
-	time.Sleep(justPast)
-	for range 100 {
-		_, _, err := fresh(t, w.m, s)
-		wantErr(t, err, session.ErrUnavailable)
-		time.Sleep(100 * time.Millisecond)
-	}
-	w.store.setAway(false, "replace")
-	time.Sleep(2 * time.Second)
-	if got := w.load(s); got.Generation != 1 || got.Tokens.Refresh.Reveal() != "refresh-2" {
-		t.Errorf("stored %q of generation %d", got.Tokens.Refresh.Reveal(), got.Generation)
-	}
-	w.wantCalls(1)
-}
-
 func TestFreshAcrossInstances(t *testing.T) {
 	inBubble(t, map[string]func(*testing.T, *world){
 		"a_refused_token_that_another_instance_has_replaced_ends_nothing": func(t *testing.T, w *world) {
@@ -396,6 +249,17 @@ func TestRefresh(t *testing.T) {
 			}
 			wg.Wait()
 			w.wantCalls(1)
+		},
+		"never_hands_out_the_result_of_an_earlier_call": func(t *testing.T, w *world) {
+			for range 50 {
+				s := w.login()
+				for want := range uint64(3) {
+					var err error
+					if s, err = w.m.Refresh(t.Context(), s); err != nil || s.Generation != want+1 {
+						t.Fatalf("generation %d, %v; want %d", s.Generation, err, want+1)
+					}
+				}
+			}
 		},
 		"above_the_limit_says_when_to_come_back": func(t *testing.T, w *world) {
 			s, other := w.login(), w.login()

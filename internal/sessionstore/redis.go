@@ -138,10 +138,21 @@ func (r *Redis) Replace(ctx context.Context, s *session.Session) (*session.Sessi
 		return nil, err
 	}
 	id, _ := session.IDOf(s.Handle) // Seal has checked it
-	var last string
+	seen, err := r.replace(ctx, id, s.Generation-1, record)
+	if err != nil {
+		return nil, err
+	}
+	next := *s
+	next.LastSeen = seen
+	return &next, nil
+}
+
+// replace writes a record over one of the expected generation, and returns the
+// last use on record.
+func (r *Redis) replace(ctx context.Context, id string, expected uint64, record []byte) (seen time.Time, err error) {
 	err = r.call(ctx, "replace", func(ctx context.Context) error {
-		expected := binary.BigEndian.AppendUint64(nil, s.Generation-1)
-		last, err = replaceScript.Run(ctx, r.client, []string{recordKey(id)}, expected, record).Text()
+		last, err := replaceScript.Run(ctx, r.client, []string{recordKey(id)},
+			binary.BigEndian.AppendUint64(nil, expected), record).Text()
 		switch {
 		case err != nil:
 			return err
@@ -150,14 +161,10 @@ func (r *Redis) Replace(ctx context.Context, s *session.Session) (*session.Sessi
 		case last == "conflict":
 			return session.ErrConflict
 		}
+		seen = time.UnixMilli(int64(binary.BigEndian.Uint64([]byte(last))))
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	next := *s
-	next.LastSeen = time.UnixMilli(int64(binary.BigEndian.Uint64([]byte(last))))
-	return &next, nil
+	return seen, err
 }
 
 // Touch implements [session.Store].

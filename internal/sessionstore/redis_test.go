@@ -2,6 +2,8 @@ package sessionstore_test
 
 import (
 	"crypto/tls"
+	"log/slog"
+	"os"
 	"testing"
 	"time"
 
@@ -11,6 +13,11 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
 	"github.com/gatehouse-auth/gatehouse/internal/sessionstore/storetest"
 )
+
+func TestMain(m *testing.M) {
+	sessionstore.LogDriver(slog.New(slog.DiscardHandler))
+	os.Exit(m.Run())
+}
 
 func newRing(t testing.TB, key byte) *secret.Ring {
 	t.Helper()

@@ -19,6 +19,8 @@ type Metrics struct {
 	logins   *prometheus.CounterVec
 	refresh  *prometheus.HistogramVec
 	revoke   *prometheus.CounterVec
+	deletion *prometheus.CounterVec
+	store    *prometheus.HistogramVec
 	alarms   *prometheus.CounterVec
 }
 
@@ -46,6 +48,13 @@ func NewMetrics(version string) *Metrics {
 		revoke: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gatehouse_revocations_total", Help: "Refresh tokens revoked at the user pool after a session's end, by outcome.",
 		}, []string{"outcome"}),
+		deletion: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gatehouse_deferred_deletions_total", Help: "Sessions ended while the store was away, by outcome of the deletion.",
+		}, []string{"outcome"}),
+		store: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "gatehouse_store_duration_seconds", Help: "Calls of the session store, by operation and outcome.",
+			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .1, .5, 2},
+		}, []string{"operation", "outcome"}),
 		alarms: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gatehouse_misconfigured_total", Help: "Refusals by the user pool that an operator must mend, by where they happened.",
 		}, []string{"where"}),
@@ -55,7 +64,8 @@ func NewMetrics(version string) *Metrics {
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.requests, m.latency, m.problems, m.logins, m.refresh, m.revoke, m.alarms, build,
+	m.registry.MustRegister(m.requests, m.latency, m.problems, m.logins, m.refresh, m.revoke, m.deletion, m.store,
+		m.alarms, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -104,6 +114,18 @@ func (m *Metrics) Refresh(outcome string, took time.Duration) {
 
 // Revoke counts an attempt to revoke a refresh token.
 func (m *Metrics) Revoke(outcome string) { m.revoke.WithLabelValues(outcome).Inc() }
+
+// Delete counts a deletion that had to be put off.
+func (m *Metrics) Delete(outcome string) { m.deletion.WithLabelValues(outcome).Inc() }
+
+// Store counts a call of the session store.
+func (m *Metrics) Store(operation string, took time.Duration, err error) {
+	outcome := "done"
+	if err != nil {
+		outcome = "failed"
+	}
+	m.store.WithLabelValues(operation, outcome).Observe(took.Seconds())
+}
 
 // Misconfigured counts a refusal that an operator must mend.
 func (m *Metrics) Misconfigured(where string) { m.alarms.WithLabelValues(where).Inc() }

@@ -18,8 +18,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 )
 
-// Open returns a fresh, empty store with the given idle timeout. It may run in
-// a synctest bubble; the suite works in both kinds of time.
+// Open returns a fresh, empty store with the given idle timeout.
 type Open func(t *testing.T, idleTimeout time.Duration) session.Store
 
 const longIdle = 30 * time.Minute
@@ -337,6 +336,10 @@ func waitGone(t *testing.T, st session.Store, h session.Handle) time.Time {
 		case err != nil:
 			t.Fatalf("Load: %v", err)
 		}
-		<-tick.C
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatal("the session does not end")
+		}
 	}
 }

@@ -1,0 +1,10 @@
+package sessionstore
+
+import "context"
+
+// ReplaceRecord runs the script of Replace with a sealed record, as the driver
+// does when it sends the command again.
+func ReplaceRecord(ctx context.Context, r *Redis, id string, expected uint64, record []byte) error {
+	_, err := r.replace(ctx, id, expected, record)
+	return err
+}
