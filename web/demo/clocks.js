@@ -4,11 +4,14 @@
 /** @typedef {import('./gateway.js').SignedIn} SignedIn */
 /** @typedef {{text: HTMLElement, bar: HTMLProgressElement, endsAt: number, span: number}} Clock */
 
+const askAgain = 3; // seconds between two calls while a clock stays at zero
+
 /** Counts down to the ends of one session. */
 export class Clocks {
   /**
    * @param {Record<'access' | 'idle' | 'session', {text: HTMLElement, bar: HTMLProgressElement}>} views
-   * @param {() => void} onZero called once each time a clock reaches zero
+   * @param {() => void} onZero called when a clock has reached zero, and again
+   *   every three seconds until none is at zero or the clocks are stopped
    */
   constructor(views, onZero) {
     /** @type {Record<'access' | 'idle' | 'session', Clock>} */
@@ -20,6 +23,8 @@ export class Clocks {
     this.onZero = onZero;
     /** Seconds that the server's clock is ahead of this one. */
     this.skew = 0;
+    /** Moment of the last call of onZero, in seconds of this clock. */
+    this.asked = 0;
     /** @type {ReturnType<typeof setInterval> | undefined} */
     this.timer = undefined;
   }
@@ -56,10 +61,15 @@ export class Clocks {
     return clock.endsAt - (Date.now() / 1000 + this.skew);
   }
 
+  // Ticks come late on a busy machine and in a tab behind, so that zero itself may
+  // be skipped.
   #tick() {
-    const running = Object.values(this.clocks).filter((clock) => this.#left(clock) > -1);
     this.#draw();
-    if (running.some((clock) => this.#left(clock) <= 0)) this.onZero();
+    const now = Date.now() / 1000;
+    const zero = Object.values(this.clocks).some((clock) => this.#left(clock) <= 0);
+    if (!zero || now - this.asked < askAgain) return;
+    this.asked = now;
+    this.onZero();
   }
 
   #draw() {

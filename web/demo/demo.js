@@ -42,6 +42,7 @@ let shownUser = '';
  * @param {{touch?: boolean}} [options]
  */
 async function look({ touch = false } = {}) {
+  showReach();
   try {
     await show(await getSession({ touch }));
   } catch (err) {
@@ -58,7 +59,6 @@ async function show(session) {
   byId('signed-out').hidden = signedIn;
   byId('session').hidden = !signedIn;
   byId('claims').hidden = !signedIn;
-  showReach();
   if (!session.authenticated) {
     shownUser = '';
     clocks.stop();

@@ -1,8 +1,10 @@
 // Real Chromium, headless, with nothing of its own on the network.
 
+import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
+import { audit } from './audit.mjs';
 
 const screenshots = fileURLToPath(new URL('./screenshots/', import.meta.url));
 
@@ -28,22 +30,26 @@ export function launch(proxy) {
 }
 
 /**
- * Takes pictures of the page as it stands: light, dark, and on a small phone.
+ * Takes pictures of the page as it stands, light, dark, and on a small phone, and
+ * has each of them pass the audit.
  * @param {import('playwright-core').Page} page
  * @param {string} name
  */
 export async function picture(page, name) {
   await mkdir(screenshots, { recursive: true });
   const size = page.viewportSize() ?? { width: 1000, height: 700 };
+  const faults = [];
   for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
-    await page.emulateMedia({ colorScheme });
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
     for (const width of [size.width, 360]) {
       await page.setViewportSize({ width, height: size.height });
       await page.screenshot({ path: `${screenshots}${name}-${colorScheme}-${width}.png`, fullPage: true });
+      faults.push(...(await audit(page)).map((fault) => `${colorScheme}, ${width} wide: ${fault}`));
     }
   }
-  await page.emulateMedia({ colorScheme: null });
+  await page.emulateMedia({ colorScheme: null, reducedMotion: null });
   await page.setViewportSize(size);
+  assert.deepEqual(faults, [], `the page "${name}" is not fit for everyone`);
 }
 
 /**

@@ -2,11 +2,11 @@
 // every way the demo page offers, and that no token ever reaches the browser.
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import http from 'node:http';
 import { after, before, describe, it } from 'node:test';
+import { audit, auditFocus } from './audit.mjs';
 import { launch, picture } from './browser.mjs';
 import { startDev } from './gateway.mjs';
+import { serve } from './upstream.mjs';
 import { Visit, tabTo, user } from './visit.mjs';
 import { Wire, tokensIn } from './wire.mjs';
 
@@ -100,14 +100,8 @@ describe('gateway dev', { timeout: 300_000 }, () => {
   }));
 
   it('signs in five tabs that a fresh browser opened at once', fresh(async (visit) => {
-    // The user pool's form protection is a cookie as well, and a race of its own.
-    // Let it be settled, and the browser be fresh for the gateway only.
-    await visit.page.goto(`${gateway.url}/auth/login`);
-    await visit.atHostedPages();
-    await visit.context.clearCookies({ domain: 'localhost' });
-
+    assert.deepEqual(await visit.context.cookies(), []);
     const tabs = await Promise.all([1, 2, 3, 4, 5].map(async (n) => ({ n, tab: await visit.tab() })));
-    assert.deepEqual(await visit.context.cookies(gateway.url), []);
     await Promise.all(tabs.map(({ n, tab }) => tab.page.goto(`${gateway.url}/api/hello?tab=${n}`)));
     for (const { n, tab } of tabs) {
       await tab.page.bringToFront();
@@ -123,7 +117,7 @@ describe('gateway dev', { timeout: 300_000 }, () => {
 
   for (const provider of ['Google', 'CorpSAML']) {
     it(`signs in with ${provider} from the demo page`, fresh(async (visit) => {
-    const { page } = visit;
+      const { page } = visit;
       await visit.openDemo();
       await page.getByRole('button', { name: `Continue with ${provider}` }).click();
       await visit.atHostedPages();
@@ -165,6 +159,73 @@ describe('gateway dev', { timeout: 300_000 }, () => {
     assert.ok(!(await page.content()).includes('%3Cscript') && !(await page.content()).includes('<script'));
     await page.locator('main a').first().click();
     await page.waitForURL((url) => url.origin === gateway.hosted || url.pathname === '/');
+  }));
+
+  it('lets a stranger create an account', fresh(async (visit) => {
+    const { page } = visit;
+    await visit.openDemo();
+    await page.getByRole('button', { name: 'Create an account' }).click();
+    await page.waitForURL((url) => url.origin === gateway.hosted && url.pathname === '/signup');
+    await picture(page, 'hosted-sign-up');
+    await page.getByLabel('Email address').fill('new.person@example.com');
+    await page.getByLabel('Name').fill('Nora New');
+    await page.getByLabel('Password', { exact: true }).fill('N3w-passw0rd!');
+    await page.getByLabel('Repeat the password').fill('N3w-passw0rd!');
+    await page.getByRole('button', { name: 'Sign up' }).click();
+    await page.waitForURL((url) => url.pathname === '/confirm');
+    await picture(page, 'hosted-confirm');
+    await page.getByRole('button', { name: 'Confirm account' }).click();
+    await visit.status('Signed in');
+    await page.locator('#user', { hasText: 'Nora New' }).waitFor();
+    assert.equal((await visit.callAPI()).status, 200);
+  }));
+
+  it('has hosted pages that everyone can use, wrong passwords and lost ones included', fresh(async (visit) => {
+    const { page } = visit;
+    await page.goto(`${gateway.url}/auth/login`);
+    await page.locator('input[name=username]').fill(user.name);
+    await page.locator('input[name=password]').fill('not the password');
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+    await page.getByRole('alert').waitFor();
+    await page.getByText('Ready-made users').click();
+    await picture(page, 'hosted-refused');
+    assert.deepEqual((await auditFocus(page)).faults, []);
+    await page.getByRole('link', { name: 'Forgot your password?' }).click();
+    await page.waitForURL((url) => url.pathname === '/forgotPassword');
+    await picture(page, 'hosted-forgot');
+    await page.getByLabel('Email address').fill(user.name);
+    await page.getByRole('button', { name: 'Reset my password' }).click();
+    await page.waitForURL((url) => url.pathname === '/confirmforgotPassword');
+    await picture(page, 'hosted-new-password');
+    await page.goto(`${gateway.hosted}/`);
+    await picture(page, 'hosted-about');
+    await page.goto(`${gateway.hosted}/error?error=redirect_mismatch`);
+    await picture(page, 'hosted-error');
+  }));
+
+  it('shows where the focus is, on every stop of the demo page', fresh(async (visit) => {
+    for (const signIn of [false, true]) {
+      if (signIn) await visit.signIn();
+      else await visit.openDemo();
+      const { stops, faults } = await auditFocus(visit.page);
+      assert.ok(stops >= 6, `the Tab key stops at ${stops} places only`);
+      assert.deepEqual(faults, []);
+    }
+  }));
+
+  it('is audited by an audit that sees', fresh(async (visit) => {
+    await visit.page.setContent(`<!doctype html><title>x</title><style>
+      p { color: #888; background: #999 } input { border: 1px solid #fefefe } button:focus { outline: none }
+      i { position: absolute; left: 5000px; transition: all 1s }</style>
+      <h1>One</h1><h3>Three</h3><p>Pale</p><input name=nameless><button tabindex=2></button><i>far</i>`);
+    await visit.page.emulateMedia({ reducedMotion: 'reduce' });
+    const faults = (await audit(visit.page)).join('\n');
+    for (const want of ['no language', '<main>', 'h3 follows h1', 'contrast 1.', 'edge of <input>', 'no name for <input>',
+      'no name for <button>', 'order of focus', 'sideways', 'transition']) {
+      assert.ok(faults.includes(want), `the audit did not see "${want}" among:\n${faults}`);
+    }
+    const unseen = (await auditFocus(visit.page)).faults.map((fault) => fault.match(/<\w+/)?.[0]);
+    assert.deepEqual(unseen, ['<button', '<input'], 'what Chromium draws by itself is a thin line');
   }));
 
   it('needs no mouse', fresh(async (visit) => {
@@ -258,10 +319,10 @@ describe('gateway dev', { timeout: 300_000 }, () => {
 });
 
 /** A server that gives tokens away in every place an answer has. */
-async function plant() {
+function plant() {
   const part = (/** @type {string} */ text) => Buffer.from(text).toString('base64url');
   const jwt = `${part('{"alg":"RS256","kid":"k"}')}.${part('{"sub":"planted"}')}.${part('no signature at all')}`;
-  const server = http.createServer((request, response) => {
+  return serve((request, response) => {
     if (request.url === '/') {
       response.writeEarlyHints({ link: `</${jwt}>; rel=preload` });
       response.writeHead(302, { Location: `/body?t=${jwt}`, 'Set-Cookie': `t=${jwt}`, 'X-Note': jwt });
@@ -271,14 +332,4 @@ async function plant() {
     response.writeHead(200, { 'Content-Type': 'text/html' });
     response.end(`<p hidden>${jwt}</p>`);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
-  return {
-    url: `http://127.0.0.1:${port}`,
-    stop: () => {
-      server.closeAllConnections();
-      server.close();
-    },
-  };
 }

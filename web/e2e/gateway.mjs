@@ -1,10 +1,11 @@
-// Builds and runs the gateway for the browser tests.
+// Builds and runs the gateway's commands for the browser tests.
 
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import https from 'node:https';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,7 +17,7 @@ const startWithin = 20_000; // ms
 const stopWithin = 15_000; // ms
 
 /**
- * A running `gateway dev`.
+ * A running gateway with its user pool.
  * @typedef {object} Gateway
  * @property {string} url the gateway, http://localhost:PORT, or https with --tls
  * @property {string} port
@@ -37,19 +38,90 @@ export async function freePort() {
   return port;
 }
 
+/** @returns {Promise<Ports>} ports for a gateway and its user pool */
+export async function freePorts() {
+  return { gateway: await freePort(), cognito: await freePort() };
+}
+
+/** @typedef {{gateway: number, cognito: number}} Ports */
+
 /**
- * Starts `gateway dev` on two free ports and waits until it answers.
+ * Starts `gateway dev` and waits until it answers.
  * @param {string[]} [args] further flags
+ * @param {Ports} [ports] default: two free ones
  * @returns {Promise<Gateway>}
  */
-export async function startDev(args = []) {
-  const binary = await findBinary();
-  const [port, cognitoPort] = [await freePort(), await freePort()];
-  const child = spawn(
-    binary.path,
-    ['dev', '--listen', `127.0.0.1:${port}`, '--cognito-listen', `127.0.0.1:${cognitoPort}`, ...args],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
+export async function startDev(args = [], ports) {
+  const { gateway, cognito } = ports ?? (await freePorts());
+  const scheme = args.includes('--tls') ? 'https' : 'http';
+  const stop = await start(
+    ['dev', '--listen', `127.0.0.1:${gateway}`, '--cognito-listen', `127.0.0.1:${cognito}`, ...args],
+    `${scheme}://127.0.0.1:${gateway}/auth/healthz`,
   );
+  return { url: `${scheme}://localhost:${gateway}`, port: String(gateway), hosted: `http://127.0.0.1:${cognito}`, stop };
+}
+
+/**
+ * Starts `gateway serve` with a configuration file, and `gateway cognito` as its
+ * user pool.
+ * @param {{session: object, routes: object[]}} settings the rest of the configuration:
+ *   keys and what is particular to loopback is there already
+ * @returns {Promise<Gateway>}
+ */
+export async function startServe(settings) {
+  const ports = await freePorts();
+  const url = `http://localhost:${ports.gateway}`;
+  const dir = await mkdtemp(join(tmpdir(), 'gatehouse-e2e-'));
+  const file = join(dir, 'gatehouse.yaml');
+  const stopPool = await start(
+    ['cognito', '--listen', `127.0.0.1:${ports.cognito}`, '--gateway', url],
+    `http://127.0.0.1:${ports.cognito}/`,
+  );
+  const stopAll = async (/** @type {() => Promise<void>} */ stopGateway) => {
+    await Promise.all([stopGateway(), stopPool(), rm(dir, { recursive: true })]);
+  };
+  try {
+    const { stdout } = await promisify(execFile)(await binary(), ['keygen']);
+    const { session, ...others } = settings;
+    await writeFile(file, JSON.stringify({ ...loopback(url, ports), session: { keys: [stdout.trim()], ...session }, ...others }));
+    const stop = await start(['serve', '--config', file], `http://127.0.0.1:${ports.gateway}/auth/healthz`);
+    return { url, port: String(ports.gateway), hosted: `http://127.0.0.1:${ports.cognito}`, stop: () => stopAll(stop) };
+  } catch (err) {
+    await stopAll(async () => {}).catch(() => {});
+    throw err;
+  }
+}
+
+/**
+ * The configuration of a gateway whose user pool is `gateway cognito`.
+ * @param {string} url
+ * @param {Ports} ports
+ */
+function loopback(url, ports) {
+  const api = `http://localhost:${ports.cognito}`;
+  return {
+    listen: `127.0.0.1:${ports.gateway}`,
+    admin_listen: '127.0.0.1:0',
+    public_url: url,
+    cognito: {
+      region: 'eu-west-1',
+      user_pool_id: 'eu-west-1_GatehouseDev',
+      client_id: 'gatehouse-dev',
+      domain: `http://127.0.0.1:${ports.cognito}`,
+      issuer: `${api}/eu-west-1_GatehouseDev`,
+      api_endpoint: api,
+    },
+  };
+}
+
+/**
+ * Starts a command and waits until it answers.
+ * @param {string[]} args
+ * @param {string} url
+ * @returns {Promise<() => Promise<void>>} stops it
+ */
+async function start(args, url) {
+  const child = spawn(await binary(), args, { stdio: ['ignore', 'pipe', 'pipe'] });
   const exited = once(child, 'exit');
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
@@ -59,31 +131,32 @@ export async function startDev(args = []) {
     child.kill('SIGTERM');
     await exited; // at once if it has ended already
     clearTimeout(impatience);
-    await binary.remove();
-    if (child.exitCode !== 0) throw new Error(`gateway dev ended with ${child.exitCode ?? child.signalCode}:\n${output}`);
+    if (child.exitCode !== 0) throw new Error(`gateway ${args[0]} ended with ${child.exitCode ?? child.signalCode}:\n${output}`);
   };
-  const scheme = args.includes('--tls') ? 'https' : 'http';
   try {
-    await answers(`${scheme}://127.0.0.1:${port}/auth/healthz`, child);
+    await answers(url, child);
   } catch (err) {
     await stop().catch(() => {});
-    throw new Error(`gateway dev: ${/** @type {Error} */ (err).message}\n${output}`);
+    throw new Error(`gateway ${args[0]}: ${/** @type {Error} */ (err).message}\n${output}`);
   }
-  return {
-    url: `${scheme}://localhost:${port}`,
-    port: String(port),
-    hosted: `http://127.0.0.1:${cognitoPort}`,
-    stop,
-  };
+  return stop;
 }
 
-/** Takes the binary named by GATEWAY_BIN, or builds one. */
-async function findBinary() {
-  if (process.env.GATEWAY_BIN) return { path: process.env.GATEWAY_BIN, remove: async () => {} };
+/** @type {Promise<string> | undefined} */
+let built;
+
+/** The binary named by GATEWAY_BIN, or one built once for this process. */
+function binary() {
+  built ??= process.env.GATEWAY_BIN ? Promise.resolve(process.env.GATEWAY_BIN) : build();
+  return built;
+}
+
+async function build() {
   const dir = await mkdtemp(join(tmpdir(), 'gatehouse-e2e-'));
+  process.on('exit', () => rmSync(dir, { recursive: true }));
   const path = join(dir, 'gateway');
   await promisify(execFile)('go', ['build', '-o', path, './cmd/gateway'], { cwd: root });
-  return { path, remove: () => rm(dir, { recursive: true }) };
+  return path;
 }
 
 /**

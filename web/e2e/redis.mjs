@@ -1,0 +1,67 @@
+// A real Redis for a test, with nothing in it.
+
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { freePort } from './gateway.mjs';
+
+/** A running redis-server. */
+export class Redis {
+  /**
+   * @param {number} port
+   * @param {string} dir
+   */
+  constructor(port, dir) {
+    this.port = port;
+    this.dir = dir;
+    this.url = `redis://127.0.0.1:${port}/0`;
+    // Uncompressed, so that a search through the dump proves something.
+    const options = { port, bind: '127.0.0.1', dir, save: '', appendonly: 'no', rdbcompression: 'no' };
+    const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
+    this.child = spawn('redis-server', args, { stdio: 'ignore' });
+    this.exited = once(this.child, 'exit');
+  }
+
+  static async start() {
+    const redis = new Redis(await freePort(), await mkdtemp(join(tmpdir(), 'gatehouse-redis-')));
+    for (const deadline = Date.now() + 10_000; ; ) {
+      if ((await redis.cli('ping').catch(() => '')) === 'PONG') return redis;
+      if (Date.now() > deadline) throw new Error('redis-server did not answer within 10 s');
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  /**
+   * @param {...string} args
+   * @returns {Promise<string>}
+   */
+  async cli(...args) {
+    const { stdout } = await promisify(execFile)('redis-cli', ['-e', '-p', String(this.port), ...args]);
+    return stdout.trim();
+  }
+
+  /** @returns {Promise<string>} everything Redis would put on a disk */
+  async dump() {
+    await this.cli('save');
+    return readFile(join(this.dir, 'dump.rdb'), 'latin1');
+  }
+
+  /** Lets it hang: connections stay, answers do not come. */
+  hang() {
+    this.child.kill('SIGSTOP');
+  }
+
+  /** Ends the hanging. */
+  resume() {
+    this.child.kill('SIGCONT');
+  }
+
+  async stop() {
+    this.child.kill('SIGKILL');
+    await this.exited;
+    await rm(this.dir, { recursive: true });
+  }
+}
