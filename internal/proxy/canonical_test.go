@@ -20,8 +20,9 @@ func read(t testing.TB, target string) (*http.Request, error) {
 	return http.ReadRequest(bufio.NewReader(strings.NewReader("GET " + target + " HTTP/1.1\r\nHost: app.example\r\n\r\n")))
 }
 
-// checkProblem fails unless err is a problem of that status and code.
-func checkProblem(t testing.TB, err error, status int, code string) *problem.Error {
+// checkProblem fails unless err is a problem of that status and code, and
+// returns the headers that go with it.
+func checkProblem(t testing.TB, err error, status int, code string) http.Header {
 	t.Helper()
 	var p *problem.Error
 	if !errors.As(err, &p) {
@@ -30,7 +31,7 @@ func checkProblem(t testing.TB, err error, status int, code string) *problem.Err
 	if p.Status != status || p.Code != code {
 		t.Errorf("problem is %d %s (%v), want %d %s", p.Status, p.Code, p.Err, status, code)
 	}
-	return p
+	return p.Header
 }
 
 func TestCanonical_refuses_what_has_more_than_one_reading(t *testing.T) {
@@ -97,12 +98,14 @@ func TestParsePath_refuses_what_net_http_would_not_let_through(t *testing.T) {
 }
 
 func TestCanonical_refuses_connect(t *testing.T) {
-	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader("CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example\r\n\r\n")))
-	if err != nil {
-		t.Fatal(err)
+	for _, target := range []string{"evil.example:443", "/path"} {
+		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader("CONNECT " + target + " HTTP/1.1\r\nHost: evil.example\r\n\r\n")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = proxy.Canonical(r)
+		checkProblem(t, err, http.StatusBadRequest, "ambiguous_path")
 	}
-	_, err = proxy.Canonical(r)
-	checkProblem(t, err, http.StatusBadRequest, "ambiguous_path")
 }
 
 func TestCanonical_accepts_what_has_one_reading(t *testing.T) {

@@ -57,7 +57,7 @@ func (n cookieNames) strip(h http.Header) {
 
 // stripLine returns the line itself if it holds none of the gateway's cookies.
 func (n cookieNames) stripLine(line string) string {
-	var b []byte
+	var b strings.Builder
 	found := false
 	for start := 0; start <= len(line); {
 		end := start + strings.IndexByte(line[start:], ';')
@@ -69,22 +69,22 @@ func (n cookieNames) stripLine(line string) string {
 		switch ours := n.own(strings.Trim(name, " \t")); {
 		case ours && !found: // the first one: what stands before it stays
 			found = true
-			b = make([]byte, 0, len(line)-len(pair))
-			b = append(b, strings.TrimSuffix(line[:start], ";")...)
+			b.Grow(len(line) - len(pair))
+			b.WriteString(strings.TrimSuffix(line[:start], ";"))
 		case !ours && found:
-			if len(b) > 0 {
-				b = append(b, ';')
+			if b.Len() > 0 {
+				b.WriteByte(';')
 			} else {
 				pair = strings.TrimLeft(pair, " \t")
 			}
-			b = append(b, pair...)
+			b.WriteString(pair)
 		}
 		start = end + 1
 	}
 	if !found {
 		return line
 	}
-	return string(b)
+	return b.String()
 }
 
 // stripSetCookie removes what would set one of the gateway's cookies.

@@ -15,7 +15,7 @@ func (x *exchange) classify(err error) error {
 	if gone := x.in.Context().Err(); gone != nil {
 		return gone
 	}
-	if fault := x.body.failed(); fault != nil {
+	if fault := x.body.outcome(); fault != nil && !x.body.ended() {
 		var limit *http.MaxBytesError
 		if errors.As(fault, &limit) {
 			return tooLarge(fault)
@@ -25,7 +25,6 @@ func (x *exchange) classify(err error) error {
 			Code:   "malformed_body",
 			Public: "The body of the request is malformed or incomplete.",
 			Err:    fmt.Errorf("read request body: %w", fault),
-			Header: closing(),
 		}
 	}
 	err = fmt.Errorf("ask upstream %s: %w", x.up.name, err)
@@ -52,10 +51,15 @@ func tooLarge(cause error) error {
 		Code:   "body_too_large",
 		Public: "The body of the request is larger than this gateway accepts.",
 		Err:    cause,
-		Header: closing(),
 	}
 }
 
-// closing ends the connection with the answer: what is left of a body that was
-// not read to its end must not be taken for the next request.
-func closing() http.Header { return http.Header{"Connection": {"close"}} }
+// closing makes the answer to err the last one of its connection where that
+// must be.
+func (x *exchange) closing(err error) error {
+	var p *problem.Error
+	if errors.As(err, &p) && x.unfinished() {
+		p.Header = http.Header{"Connection": {"close"}}
+	}
+	return err
+}

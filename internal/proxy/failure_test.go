@@ -12,7 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/problem"
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 )
 
 // closedPort returns an address that nobody listens on.
@@ -42,7 +44,7 @@ func TestReverse_words_failures_of_upstreams(t *testing.T) {
 		"not HTTP":          {rawUpstream(t, "SSH-2.0-OpenSSH\r\n").String(), 502, "upstream_unavailable"},
 		"half a header":     {rawUpstream(t, "HTTP/1.1 200 OK\r\nX: ").String(), 502, "upstream_unavailable"},
 		"two lengths":       {rawUpstream(t, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab").String(), 502, "upstream_unavailable"},
-		"endless header":    {rawUpstream(t, "HTTP/1.1 200 OK\r\nX: "+strings.Repeat("x", 1<<20)).String(), 502, "upstream_unavailable"},
+		"a huge header":     {rawUpstream(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: "+strings.Repeat("x", 1<<20)+"\r\n\r\n").String(), 502, "upstream_unavailable"},
 		"TLS to plain text": {strings.Replace(plain.URL, "http", "https", 1), 502, "upstream_unavailable"},
 		"silent":            {silent.URL, 504, "upstream_timeout"},
 	} {
@@ -107,10 +109,19 @@ func TestReverse_bounds_bodies(t *testing.T) {
 			checkProblem(t, err, http.StatusRequestEntityTooLarge, "body_too_large")
 		}
 	}
-	for _, body := range seen.bodies {
+	for _, body := range seen.texts() {
 		if len(body) > 8 {
 			t.Errorf("%d bytes went upstream", len(body))
 		}
+	}
+}
+
+func TestReverse_asks_no_upstream_about_a_body_of_too_great_a_length(t *testing.T) {
+	// To ask this one would be a 502.
+	f := newFront(t, proxy.Options{BodyBytes: 8}, proxy.Route{Path: "/", Upstream: parse(t, closedPort(t))})
+	answer := f.talk(t, "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n123456789")
+	if status(t, answer) != "413 Request Entity Too Large" {
+		t.Error(answer)
 	}
 }
 
@@ -146,7 +157,8 @@ func TestReverse_returns_the_contexts_error_when_the_client_is_gone(t *testing.T
 	_, _ = io.WriteString(conn, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
 	<-arrived
 	_ = conn.Close()
-	if err := <-done; !errors.Is(err, context.Canceled) {
+	err := <-done
+	if p := (*problem.Error)(nil); !errors.Is(err, context.Canceled) || errors.As(err, &p) {
 		t.Errorf("error: %v", err)
 	}
 }
@@ -171,5 +183,55 @@ func TestReverse_cuts_the_answer_short_when_the_upstream_dies(t *testing.T) {
 				t.Errorf("the half looks whole: %q", body)
 			}
 		})
+	}
+}
+
+func TestReverse_remembers_nothing_of_the_request_before(t *testing.T) {
+	up, requests := echoSocket(t)
+	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: up}, proxy.Route{Path: "/down/", Upstream: parse(t, closedPort(t))})
+	// What a finished exchange leaves behind is used again, though not always.
+	for range 10 {
+		conn := f.dial(t)
+		_, _ = io.WriteString(conn, handshake)
+		br := bufio.NewReader(conn)
+		if _, err := http.ReadResponse(br, nil); err != nil {
+			t.Fatal(err)
+		}
+		<-requests
+		_ = conn.(*net.TCPConn).CloseWrite()
+		_, _ = io.Copy(io.Discard, br)
+		if got := status(t, f.talk(t, request("/down/x"))); got != "502 Bad Gateway" {
+			t.Fatalf("after a WebSocket: %s", got)
+		}
+	}
+}
+
+// gone is a client whose connection breaks when the server lets go of it.
+type gone struct{ untouched }
+
+func (*gone) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	near, far := net.Pipe()
+	_ = far.Close()
+	return near, bufio.NewReadWriter(bufio.NewReader(near), bufio.NewWriter(near)), nil
+}
+
+func TestReverse_returns_no_error_once_the_connection_is_taken(t *testing.T) {
+	up, _ := echoSocket(t)
+	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: up})
+	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(handshake)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := proxy.Canonical(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	event := telemetry.Event{}
+	w := &gone{untouched{t: t}}
+	if err := f.relay.Relay(w, r.WithContext(t.Context()), &proxy.Decision{Route: f.table.Routes()[0], Path: p, Event: &event}); err != nil {
+		t.Errorf("error: %v, which nobody could answer", err)
+	}
+	if event.Err == nil || event.Status != http.StatusSwitchingProtocols {
+		t.Errorf("event: status %d, error %v", event.Status, event.Err)
 	}
 }

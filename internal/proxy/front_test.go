@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
@@ -46,12 +48,23 @@ func newFront(t testing.TB, o proxy.Options, routes ...proxy.Route) *front {
 		t.Fatal(err)
 	}
 	f.relay = relay
-	f.Server = httptest.NewServer(f)
+	f.Server = httptest.NewUnstartedServer(f)
+	// The server logs what went wrong in its own dealings with a client, such as
+	// a panic over a body that two read.
+	f.Config.ErrorLog = log.New(complaints{t}, "", 0)
+	f.Start()
 	t.Cleanup(func() {
 		f.Close()
 		relay.CloseIdle()
 	})
 	return f
+}
+
+type complaints struct{ testing.TB }
+
+func (c complaints) Write(p []byte) (int, error) {
+	c.Errorf("the server says: %s", p)
+	return len(p), nil
 }
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -119,6 +132,13 @@ func (s *seen) count() int {
 	return len(s.requests)
 }
 
+// texts returns the bodies so far.
+func (s *seen) texts() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]string(nil), s.bodies...)
+}
+
 func (s *seen) last(t testing.TB) *http.Request {
 	t.Helper()
 	s.mu.Lock()
@@ -153,8 +173,8 @@ func parse(t testing.TB, raw string) *url.URL {
 	return u
 }
 
-// raw is an upstream made by hand: for each connection it reads one request
-// and writes the bytes of script, then closes.
+// rawUpstream is an upstream made by hand: for each connection it reads one
+// request, writes the bytes of script, and closes.
 func rawUpstream(t testing.TB, script string) *url.URL {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -201,6 +221,8 @@ func (f *front) dial(t testing.TB) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
+	// What hangs is to fail here, not at the time limit of all tests.
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
 	return conn
 }
 

@@ -74,7 +74,7 @@ func (p *Reverse) upstream(route *Route) (*upstream, error) {
 		return nil, fmt.Errorf("route %s: upstream has no host", route.Path)
 	}
 	if route.StripPrefix {
-		up.cut = strings.Count(strings.TrimSuffix(route.Path, "/"), "/")
+		up.cut = route.segments()
 	}
 	up.transport = p.pool.get(target, route.Timeout)
 	return up, nil
@@ -83,7 +83,7 @@ func (p *Reverse) upstream(route *Route) (*upstream, error) {
 // path returns where the upstream finds p: decoded, and escaped as it is sent.
 // A canonical path has no dot segments, so it cannot leave the base path.
 func (u *upstream) path(p Path) (decoded, escaped string) {
-	escaped = p.after(u.cut)
+	escaped = after(p.escaped, u.cut)
 	if u.base != "" {
 		escaped = u.base + escaped
 	}
@@ -99,9 +99,6 @@ func (p *Reverse) Relay(w http.ResponseWriter, r *http.Request, d *Decision) err
 	if up == nil {
 		return fmt.Errorf("relay to route %s: it is not of this table", d.Route.Path)
 	}
-	if p.bodyBytes > 0 && r.ContentLength > p.bodyBytes {
-		return tooLarge(nil)
-	}
 	x := p.exchanges.Get().(*exchange)
 	x.up, x.d, x.in, x.w = up, d, r, w
 	x.upgrade = webSocketUpgrade(r)
@@ -111,12 +108,7 @@ func (p *Reverse) Relay(w http.ResponseWriter, r *http.Request, d *Decision) err
 	if d.Event != nil {
 		d.Event.Upstream = up.name
 	}
-	if r.ContentLength != 0 {
-		// Over HTTP/1 the server would otherwise read the whole body before it
-		// lets an answer begin. HTTP/2 needs nothing and says so.
-		_ = http.NewResponseController(w).EnableFullDuplex()
-	}
-	x.proxy.ServeHTTP(x.w, r)
+	x.run()
 	// Not deferred: if an upstream dies midway this panics, as it should, and
 	// the exchange is left to the collector.
 	err := x.err
@@ -139,6 +131,28 @@ type exchange struct {
 	body    *requestBody
 	answer  answerBody
 	err     error
+}
+
+// run relays the request, and leaves in err why it could not.
+func (x *exchange) run() {
+	if limit := x.reverse.bodyBytes; limit > 0 && x.in.ContentLength > limit {
+		x.err = x.closing(tooLarge(nil))
+		return
+	}
+	if x.in.ProtoMajor == 1 && x.in.ContentLength != 0 {
+		// The server would otherwise read the body to its end before it lets an
+		// answer begin. What this costs is paid in unfinished.
+		_ = http.NewResponseController(x.w).EnableFullDuplex()
+	}
+	x.proxy.ServeHTTP(x.w, x.in)
+}
+
+// unfinished reports whether some of the request's body may still be on its way
+// over an HTTP/1 connection. Such a connection must end with the answer: in full
+// duplex net/http takes a rest that it cannot read for the next request, or
+// panics over two readers.
+func (x *exchange) unfinished() bool {
+	return x.in.ProtoMajor == 1 && x.in.ContentLength != 0 && !x.body.ended()
 }
 
 func newExchange(p *Reverse) *exchange {
@@ -201,8 +215,8 @@ func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 	if x.d.Event != nil {
 		x.d.Event.UpstreamTime = time.Since(start)
 	}
-	if res.StatusCode == http.StatusSwitchingProtocols && !x.upgrade {
-		_ = res.Body.Close()
+	if res.StatusCode == http.StatusSwitchingProtocols && !(x.upgrade && webSocketAnswer(res)) {
+		_ = res.Body.Close() // ReverseProxy refuses it too, but keeps the connection
 		return nil, errUnasked
 	}
 	return res, nil
@@ -210,6 +224,9 @@ func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // modify edits the upstream's answer.
 func (x *exchange) modify(res *http.Response) error {
+	if x.unfinished() {
+		x.w.Header()["Connection"] = []string{"close"}
+	}
 	x.reverse.headers.editResponse(res.Header, x.w.Header(), x.d)
 	x.reverse.headers.filter(res.Trailer)
 	if len(res.Trailer) > 0 {
@@ -229,7 +246,7 @@ func (x *exchange) fail(_ http.ResponseWriter, _ *http.Request, err error) {
 		x.note(err)
 		return
 	}
-	x.err = x.classify(err)
+	x.err = x.closing(x.classify(err))
 }
 
 // note records what went wrong after the answer had begun.

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -63,4 +64,9 @@ type Route struct {
 	RefuseNavigations bool
 	// NoTouch keeps requests from sliding the session's idle limit.
 	NoTouch bool
+}
+
+// segments returns the number of segments of Path.
+func (r *Route) segments() int {
+	return strings.Count(strings.TrimSuffix(r.Path, "/"), "/")
 }

@@ -68,7 +68,7 @@ func (s *Static) Relay(w http.ResponseWriter, r *http.Request, d *Decision) erro
 func localPath(d *Decision) string {
 	p := d.Path.Literal()
 	if d.Route.StripPrefix {
-		p = p[len(strings.TrimSuffix(d.Route.Path, "/")):]
+		p = after(p, d.Route.segments())
 	}
 	return strings.TrimPrefix(p, "/")
 }

@@ -132,8 +132,8 @@ func TestStatic_answers_get_and_head_only(t *testing.T) {
 	relay := proxy.NewStatic(site(t), "")
 	for _, method := range []string{"POST", "PUT", "DELETE", "OPTIONS", "PATCH", "PROPFIND", "get"} {
 		_, err := serveStatic(t, relay, &proxy.Route{Path: "/"}, method, "/", nil, false)
-		if p := checkProblem(t, err, http.StatusMethodNotAllowed, "method_not_allowed"); p.Header.Get("Allow") != "GET, HEAD" {
-			t.Errorf("%s: Allow: %s", method, p.Header.Get("Allow"))
+		if h := checkProblem(t, err, http.StatusMethodNotAllowed, "method_not_allowed"); h.Get("Allow") != "GET, HEAD" {
+			t.Errorf("%s: Allow: %s", method, h.Get("Allow"))
 		}
 	}
 }
@@ -185,6 +185,7 @@ func TestStatic_strips_the_prefix_where_the_route_says_so(t *testing.T) {
 		{proxy.Route{Path: "/s/", StripPrefix: true}, "/s/docs/", "docs/index.html"},
 		{proxy.Route{Path: "/s/", StripPrefix: true}, "/s/", "index.html"},
 		{proxy.Route{Path: "/s/", StripPrefix: true}, "/s", "index.html"},
+		{proxy.Route{Path: "/%C3%BC/", StripPrefix: true}, "/%C3%BC/docs/", "docs/index.html"},
 		{proxy.Route{Path: "/docs/"}, "/docs/deep/page.html", "docs/deep/page.html"},
 	} {
 		w, err := serveStatic(t, relay, &test.route, "GET", test.target, nil, false)

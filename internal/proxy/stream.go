@@ -10,13 +10,13 @@ import (
 	"sync/atomic"
 )
 
-// requestBody is the client's body on its way upstream. It remembers why
-// reading failed, since a transport's error does not tell whose fault it was.
+// requestBody is the client's body on its way upstream. It remembers how
+// reading ended, since a transport's error does not tell whose fault it was.
 // The transport may go on reading after the exchange is over, so the two share
 // nothing but the error.
 type requestBody struct {
 	io.ReadCloser
-	failure atomic.Pointer[error]
+	result atomic.Pointer[error] // io.EOF is the good end
 }
 
 func newRequestBody(body io.ReadCloser, limit int64) *requestBody {
@@ -30,22 +30,26 @@ func newRequestBody(body io.ReadCloser, limit int64) *requestBody {
 
 func (b *requestBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && err != io.EOF {
-		b.failure.CompareAndSwap(nil, &err)
+	if err != nil {
+		b.result.CompareAndSwap(nil, &err)
 	}
 	return n, err
 }
 
-// failed returns the error that reading ended with, if any.
-func (b *requestBody) failed() error {
+// outcome returns the error that reading ended with; nil if it goes on, or if
+// it never began.
+func (b *requestBody) outcome() error {
 	if b == nil {
 		return nil
 	}
-	if err := b.failure.Load(); err != nil {
+	if err := b.result.Load(); err != nil {
 		return *err
 	}
 	return nil
 }
+
+// ended reports whether the body was read to its end.
+func (b *requestBody) ended() bool { return errors.Is(b.outcome(), io.EOF) }
 
 // answerBody is the upstream's body on its way to the client. When it is
 // closed its trailers are known, and are filtered before anyone copies them.
@@ -77,6 +81,12 @@ func webSocketUpgrade(r *http.Request) bool {
 	return len(upgrade) == 1 && strings.EqualFold(upgrade[0], "websocket") &&
 		r.Method == http.MethodGet && r.ProtoMajor == 1 && r.ProtoMinor == 1 &&
 		r.ContentLength == 0 && len(r.TransferEncoding) == 0
+}
+
+// webSocketAnswer reports whether the upstream switches to WebSocket.
+func webSocketAnswer(res *http.Response) bool {
+	upgrade := res.Header["Upgrade"]
+	return len(upgrade) == 1 && strings.EqualFold(upgrade[0], "websocket")
 }
 
 var errUnasked = errors.New("upstream switched protocols without being asked")

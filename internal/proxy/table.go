@@ -27,10 +27,9 @@ type Table struct {
 
 // row is a route as it is matched: whole segments, without the slash at the end.
 type row struct {
-	route    *Route
-	prefix   string
-	folded   string
-	segments int
+	route  *Route
+	prefix string
+	folded string
 }
 
 // NewTable builds the table of the routes and of the gateway's own endpoints,
@@ -71,12 +70,10 @@ func parseRows(routes []Route) ([]row, error) {
 		if p.slash {
 			return nil, fmt.Errorf("parse route path %q: an encoded slash cannot be matched", routes[i].Path)
 		}
-		prefix := strings.TrimSuffix(p.literal, "/")
 		rows = append(rows, row{
-			route:    &routes[i],
-			prefix:   prefix,
-			folded:   strings.TrimSuffix(p.folded, "/"),
-			segments: strings.Count(prefix, "/"),
+			route:  &routes[i],
+			prefix: strings.TrimSuffix(p.literal, "/"),
+			folded: strings.TrimSuffix(p.folded, "/"),
 		})
 	}
 	return rows, nil

@@ -82,13 +82,13 @@ func TestMatch_prefers_the_route_that_names_the_host(t *testing.T) {
 func TestMatch_never_tries_a_method_on_a_shorter_route(t *testing.T) {
 	routes := table(t, shop...)
 	_, err := match(t, routes, "", "/api/admin/x", "POST")
-	p := checkProblem(t, err, http.StatusMethodNotAllowed, "method_not_allowed")
-	if got := p.Header.Get("Allow"); got != "GET" {
+	h := checkProblem(t, err, http.StatusMethodNotAllowed, "method_not_allowed")
+	if got := h.Get("Allow"); got != "GET" {
 		t.Errorf("Allow: %s", got)
 	}
 	_, err = match(t, routes, "", "/api/x", "DELETE")
-	p = checkProblem(t, err, http.StatusMethodNotAllowed, "method_not_allowed")
-	if got := p.Header.Get("Allow"); got != "GET, POST" {
+	h = checkProblem(t, err, http.StatusMethodNotAllowed, "method_not_allowed")
+	if got := h.Get("Allow"); got != "GET, POST" {
 		t.Errorf("Allow: %s", got)
 	}
 }
@@ -97,7 +97,7 @@ func TestMatch_refuses_methods_that_echo_or_tunnel(t *testing.T) {
 	routes := table(t, shop...)
 	for _, method := range []string{"TRACE", "TRACK", "CONNECT"} {
 		_, err := match(t, routes, "", "/x", method)
-		if p := checkProblem(t, err, http.StatusMethodNotAllowed, "method_not_allowed"); p.Header.Get("Allow") == "" {
+		if h := checkProblem(t, err, http.StatusMethodNotAllowed, "method_not_allowed"); h.Get("Allow") == "" {
 			t.Errorf("%s: no Allow header", method)
 		}
 	}
@@ -117,6 +117,16 @@ func TestMatch_refuses_a_path_that_folds_onto_another_route(t *testing.T) {
 			continue
 		}
 		checkProblem(t, err, http.StatusBadRequest, "ambiguous_path")
+	}
+}
+
+func TestMatch_takes_routes_that_are_not_their_own_folded_form(t *testing.T) {
+	routes := table(t, proxy.Route{Path: "/a;version=1/"}, proxy.Route{Path: "/a/b/"}, proxy.Route{Path: "/B/"})
+	for path, want := range map[string]string{"/a;version=1/x": "/a;version=1/", "/a/b/x": "/a/b/", "/B/x": "/B/"} {
+		route, err := match(t, routes, "", path, "GET")
+		if err != nil || route.Path != want {
+			t.Errorf("%s: %v, %v", path, route, err)
+		}
 	}
 }
 
