@@ -1,0 +1,122 @@
+# Everything a contributor does, by name. `make` alone lists it.
+#
+# Go is the only thing you must bring. `make test` fetches the rest: the Go
+# modules, redis-server, Chromium and the browser tests' npm packages.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+# The tools are pinned in a module of their own, so that none of what they need
+# becomes a requirement of the gateway.
+TOOL := go tool -modfile=tools/go.mod
+
+# Stripped of symbols and of this machine's paths: the same source gives the same bytes.
+BUILD := CGO_ENABLED=0 go build -trimpath -ldflags='-s -w'
+
+PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+FUZZTIME  ?= 30s
+SOAKTIME  ?= 2h
+
+# A copy of the vulnerability database beside the checkout wins over the one on
+# the network: that is how the check runs where there is none.
+VULNDB ?= $(wildcard ../shared/vulndb)
+
+.PHONY: help
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/gateway, and bin/gateway-production without dev and the emulator
+	$(BUILD) -o bin/gateway ./cmd/gateway
+	$(BUILD) -tags production -o bin/gateway-production ./cmd/gateway
+
+.PHONY: dev
+dev: ## run gateway, Cognito emulator and demo page on http://localhost:8080
+	go run ./cmd/gateway dev
+
+.PHONY: image
+image: ## build the container images gatehouse (production) and gatehouse:dev
+	docker build --tag gatehouse .
+	docker build --tag gatehouse:dev --target dev .
+
+# --- tests -------------------------------------------------------------------
+
+.PHONY: test
+test: test-deps test-go test-browser ## run every test, with the race detector and real Redis and Chromium
+
+.PHONY: test-deps
+test-deps:
+	@.ci/deps
+
+.PHONY: test-go
+test-go:
+	$(TOOL) gotestsum --format standard-quiet -- -race -timeout 5m ./...
+
+.PHONY: test-browser
+test-browser: web/e2e/node_modules/.package-lock.json
+	npm --prefix web/e2e test
+
+web/e2e/node_modules/.package-lock.json: web/e2e/package-lock.json
+	npm --prefix web/e2e ci --ignore-scripts --no-audit --no-fund
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (30s) each
+	@grep -roE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' cmd internal web | while IFS=: read -r file func; do \
+		echo "== $${func#func } in $$(dirname "$$file")"; \
+		go test -run='^$$' -fuzz="^$${func#func }$$" -fuzztime=$(FUZZTIME) "./$$(dirname "$$file")" </dev/null; \
+	done
+
+.PHONY: soak
+soak: test-deps ## run the long forms of the tests (build tag soak), at most SOAKTIME (2h)
+	go test -race -tags soak -run Soak -count 1 -timeout $(SOAKTIME) ./...
+
+.PHONY: bench
+bench: ## measure the gateway against a bare reverse proxy (ARGS='-store redis://localhost:6379/0')
+	go run ./bench $(ARGS)
+
+# --- checks ------------------------------------------------------------------
+
+.PHONY: check
+check: lint vuln tidy generated cross ## run every check that is not a test
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck, golangci-lint
+	@unformatted=$$(gofmt -l bench cmd internal web); \
+	if [[ -n $$unformatted ]]; then echo "not formatted; run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	go vet -tags production ./...
+	go vet -tags soak ./...
+	$(TOOL) staticcheck ./...
+	$(TOOL) golangci-lint run
+
+.PHONY: vuln
+vuln:
+	$(TOOL) govulncheck $(if $(VULNDB),-db file://$(abspath $(VULNDB))) ./...
+
+.PHONY: tidy
+tidy:
+	go mod tidy -diff
+	go mod verify
+
+# Generated files must be what their generators make of the source. Compared are
+# the files before and after, not the commit, so it works amid other changes.
+.PHONY: generated
+generated:
+	@sum() { git ls-files -co --exclude-standard -z | xargs -0 sha256sum 2>/dev/null || true; }; \
+	before=$$(sum); go generate ./...; \
+	changed=$$(diff <(echo "$$before") <(sum) | awk '/^[<>]/ {print $$3}' | sort -u); \
+	if [[ -n $$changed ]]; then echo "go generate changed these; commit them:"; echo "$$changed"; exit 1; fi
+
+.PHONY: cross
+cross: ## compile for linux, darwin and windows, amd64 and arm64
+	@for platform in $(PLATFORMS); do \
+		echo "build $$platform"; \
+		CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} go build ./...; \
+	done
+	CGO_ENABLED=0 go build -tags production ./...
+
+.PHONY: clean
+clean: ## remove what was built and installed inside the checkout
+	rm -rf bin dist web/e2e/node_modules

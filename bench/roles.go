@@ -1,0 +1,112 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+// The roles that this program plays in processes of its own.
+const (
+	roleUpstream = "role-upstream"
+	roleBare     = "role-bare"
+	roleTuned    = "role-tuned"
+)
+
+// upstreamVariable names the environment variable with a proxy's upstream.
+const upstreamVariable = "BENCH_UPSTREAM"
+
+// answerSize is the size of the upstream's answer in bytes: a small JSON object, for
+// which the work of a proxy outweighs the copying.
+const answerSize = 600
+
+func isRole(arg string) bool {
+	return arg == roleUpstream || arg == roleBare || arg == roleTuned
+}
+
+// serveRole listens on a free port of the loopback, writes the address as one line
+// to out, and serves until in ends, as it does when the parent is gone.
+func serveRole(role string, in io.Reader, out io.Writer) error {
+	handler, err := roleHandler(role)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintln(out, listener.Addr()); err != nil {
+		return err
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	go func() {
+		_, _ = io.Copy(io.Discard, in)
+		_ = server.Close()
+	}()
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func roleHandler(role string) (http.Handler, error) {
+	if role == roleUpstream {
+		return http.HandlerFunc(answer), nil
+	}
+	target, err := url.Parse(os.Getenv(upstreamVariable))
+	if err != nil {
+		return nil, err
+	}
+	if role == roleBare {
+		return httputil.NewSingleHostReverseProxy(target), nil
+	}
+	return tunedProxy(target), nil
+}
+
+var answerBody = answerText()
+
+func answerText() string {
+	const head, tail = `{"orders":[{"id":1,"note":"`, `"}]}`
+	return head + strings.Repeat("x", answerSize-len(head)-len(tail)) + tail
+}
+
+func answer(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = io.WriteString(w, answerBody)
+}
+
+// tunedProxy is the yardstick. The stock proxy keeps two idle connections to its
+// upstream, so with more clients than that it measures connecting; this one keeps
+// enough, uses its copy buffers again, and asks for no compression.
+func tunedProxy(target *url.URL) http.Handler {
+	return &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(target)
+			r.Out.Host = r.In.Host
+		},
+		Transport: &http.Transport{
+			MaxIdleConns:        0, // no limit in all
+			MaxIdleConnsPerHost: 512,
+			IdleConnTimeout:     90 * time.Second,
+			DisableCompression:  true,
+		},
+		BufferPool: &bufferPool{pool: sync.Pool{New: func() any { return make([]byte, 32<<10) }}},
+	}
+}
+
+type bufferPool struct{ pool sync.Pool }
+
+func (p *bufferPool) Get() []byte { return p.pool.Get().([]byte) }
+
+func (p *bufferPool) Put(b []byte) {
+	//lint:ignore SA6002 a slice header a request is the same for every user of this interface
+	p.pool.Put(b)
+}

@@ -1,0 +1,111 @@
+package archtest
+
+// row says what one package of ours may import of ours.
+type row struct {
+	pkg     string   // path below the module
+	imports []string // what its product code imports; only rows above
+
+	// forbids names packages of the standard library that the product code must
+	// not import itself: they would tie it to a caller it should not know.
+	forbids []string
+
+	// upwards names packages further up that the tests alone import, from a package
+	// of their own (package x_test), which makes no cycle.
+	upwards []string
+
+	// support marks a package that exists for tests. Only test files and other
+	// such packages may import it.
+	support bool
+}
+
+// layers is the import table, from the ground up. Test files may also import any
+// row above their own package's, for a test drives real neighbours and no mocks.
+var layers = []row{
+	{pkg: "internal/archtest"},
+	{pkg: "internal/secret"},
+	{pkg: "internal/returnto"},
+	{pkg: "internal/fetchmeta"},
+	{pkg: "internal/telemetry"},
+	{pkg: "web"},
+
+	// The emulator imports nothing of ours: a helper shared with the code under
+	// test would hide its own bug from every test.
+	{pkg: "internal/cognitoemu"},
+
+	{pkg: "internal/redistest", support: true},
+
+	{pkg: "internal/config", imports: []string{"internal/secret"}},
+	{pkg: "internal/oauth", imports: []string{"internal/secret"}},
+	{pkg: "internal/cognito", imports: []string{"internal/oauth", "internal/secret"}},
+	{pkg: "internal/cookie", imports: []string{"internal/oauth", "internal/secret"}},
+	{
+		pkg:     "internal/session",
+		imports: []string{"internal/oauth", "internal/secret"},
+		forbids: []string{"net/http"},
+		upwards: []string{"internal/sessionstore", "internal/sessionstore/storetest"}, // the manager is tested on real stores
+	},
+	{
+		pkg:     "internal/sessionstore/storetest",
+		imports: []string{"internal/secret", "internal/session"},
+		support: true,
+	},
+	{
+		pkg:     "internal/sessionstore",
+		imports: []string{"internal/secret", "internal/session"},
+		forbids: []string{"net/http"},
+	},
+	{
+		pkg: "internal/problem",
+		imports: []string{
+			"internal/fetchmeta", "internal/oauth", "internal/returnto",
+			"internal/session", "internal/telemetry", "web",
+		},
+	},
+	{
+		pkg: "internal/proxy",
+		imports: []string{
+			"internal/fetchmeta", "internal/problem", "internal/secret", "internal/telemetry",
+		},
+	},
+	{
+		pkg: "internal/middleware",
+		imports: []string{
+			"internal/cookie", "internal/fetchmeta", "internal/oauth", "internal/problem",
+			"internal/proxy", "internal/session", "internal/telemetry",
+		},
+	},
+	{
+		pkg: "internal/handlers",
+		imports: []string{
+			"internal/cookie", "internal/fetchmeta", "internal/middleware", "internal/oauth",
+			"internal/problem", "internal/returnto", "internal/secret", "internal/session",
+			"internal/telemetry", "web",
+		},
+	},
+	{
+		pkg: "internal/server",
+		imports: []string{
+			"internal/cognito", "internal/config", "internal/cookie", "internal/handlers",
+			"internal/middleware", "internal/oauth", "internal/problem", "internal/proxy",
+			"internal/returnto", "internal/secret", "internal/session", "internal/sessionstore",
+			"internal/telemetry",
+		},
+	},
+	{
+		pkg: "cmd/gateway",
+		imports: []string{
+			"internal/cognitoemu", "internal/config", "internal/secret", "internal/server", "web",
+		},
+	},
+	{pkg: "bench"},
+}
+
+// configReaders are the only packages that see the configuration; every other
+// one has small options of its own. Tests count, too.
+var configReaders = []string{"internal/config", "internal/server", "cmd/gateway"}
+
+// production is the build tag that leaves out all that could play a user pool;
+// devOnly must not be reached from cmd/gateway under it.
+const production = "production"
+
+var devOnly = []string{"internal/cognitoemu"}
