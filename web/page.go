@@ -84,7 +84,7 @@ func (p Page) Render() ([]byte, error) {
 	}
 	var b bytes.Buffer
 	// The stylesheet is our own embedded file, the only text that is trusted.
-	v := view{Page: p, Buttons: p.buttons(), Style: template.CSS(stylesheet)}
+	v := view{Page: p, Buttons: p.buttons(), Style: template.CSS(stylesheet)} //nolint:gosec // our own embedded file
 	if err := pageTemplate.Execute(&b, v); err != nil {
 		return nil, fmt.Errorf("render page: %w", err)
 	}

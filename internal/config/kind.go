@@ -174,7 +174,7 @@ func formatSize(n int64) string {
 
 func (k size) schema() *jsonschema.Schema {
 	return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{
-		{Type: "integer", Minimum: number(int64(k.min)), Maximum: number(int64(k.max))},
+		{Type: "integer", Minimum: number(k.min), Maximum: number(k.max)},
 		{Type: "string", Pattern: `^[0-9]+ *(B|KiB|MiB|GiB)?$`},
 		variable(),
 	}}

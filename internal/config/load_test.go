@@ -237,10 +237,10 @@ func TestLoad_says_what_is_wrong_besides(t *testing.T) {
 
 func TestKeys_never_print(t *testing.T) {
 	c := load(t, with(nil).yaml())
-	raw := fmt.Sprint([]byte(c.Session.Keys[0]))
+	raw := fmt.Sprint(c.Session.Keys[0])
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d", "%q"} {
 		out := fmt.Sprintf(verb, *c)
-		if strings.Contains(out, strings.Trim(raw, "[]")) || strings.Contains(out, fmt.Sprintf("%x", []byte(c.Session.Keys[0]))) {
+		if strings.Contains(out, strings.Trim(raw, "[]")) || strings.Contains(out, fmt.Sprintf("%x", c.Session.Keys[0])) {
 			t.Errorf("%s prints a key: %s", verb, out)
 		}
 	}

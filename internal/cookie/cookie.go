@@ -43,6 +43,7 @@ type Jar struct {
 	login         string
 	sessionCodecs []securecookie.Codec
 	loginCodecs   []securecookie.Codec
+	recent        recent
 }
 
 // New builds a Jar.
@@ -58,8 +59,8 @@ func New(o Options) (*Jar, error) {
 	case "none":
 		j.sameSite = http.SameSiteNoneMode
 	}
-	j.sessionCodecs = codecs(o.Ring, "session cookie", int(o.MaxAge/time.Second))
-	j.loginCodecs = codecs(o.Ring, "login cookie", 0)
+	j.sessionCodecs = codecs(o.Ring, "session cookie", j.session, int(o.MaxAge/time.Second))
+	j.loginCodecs = codecs(o.Ring, "login cookie", j.login, 0)
 	return j, nil
 }
 
@@ -83,12 +84,12 @@ func fullName(o Options) string {
 
 // codecs makes one codec for each key of the ring, in ring order: the first
 // seals, all open. A maxAge of 0 sets no limit.
-func codecs(ring *secret.Ring, label string, maxAge int) []securecookie.Codec {
+func codecs(ring *secret.Ring, label, name string, maxAge int) []securecookie.Codec {
 	macs, blocks := ring.Derive(label+" mac", 32), ring.Derive(label+" encryption", 32)
 	out := make([]securecookie.Codec, len(macs))
 	for i := range macs {
 		out[i] = securecookie.New(macs[i], blocks[i]).
-			SetSerializer(securecookie.NopEncoder{}).MaxAge(maxAge).MaxLength(maxSize)
+			SetSerializer(securecookie.NopEncoder{}).MaxAge(maxAge).MaxLength(maxSize - len(name))
 	}
 	return out
 }
@@ -107,11 +108,17 @@ func (j *Jar) Session(r *http.Request) secret.Text {
 	if !ok {
 		return secret.Text{}
 	}
-	var handle []byte
-	if err := securecookie.DecodeMulti(j.session, value, &handle, j.sessionCodecs...); err != nil {
+	now := time.Now()
+	if handle, ok := j.recent.get(value, now); ok {
+		return handle
+	}
+	var plain []byte
+	if err := securecookie.DecodeMulti(j.session, value, &plain, j.sessionCodecs...); err != nil {
 		return secret.Text{}
 	}
-	return secret.NewText(string(handle))
+	handle := secret.NewText(string(plain))
+	j.recent.put(value, handle, now, sealedAt(value).Add(j.opts.MaxAge))
+	return handle
 }
 
 // SetSession gives the browser a handle.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/cookie"
@@ -29,7 +30,9 @@ type Flow struct {
 	OAuth    *oauth.Client
 	Sessions *session.Manager
 	Cookies  *cookie.Jar
-	ReturnTo returnto.Policy
+	// ReturnTo judges what a caller names; Own judges what a login brings back,
+	// which may also be at a host of ours that it came from.
+	ReturnTo, Own returnto.Policy
 	// DefaultReturnTo is where a login ends that named no address.
 	DefaultReturnTo string
 	// ErrorURL, if set, gets the failures of the callback instead of a page.
@@ -48,12 +51,12 @@ func (f *Flow) Login(w http.ResponseWriter, r *http.Request, x *middleware.Excha
 	if !fetchmeta.LoginNavigation(r) {
 		return badRequest("login_needs_navigation", "Open this address in the browser's window: a login cannot be fetched.")
 	}
-	if x.Decision.Host != f.PublicURL.Host {
-		return redirect(w, r, f.loginAtPublicURL(r))
-	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return badRequest("invalid_parameter", "The query of this address is malformed.")
+	}
+	if x.Decision.Host != f.PublicURL.Host {
+		return redirect(w, r, f.loginAtPublicURL(query, x.Decision.Host))
 	}
 	back, err := f.returnAddress(query)
 	if err != nil {
@@ -70,12 +73,14 @@ func (f *Flow) Login(w http.ResponseWriter, r *http.Request, x *middleware.Excha
 	return f.start(w, r, login, oauth.Request{ReturnTo: back, Params: params})
 }
 
-func (f *Flow) loginAtPublicURL(r *http.Request) string {
-	to := f.PublicURL.String() + f.LoginPath
-	if r.URL.RawQuery != "" {
-		to += "?" + r.URL.RawQuery
-	}
-	return to
+// hostParam names the host of ours that a login began on. It comes with a local
+// return_to, and is the gateway's own: no caller needs it.
+const hostParam = "return_host"
+
+// loginAtPublicURL sends a login on to the one host that does them.
+func (f *Flow) loginAtPublicURL(query url.Values, host string) string {
+	query.Set(hostParam, host)
+	return f.PublicURL.String() + f.LoginPath + "?" + query.Encode()
 }
 
 // start begins a login, or begins it again, and sends the browser to it.
@@ -106,16 +111,27 @@ func (f *Flow) start(w http.ResponseWriter, r *http.Request, login cookie.Login,
 
 func (f *Flow) returnAddress(query url.Values) (string, error) {
 	values := query["return_to"]
-	if len(values) == 0 || len(values) == 1 && values[0] == "" {
-		return f.DefaultReturnTo, nil
+	raw := f.DefaultReturnTo
+	if len(values) == 1 && values[0] != "" {
+		raw = values[0]
 	}
-	if len(values) == 1 {
-		if a, err := f.ReturnTo.Parse(values[0]); err == nil {
-			return a.String(), nil
-		}
+	if a, err := f.ReturnTo.Parse(raw); err == nil && len(values) <= 1 {
+		return f.atHost(a, query[hostParam]), nil
 	}
 	return "", badRequest("invalid_return_to",
 		"return_to must be one local path, or an address at one of the configured return origins.")
+}
+
+// atHost puts a local address on the host of ours that the login came from.
+func (f *Flow) atHost(a returnto.Address, hosts []string) string {
+	if len(hosts) != 1 || !strings.HasPrefix(a.String(), "/") {
+		return a.String()
+	}
+	there, err := f.Own.Parse(f.PublicURL.Scheme + "://" + hosts[0] + a.String())
+	if err != nil {
+		return a.String()
+	}
+	return there.String()
 }
 
 // loginParams reads the parameters that a caller may add. Everything else in

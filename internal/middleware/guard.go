@@ -36,7 +36,8 @@ func (g *Guard) Middleware(next Handler) Handler {
 	return func(w http.ResponseWriter, r *http.Request, x *Exchange) error {
 		if r.Method == http.MethodTrace || r.Method == http.MethodConnect {
 			return &problem.Error{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed",
-				Public: "This method is not served."}
+				Public: "This method is not served.",
+				Header: http.Header{"Allow": {"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}}}
 		}
 		if err := g.checkSizes(r); err != nil {
 			return err
@@ -45,7 +46,7 @@ func (g *Guard) Middleware(next Handler) Handler {
 		x.Decision.Host, x.Decision.Proto = host, g.PublicURL.Scheme
 		x.Event.Host = cut(host)
 		switch {
-		case hosts[host], r.URL.Path == g.HealthPath:
+		case hosts[host], r.URL.EscapedPath() == g.HealthPath: // escaped, "%2F" makes it another path
 			return next(w, r, x)
 		case g.RedirectLoopback && loopbackAlias(host, g.PublicURL) && fetchmeta.LoginNavigation(r):
 			problem.OwnHeaders(w.Header())

@@ -96,28 +96,33 @@ func (o *Origins) exempt(r *http.Request, host string) bool {
 	if fetchmeta.WebSocket(r) {
 		return own
 	}
-	sameSite := r.Header.Get("Sec-Fetch-Site") == "same-origin" || own
-	return r.Method == http.MethodGet && sameSite && strings.Contains(r.Header.Get("Accept"), "text/event-stream")
+	site, _ := single(r.Header["Sec-Fetch-Site"])
+	sameOrigin := site == "same-origin" || own
+	return r.Method == http.MethodGet && sameOrigin && strings.Contains(r.Header.Get("Accept"), "text/event-stream")
 }
 
-// CORS answers preflights, which never reach a route, and puts the headers on
-// every other answer, errors too: a 401 without them is invisible to the page.
-func (o *Origins) CORS(next Handler) Handler {
+// Expose puts the CORS headers on every answer to an allowed origin, errors too
+// and the earliest of them: a 401 without them is invisible to the page.
+func (o *Origins) Expose(next Handler) Handler {
 	return func(w http.ResponseWriter, r *http.Request, x *Exchange) error {
 		if len(o.Allowed) > 0 {
 			w.Header().Add("Vary", "Origin")
 		}
-		origin, ok := single(r.Header["Origin"])
-		if !ok {
-			return next(w, r, x)
-		}
-		allowed := slices.Contains(o.Allowed, origin)
-		if allowed {
+		if origin, ok := single(r.Header["Origin"]); ok && slices.Contains(o.Allowed, origin) {
 			allowOrigin(w.Header(), origin)
 		}
+		return next(w, r, x)
+	}
+}
+
+// Preflight answers CORS preflights, which never reach a route.
+func (o *Origins) Preflight(next Handler) Handler {
+	return func(w http.ResponseWriter, r *http.Request, x *Exchange) error {
 		if !fetchmeta.Preflight(r) {
 			return next(w, r, x)
 		}
+		origin, _ := single(r.Header["Origin"])
+		allowed := slices.Contains(o.Allowed, origin)
 		if !allowed && origin != o.Scheme+"://"+x.Decision.Host {
 			return &problem.Error{Status: http.StatusForbidden, Code: "cross_origin",
 				Public: "That origin may not call this gateway."}

@@ -66,7 +66,7 @@ func (rec *Record) begin(w http.ResponseWriter, r *http.Request, x *Exchange) {
 	}
 	x.Decision.RequestID, x.Decision.Event = id, &x.Event
 	x.Event = telemetry.Event{
-		RequestID: id, Start: time.Now(), Method: r.Method,
+		RequestID: id, Start: time.Now(), Method: cut(r.Method),
 		Host: cut(r.Host), Path: cut(r.URL.Path), Client: peer,
 	}
 	h := w.Header()
@@ -105,6 +105,7 @@ func (rec *Record) answer(w *writer, r *http.Request, x *Exchange, err error) {
 
 func (rec *Record) end(r *http.Request, x *Exchange) {
 	p := recover()
+	broken := p != nil && (x.writer.status != 0 || aborts(p))
 	if p != nil {
 		rec.recovered(r, x, p)
 	}
@@ -117,19 +118,22 @@ func (rec *Record) end(r *http.Request, x *Exchange) {
 	}
 	rec.Metrics(x.Decision.Route).Observe(x.Event.Status, time.Since(x.Event.Start))
 	x.Event.Log(r.Context(), rec.Logger)
-	if p != nil && x.Event.Status != http.StatusInternalServerError {
+	if broken {
 		panic(http.ErrAbortHandler) // the answer had begun: it must not look complete
 	}
 }
 
+// aborts reports whether a panic is http.ErrAbortHandler, which is how a relay
+// cuts an answer short, and no bug.
+func aborts(p any) bool {
+	err, ok := p.(error)
+	return ok && errors.Is(err, http.ErrAbortHandler)
+}
+
 // recovered turns a panic into an answer where that is still possible.
-// http.ErrAbortHandler is how a relay cuts an answer short, and no bug.
 func (rec *Record) recovered(r *http.Request, x *Exchange, p any) {
-	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-		x.Event.Note, x.Event.Status = "answer cut short", x.writer.status
-		if x.Event.Status == http.StatusInternalServerError {
-			x.Event.Status = http.StatusBadGateway
-		}
+	if aborts(p) {
+		x.Event.Note = "answer cut short"
 		return
 	}
 	rec.Logger.Error("[unexpected] panic", "requestId", x.Event.RequestID,

@@ -39,16 +39,17 @@ func (s *Sessions) LoadSession(next Handler) Handler {
 }
 
 // RequireSession refuses an anonymous request where the route demands a
-// session, and slides the idle limit of one that has a session.
+// session, and slides the idle limit of one that has a session. A navigation
+// that the route takes from nobody is refused first: a login would end there.
 func (s *Sessions) RequireSession(next Handler) Handler {
 	return func(w http.ResponseWriter, r *http.Request, x *Exchange) error {
 		route := x.Decision.Route
-		if x.Session == nil && route.Auth == proxy.AuthSession {
-			return session.ErrNotFound
-		}
 		if route.RefuseNavigations && fetchmeta.Navigation(r) {
 			return &problem.Error{Status: http.StatusForbidden, Code: "navigation_refused",
 				Public: "This address is for calls, not for the address bar."}
+		}
+		if x.Session == nil && route.Auth == proxy.AuthSession {
+			return session.ErrNotFound
 		}
 		if x.Session != nil && !route.NoTouch {
 			s.touch(r.Context(), x)

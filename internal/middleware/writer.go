@@ -30,3 +30,11 @@ func (w *writer) Write(p []byte) (int, error) {
 	w.bytes += int64(n)
 	return n, err
 }
+
+// FlushError serves http.ResponseController. The first flush begins the answer.
+func (w *writer) FlushError() error {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}

@@ -57,8 +57,9 @@ func (p *Renderer) Render(w http.ResponseWriter, r *http.Request, ev *telemetry.
 	p.count(e, ev)
 	h := w.Header()
 	OwnHeaders(h)
-	if e.Status == http.StatusUnauthorized && errors.Is(err, session.ErrNotFound) && fetchmeta.LoginNavigation(r) {
-		// The answer depends on what kind of request asked.
+	h.Del("Content-Length") // of the answer that a panic cut off before it began
+	h.Del("Content-Encoding")
+	if e.Status == http.StatusUnauthorized && noSession(err) && fetchmeta.LoginNavigation(r) {
 		h.Set("Location", p.loginURL(r))
 		w.WriteHeader(http.StatusFound)
 		return
@@ -96,6 +97,12 @@ func clientGone(r *http.Request, err error) bool {
 	return r.Context().Err() != nil && errors.Is(err, context.Canceled)
 }
 
+// noSession tells the two kinds that mean there is no session (any more) from
+// the 401 of an own endpoint, which never becomes a redirect.
+func noSession(err error) bool {
+	return errors.Is(err, session.ErrNotFound) || errors.Is(err, oauth.ErrGrantRevoked)
+}
+
 // classify finds the answer to err. The order matters: what could not be asked
 // comes before what was found.
 func classify(err error) (*Error, slog.Level) {
@@ -109,7 +116,7 @@ func classify(err error) (*Error, slog.Level) {
 	case errors.Is(err, session.ErrConflict):
 		return &Error{Status: 503, Code: "session_busy", Err: err, RetryAfter: time.Second,
 			Public: "The session is changing. Try again."}, slog.LevelWarn
-	case errors.Is(err, session.ErrNotFound), errors.Is(err, oauth.ErrGrantRevoked):
+	case noSession(err):
 		return &Error{Status: 401, Code: "unauthenticated", Err: err,
 			Public: "There is no session. Sign in first."}, slog.LevelInfo
 	case errors.Is(err, oauth.ErrMisconfigured):

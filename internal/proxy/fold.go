@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -39,7 +40,7 @@ func foldSegment(segment string) string {
 	if i := strings.IndexAny(segment, ";?#"); i >= 0 {
 		segment = segment[:i]
 	}
-	return strings.ToLower(strings.TrimRight(segment, ". "))
+	return strings.ToLower(strings.TrimRightFunc(segment, func(r rune) bool { return r == '.' || unicode.IsSpace(r) }))
 }
 
 // lastReading decodes the path until nothing is left to decode, taking encoded

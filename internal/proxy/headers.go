@@ -155,11 +155,10 @@ func (p *headerPolicy) kept(out http.Header, in *http.Request, d *Decision) orig
 		}
 		from.client = strings.Join(v, ", ") + ", " + peer
 	}
-	if v := in.Header.Get("X-Forwarded-Host"); v != "" {
-		from.host = v
-	}
-	if v := in.Header.Get("X-Forwarded-Proto"); v != "" {
-		from.proto = v
+	// d.Host is what the peer said where it said one host, and is what was judged:
+	// a proxy that appends to what its client sent must not choose another.
+	if v := in.Header["X-Forwarded-Proto"]; len(v) == 1 && (v[0] == "http" || v[0] == "https") {
+		from.proto = v[0]
 	}
 	return from
 }

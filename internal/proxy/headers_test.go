@@ -100,7 +100,9 @@ func TestEditRequest_passes_authorization_on_none_routes_only(t *testing.T) {
 func TestEditRequest_keeps_what_a_trusted_peer_says(t *testing.T) {
 	const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
 	in := http.Header{
-		"Forwarded": {"for=1.1.1.1"}, "X-Forwarded-For": {"1.1.1.1", "2.2.2.2"}, "X-Forwarded-Host": {"front.example"},
+		"Forwarded": {"for=1.1.1.1"}, "X-Forwarded-For": {"1.1.1.1", "2.2.2.2"},
+		// Nobody judged this one: the host that was judged goes on.
+		"X-Forwarded-Host": {"front.example, evil.example"},
 		"X-Forwarded-Proto": {"https"}, "X-Forwarded-Port": {"443"}, "X-Forwarded-Prefix": {"/p"}, "X-Real-Ip": {"1.1.1.1"},
 		"True-Client-Ip": {"1.1.1.1"}, "Traceparent": {trace}, "Tracestate": {"a=b"}, "X-Forwarded-User": {"evil"}, "X-Original-Url": {"/evil"},
 		"X-Auth-Subject": {"evil"}, "X_Real_IP": {"evil"},
@@ -114,7 +116,7 @@ func TestEditRequest_keeps_what_a_trusted_peer_says(t *testing.T) {
 	}
 	policy.editRequest(out, r, &d)
 	want := http.Header{
-		"Forwarded": {"for=1.1.1.1"}, "X-Forwarded-For": {"1.1.1.1, 2.2.2.2, 203.0.113.9"}, "X-Forwarded-Host": {"front.example"},
+		"Forwarded": {"for=1.1.1.1"}, "X-Forwarded-For": {"1.1.1.1, 2.2.2.2, 203.0.113.9"}, "X-Forwarded-Host": {"app.example"},
 		"X-Forwarded-Proto": {"https"}, "X-Forwarded-Port": {"443"}, "X-Forwarded-Prefix": {"/p"}, "X-Real-Ip": {"1.1.1.1"},
 		"True-Client-Ip": {"1.1.1.1"}, "Traceparent": {trace}, "Tracestate": {"a=b"}, "X-Request-Id": {"kept-id"},
 	}

@@ -61,9 +61,11 @@ func (p Policy) Parse(raw string) (Address, error) {
 	return Address{raw}, nil
 }
 
-// refuses reports whether the path part of local is one of p.Refused.
+// refuses reports whether the path part of local is one of p.Refused, in
+// whatever spelling.
 func (p Policy) refuses(local string) bool {
 	path, _, _ := strings.Cut(local, "?")
+	path = unescape(path)
 	for _, r := range p.Refused {
 		if strings.EqualFold(path, r) || strings.EqualFold(path, r+"/") {
 			return true
@@ -80,7 +82,7 @@ func (p Policy) Request(path, query string) Address {
 	if query != "" {
 		target += "?" + escape(query)
 	}
-	a, err := p.Parse(target)
+	a, err := Policy{Refused: p.Refused}.Parse(target)
 	if err != nil {
 		return Address{}
 	}
@@ -117,23 +119,37 @@ func safePath(path string) bool {
 	return true
 }
 
-// safeSegment refuses dot segments, also with parameters behind a ";", and
-// escapes of control characters, "%", "/" and "\".
+// safeSegment refuses dot segments, also with parameters behind a ";", escapes
+// of control characters, "/" and "\", and what was escaped twice.
 func safeSegment(segment string) bool {
-	decoded := make([]byte, 0, len(segment))
-	for i := 0; i < len(segment); i++ {
-		c := segment[i]
-		if c == '%' {
-			c = unhex(segment[i+1])<<4 | unhex(segment[i+2])
-			i += 2
-			if c < 0x20 || c == 0x7f || c == '%' || c == '/' || c == '\\' {
-				return false
-			}
-		}
-		decoded = append(decoded, c)
+	decoded := unescape(segment)
+	if unescape(decoded) != decoded {
+		return false
 	}
-	name, _, _ := strings.Cut(string(decoded), ";")
+	for i := range len(decoded) {
+		if c := decoded[i]; c < 0x20 || c == 0x7f || c == '/' || c == '\\' {
+			return false
+		}
+	}
+	name, _, _ := strings.Cut(decoded, ";")
 	return name != "." && name != ".."
+}
+
+// unescape decodes the valid escapes of s and leaves the rest alone.
+func unescape(s string) string {
+	if strings.IndexByte(s, '%') < 0 {
+		return s
+	}
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c == '%' && escapeAt(s, i) {
+			c = unhex(s[i+1])<<4 | unhex(s[i+2])
+			i += 2
+		}
+		b = append(b, c)
+	}
+	return string(b)
 }
 
 func escapesValid(s string) bool {
@@ -141,7 +157,7 @@ func escapesValid(s string) bool {
 		if s[i] != '%' {
 			continue
 		}
-		if i+2 >= len(s) || !isHex(s[i+1]) || !isHex(s[i+2]) {
+		if !escapeAt(s, i) {
 			return false
 		}
 		i += 2
@@ -149,11 +165,15 @@ func escapesValid(s string) bool {
 	return true
 }
 
+// escapeAt reports whether the "%" at s[i] begins an escape.
+func escapeAt(s string, i int) bool { return i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]) }
+
+// escape brings s into the grammar. Browsers send a lone "%" as it was typed.
 func escape(s string) string {
 	const hex = "0123456789ABCDEF"
 	var b strings.Builder
 	for i := range len(s) {
-		if allowed[s[i]] {
+		if allowed[s[i]] && (s[i] != '%' || escapeAt(s, i)) {
 			b.WriteByte(s[i])
 			continue
 		}

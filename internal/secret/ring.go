@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
@@ -8,8 +9,10 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 )
 
@@ -28,8 +31,8 @@ var ErrOpen = errors.New("sealed value does not open")
 // label, and each label gets its own key by HKDF-SHA256 (RFC 5869), so what was
 // sealed for one purpose opens for no other. Safe for concurrent use.
 type Ring struct {
-	keys    []ringKey
-	derived sync.Map // label → []cipher.AEAD, in the order of keys
+	keys    []*ringKey // pointers, because fmt prints the bytes of an array wherever it meets one
+	derived sync.Map   // label → []cipher.AEAD, in the order of keys
 }
 
 type ringKey [KeySize]byte
@@ -39,12 +42,12 @@ func NewRing(keys ...[]byte) (*Ring, error) {
 	if len(keys) == 0 {
 		return nil, errors.New("key ring: no key")
 	}
-	r := &Ring{keys: make([]ringKey, len(keys))}
+	r := &Ring{keys: make([]*ringKey, len(keys))}
 	for i, k := range keys {
 		if len(k) != KeySize {
 			return nil, fmt.Errorf("key ring: key %d has %d bytes, want %d", i+1, len(k), KeySize)
 		}
-		copy(r.keys[i][:], k)
+		r.keys[i] = (*ringKey)(bytes.Clone(k))
 	}
 	return r, nil
 }
@@ -56,6 +59,9 @@ func NewKey() string {
 	_, _ = rand.Read(k[:]) // never fails (crypto/rand, Go 1.24)
 	return base64.StdEncoding.EncodeToString(k[:])
 }
+
+// Format implements [fmt.Formatter] for every verb and flag: a ring shows no key.
+func (*Ring) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
 // Derive returns size bytes for label from each key, in ring order.
 func (r *Ring) Derive(label string, size int) [][]byte {
@@ -109,7 +115,7 @@ func OpenWith(key []byte, label string, sealed, aad []byte) ([]byte, error) {
 // length in front so that no two pairs share an input.
 func MAC(key []byte, label string, data []byte) []byte {
 	m := hmac.New(sha256.New, key)
-	m.Write([]byte{byte(len(label))})
+	m.Write(binary.BigEndian.AppendUint64(nil, uint64(len(label))))
 	m.Write([]byte(label))
 	m.Write(data)
 	return m.Sum(nil)

@@ -20,7 +20,7 @@ import (
 // fetch metadata, follows redirects of navigations, and records every byte that
 // the gateway sent, interim answers and trailers included.
 type browser struct {
-	t    *testing.T
+	t    testing.TB
 	http *http.Client
 	wire *wire
 	rig  *rig

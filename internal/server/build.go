@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/gatehouse-auth/gatehouse/internal/cognito"
 	"github.com/gatehouse-auth/gatehouse/internal/config"
@@ -160,6 +161,10 @@ func (s *Server) buildEndpoints(*secret.Ring) error {
 		Refused: []string{s.mount + "/login", s.mount + "/callback"},
 	}
 	s.flow.Sessions, s.flow.Cookies, s.flow.ReturnTo = s.manager, s.cookies, s.returnTo
+	s.flow.Own = s.returnTo
+	for _, host := range s.cfg.AllowedHosts {
+		s.flow.Own.Origins = append(slices.Clip(s.flow.Own.Origins), s.cfg.PublicURL.Scheme+"://"+host)
+	}
 	s.flow.DefaultReturnTo, s.flow.ErrorURL = s.cfg.Login.DefaultReturnTo, s.cfg.Login.ErrorURL
 	s.flow.PublicURL, s.flow.LoginPath = s.cfg.PublicURL, s.mount+"/login"
 	s.flow.Username, s.flow.Metrics = cognito.Username, s.metrics
@@ -209,8 +214,7 @@ func (s *Server) buildMiddleware() {
 // formOrigins are where the form of the logout page may lead: browsers apply
 // form-action to every redirect behind it (CSP Level 3 §6.4.1).
 func (s *Server) formOrigins() []string {
-	out := []string{origin(s.cfg.Cognito.Domain), origin(s.cfg.PublicURL)}
-	return append(out, s.cfg.Login.ReturnOrigins...)
+	return append([]string{origin(s.cfg.Cognito.Domain), origin(s.cfg.PublicURL)}, s.flow.Own.Origins...)
 }
 
 func origin(u *url.URL) string { return u.Scheme + "://" + u.Host }

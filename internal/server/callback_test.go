@@ -368,3 +368,22 @@ func TestLoginParameters(t *testing.T) {
 		}
 	})
 }
+
+func TestLoginFromAnotherHostOfOurs(t *testing.T) {
+	r := newRig(t, func(doc map[string]any) {
+		alt := strings.Replace(strings.TrimPrefix(doc["public_url"].(string), "https://"), "example.com", "alt.example.com", 1)
+		doc["allowed_hosts"] = []string{alt}
+		section("session", map[string]any{"cookie": map[string]any{"domain": "example.com"}})(doc)
+	})
+	alt := strings.Replace(r.url, "example.com", "alt.example.com", 1)
+	b := r.browser()
+	p := b.password(b.open(alt+"/api/x?a=1"), "alice@example.com")
+	if p.status != 200 || p.url.String() != alt+"/api/x?a=1" {
+		t.Errorf("ended with %d at %s, through %q", p.status, p.url, p.hops)
+	}
+	evil := r.browser()
+	p = evil.password(evil.open(r.url+"/auth/login?return_to=/api/x&return_host=evil.test"), "alice@example.com")
+	if p.url.String() != r.url+"/api/x" {
+		t.Errorf("a foreign return_host led to %s", p.url)
+	}
+}

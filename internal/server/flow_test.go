@@ -32,7 +32,7 @@ func (b *browser) session() sessionAnswer {
 	return decode[sessionAnswer](b.t, body)
 }
 
-func decode[T any](t *testing.T, body string) T {
+func decode[T any](t testing.TB, body string) T {
 	t.Helper()
 	var v T
 	if err := json.Unmarshal([]byte(body), &v); err != nil {

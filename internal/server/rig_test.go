@@ -27,7 +27,7 @@ import (
 
 // rig is a real gateway over TLS, a user pool, and an API behind it.
 type rig struct {
-	t     *testing.T
+	t     testing.TB
 	url   string // the gateway, https://example.com:PORT
 	roots *x509.CertPool
 	wire  *wire

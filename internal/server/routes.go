@@ -18,8 +18,9 @@ import (
 // routes of the configuration.
 func (s *Server) routes() http.Handler {
 	return s.record.Handler(middleware.Chain(s.dispatch(),
+		s.origins.Expose,
 		s.guard.Middleware,
-		s.origins.CORS,
+		s.origins.Preflight,
 		middleware.Match(s.table),
 	))
 }
@@ -36,7 +37,7 @@ func (s *Server) dispatch() middleware.Handler {
 	)
 	return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
 		switch {
-		case x.Decision.Path.Literal() == s.mount+"/healthz":
+		case x.Decision.Path.Literal() == s.mount+"/healthz" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 			return s.health.Serve(w, r, x) // whatever the cookie says
 		case x.Decision.Route.Auth == proxy.AuthOwn:
 			return own(w, r, x)
@@ -64,6 +65,7 @@ func (s *Server) endpoints() []endpoint {
 		{"GET", "/logout", s.logout.Page},
 		{"GET", "/signed-out", s.logout.SignedOut},
 		{"GET", "/config", s.public.Serve},
+		{"GET", "/healthz", s.health.Serve},
 		{"GET", "/credentials", handlers.NotEnabled},
 	}
 }

@@ -48,6 +48,9 @@ type Options struct {
 	Certificate *tls.Certificate
 	// Listener, if set, is the public listener, already open.
 	Listener net.Listener
+	// DrainNotice is how long a stop is announced by 503 of the probes before the
+	// listener closes; 0 closes it at once.
+	DrainNotice time.Duration
 	// RedirectLoopback sends navigations to another loopback name of the gateway
 	// to public_url; for development.
 	RedirectLoopback bool
@@ -133,6 +136,7 @@ func target(r config.Route) string {
 // metrics see the end.
 func (s *Server) drain(front, back *http.Server) error {
 	s.health.Draining.Store(true)
+	time.Sleep(s.opts.DrainNotice) // probes see it before connections are refused
 	ctx, cancel := context.WithTimeout(context.Background(), drainRequests)
 	defer cancel()
 	if err := front.Shutdown(ctx); err != nil {
@@ -185,6 +189,8 @@ func (s *Server) publicServer() *http.Server {
 		TLSConfig:         s.tlsConfig(),
 		Protocols:         new(http.Protocols),
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		// "OPTIONS *" is judged like every other request.
+		DisableGeneralOptionsHandler: true,
 	}
 	srv.Protocols.SetHTTP1(true)
 	srv.Protocols.SetHTTP2(srv.TLSConfig != nil)

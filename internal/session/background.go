@@ -92,5 +92,5 @@ func pause(ctx context.Context, d time.Duration) bool {
 
 // jittered returns between three quarters of d and d.
 func jittered(d time.Duration) time.Duration {
-	return d - time.Duration(rand.Int64N(int64(d)/4+1))
+	return d - time.Duration(rand.Int64N(int64(d)/4+1)) //nolint:gosec // spreads load, guards nothing
 }

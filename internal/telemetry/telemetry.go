@@ -35,12 +35,15 @@ func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 // would cost a tenth of the throughput. Lines are whole and in order. It starts
 // nothing; whoever made it calls Run, and Flush at the end.
 type Buffer struct {
-	mu sync.Mutex
-	w  *bufio.Writer
+	mu  sync.Mutex
+	w   *bufio.Writer
+	out io.Writer
 }
 
 // NewBuffer buffers up to 64 KiB in front of w.
-func NewBuffer(w io.Writer) *Buffer { return &Buffer{w: bufio.NewWriterSize(w, 64<<10)} }
+func NewBuffer(w io.Writer) *Buffer {
+	return &Buffer{w: bufio.NewWriterSize(w, 64<<10), out: w}
+}
 
 // Write implements io.Writer. A line that does not fit what is left goes out
 // behind a flush, so that no line is torn.
@@ -48,18 +51,28 @@ func (b *Buffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(p) > b.w.Available() {
-		if err := b.w.Flush(); err != nil {
+		if err := b.outcome(b.w.Flush()); err != nil {
 			return 0, err
 		}
 	}
-	return b.w.Write(p)
+	n, err := b.w.Write(p)
+	return n, b.outcome(err)
+}
+
+// outcome drops what could not be written: a bufio.Writer that failed once
+// takes nothing more, and a disk that was full for a moment would end the log.
+func (b *Buffer) outcome(err error) error {
+	if err != nil {
+		b.w.Reset(b.out)
+	}
+	return err
 }
 
 // Flush writes out what is held.
 func (b *Buffer) Flush() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.w.Flush()
+	return b.outcome(b.w.Flush())
 }
 
 // Run flushes every interval until done is closed, and once more then.

@@ -1,0 +1,383 @@
+package middleware_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/gatehouse-auth/gatehouse/internal/middleware"
+	"github.com/gatehouse-auth/gatehouse/internal/problem"
+	"github.com/gatehouse-auth/gatehouse/internal/session"
+)
+
+// canary stands in errors and panics, and must be in no answer.
+const canary = "CANARY 10.0.0.7:6379"
+
+// record serves one request, and returns answer and log.
+func record(t *testing.T, r *http.Request, h middleware.Handler, change ...func(*middleware.Record)) (*httptest.ResponseRecorder, *logs) {
+	t.Helper()
+	rec, l := newRecord()
+	for _, c := range change {
+		c(rec)
+	}
+	w := httptest.NewRecorder()
+	rec.Handler(h).ServeHTTP(w, r)
+	if strings.Contains(w.Body.String()+fmt.Sprint(w.Header()), "CANARY") {
+		t.Errorf("an internal text is in the answer: %v %s", w.Header(), w.Body)
+	}
+	return w, l
+}
+
+func trust(prefixes ...string) func(*middleware.Record) {
+	return func(rec *middleware.Record) {
+		for _, p := range prefixes {
+			rec.TrustedProxies = append(rec.TrustedProxies, netip.MustParsePrefix(p))
+		}
+	}
+}
+
+func TestRequestID(t *testing.T) {
+	const given = "Abc-123_x.y"
+	for name, c := range map[string]struct {
+		peer, id string
+		trusted  []string
+		kept     bool
+	}{
+		"a_trusted_peers_is_kept":             {"192.0.2.1:1", given, []string{"192.0.2.0/24"}, true},
+		"of_128_characters_too":               {"192.0.2.1:1", strings.Repeat("a", 128), []string{"192.0.2.0/24"}, true},
+		"a_trusted_peers_by_ipv6_is_kept":     {"[2001:db8::1]:1", given, []string{"2001:db8::/32"}, true},
+		"a_mapped_address_is_the_same_peer":   {"[::ffff:192.0.2.1]:1", given, []string{"192.0.2.0/24"}, true},
+		"nobody_elses_is":                     {"198.51.100.1:1", given, []string{"192.0.2.0/24"}, false},
+		"without_trusted_proxies_nobodys_is":  {"127.0.0.1:1", given, nil, false},
+		"a_peer_without_an_address_is_nobody": {"@", given, []string{"192.0.2.0/24"}, false},
+		"an_empty_one_is_not":                 {"192.0.2.1:1", "", []string{"192.0.2.0/24"}, false},
+		"an_overlong_one_is_not":              {"192.0.2.1:1", strings.Repeat("a", 129), []string{"192.0.2.0/24"}, false},
+		"one_that_breaks_the_line_is_not":     {"192.0.2.1:1", "a\r\nSet-Cookie: x=y", []string{"192.0.2.0/24"}, false},
+		"one_with_markup_is_not":              {"192.0.2.1:1", "<script>", []string{"192.0.2.0/24"}, false},
+		"one_with_quotes_is_not":              {"192.0.2.1:1", `a"b`, []string{"192.0.2.0/24"}, false},
+		"one_with_a_space_is_not":             {"192.0.2.1:1", "a b", []string{"192.0.2.0/24"}, false},
+		"one_with_a_terminals_escape_is_not":  {"192.0.2.1:1", "\x1b[2J", []string{"192.0.2.0/24"}, false},
+		"one_that_is_not_ascii_is_not":        {"192.0.2.1:1", "é", []string{"192.0.2.0/24"}, false},
+		"one_with_a_line_separator_is_not":    {"192.0.2.1:1", "a\u2028b", []string{"192.0.2.0/24"}, false},
+		"one_that_could_be_a_path_is_not":     {"192.0.2.1:1", "../etc", []string{"192.0.2.0/24"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := request("GET", "/")
+			r.RemoteAddr = c.peer
+			r.Header["X-Request-Id"] = []string{c.id}
+			var decided string
+			w, l := record(t, r, func(_ http.ResponseWriter, _ *http.Request, x *middleware.Exchange) error {
+				decided = x.Decision.RequestID
+				return session.ErrNotFound
+			}, trust(c.trusted...))
+			got := w.Header()["X-Request-Id"]
+			if len(got) != 1 || (got[0] == c.id) != c.kept || len(got[0]) < 20 && !c.kept {
+				t.Errorf("answered %q", got)
+			}
+			if line := l.one(t); decided != got[0] || line["requestId"] != got[0] || !strings.Contains(w.Body.String(), got[0]) {
+				t.Errorf("upstream %q, log %v, answer %q: they tell of three requests", decided, line["requestId"], got)
+			}
+		})
+	}
+	t.Run("is_never_the_same", func(t *testing.T) {
+		seen := map[string]bool{}
+		for range 100 {
+			w, _ := record(t, request("GET", "/"), answered)
+			seen[w.Header().Get("X-Request-Id")] = true
+		}
+		if len(seen) != 100 {
+			t.Errorf("%d of 100", len(seen))
+		}
+	})
+}
+
+func TestClientAddress(t *testing.T) {
+	for name, c := range map[string]struct {
+		peer      string
+		forwarded []string
+		trusted   []string
+		want      string
+		believed  bool
+	}{
+		"is_the_peers":                           {"192.0.2.1:1", nil, nil, "192.0.2.1", false},
+		"is_the_peers_whatever_it_forwards":      {"192.0.2.1:1", []string{"203.0.113.9"}, nil, "192.0.2.1", false},
+		"is_an_untrusted_peers_beside_trust":     {"192.0.2.1:1", []string{"203.0.113.9"}, []string{"10.0.0.0/8"}, "192.0.2.1", false},
+		"is_what_a_trusted_proxy_says":           {"10.0.0.1:1", []string{"203.0.113.9"}, []string{"10.0.0.0/8"}, "203.0.113.9", true},
+		"is_the_last_untrusted_hop":              {"10.0.0.1:1", []string{"1.1.1.1, 203.0.113.9, 10.0.0.2"}, []string{"10.0.0.0/8"}, "203.0.113.9", true},
+		"lines_are_one_chain":                    {"10.0.0.1:1", []string{"1.1.1.1", "203.0.113.9"}, []string{"10.0.0.0/8"}, "203.0.113.9", true},
+		"is_the_proxys_if_it_says_nothing":       {"10.0.0.1:1", nil, []string{"10.0.0.0/8"}, "10.0.0.1", true},
+		"is_the_proxys_if_what_it_says_is_noise": {"10.0.0.1:1", []string{"1.1.1.1, <script>"}, []string{"10.0.0.0/8"}, "10.0.0.1", true},
+		"is_ipv6_without_its_brackets":           {"[2001:db8::1]:1", nil, nil, "2001:db8::1", false},
+		"is_none_if_there_is_none":               {"@", nil, []string{"10.0.0.0/8"}, "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := request("GET", "/")
+			r.RemoteAddr = c.peer
+			if c.forwarded != nil {
+				r.Header["X-Forwarded-For"] = c.forwarded
+			}
+			_, l := record(t, r, func(_ http.ResponseWriter, _ *http.Request, x *middleware.Exchange) error {
+				if x.Decision.Client != c.want || x.Decision.TrustedPeer != c.believed {
+					t.Errorf("client %q, trusted %v", x.Decision.Client, x.Decision.TrustedPeer)
+				}
+				return nil
+			}, trust(c.trusted...))
+			if got, _ := l.one(t)["client"].(string); got != c.want {
+				t.Errorf("logged %q", got)
+			}
+		})
+	}
+}
+
+func TestRecordLog(t *testing.T) {
+	t.Run("tells_status_and_size", func(t *testing.T) {
+		_, l := record(t, request("PUT", "/a?code=secret"), func(w http.ResponseWriter, _ *http.Request, x *middleware.Exchange) error {
+			x.Session = &session.Session{ID: "public id", Subject: "sub-1"}
+			w.WriteHeader(201)
+			_, err := io.WriteString(w, "hello")
+			return err
+		})
+		line := l.one(t)
+		for name, want := range map[string]any{
+			"status": 201.0, "bytes": 5.0, "method": "PUT", "path": "/a", "host": ownHost, "session": "public id", "subject": "sub-1", "level": "INFO",
+		} {
+			if line[name] != want {
+				t.Errorf("%s: %v, want %v", name, line[name], want)
+			}
+		}
+		if strings.Contains(fmt.Sprint(line), "secret") {
+			t.Errorf("the query is in the log: %v", line)
+		}
+	})
+	t.Run("a_body_without_a_status_is_a_200", func(t *testing.T) {
+		_, l := record(t, request("GET", "/"), func(w http.ResponseWriter, _ *http.Request, _ *middleware.Exchange) error {
+			_, err := io.WriteString(w, "hello")
+			return err
+		})
+		if line := l.one(t); line["status"] != 200.0 || line["bytes"] != 5.0 {
+			t.Errorf("%v", line)
+		}
+	})
+	t.Run("an_interim_answer_is_not_the_answer", func(t *testing.T) {
+		_, _, l := exchangeOverTCP(t, func(w http.ResponseWriter, _ *http.Request, _ *middleware.Exchange) error {
+			w.WriteHeader(http.StatusEarlyHints)
+			return session.ErrNotFound
+		})
+		if line := l.one(t); line["status"] != 401.0 || line["code"] != "unauthenticated" {
+			t.Errorf("%v", line)
+		}
+	})
+	t.Run("a_client_that_left_is_a_499", func(t *testing.T) {
+		r := request("GET", "/")
+		r = r.WithContext(canceled(r.Context()))
+		w, l := record(t, r, func(_ http.ResponseWriter, r *http.Request, _ *middleware.Exchange) error {
+			return fmt.Errorf("load session: %w", r.Context().Err())
+		})
+		if line := l.one(t); line["status"] != 499.0 || line["code"] != "client_gone" || line["level"] != "INFO" || w.Body.Len() != 0 {
+			t.Errorf("%v, answered %s", line, w.Body)
+		}
+	})
+	t.Run("an_error_is_told_with_its_cause", func(t *testing.T) {
+		_, l := record(t, request("GET", "/"), func(http.ResponseWriter, *http.Request, *middleware.Exchange) error {
+			return fmt.Errorf("%s: %w", canary, session.ErrUnavailable)
+		})
+		line := l.one(t)
+		if line["status"] != 503.0 || line["code"] != "store_unavailable" || line["level"] != "ERROR" || !strings.Contains(fmt.Sprint(line["error"]), canary) {
+			t.Errorf("%v", line)
+		}
+	})
+	for _, hostile := range []string{"\r\n{\"msg\":\"request\"}", "\n", "\x1b[2J", "\u2028", "\u2029", "\x00", `","status":200,"x":"`, "\xff", strings.Repeat("a", 10000)} {
+		t.Run(fmt.Sprintf("stays_one_line_with_%.20q_in_it", hostile), func(t *testing.T) {
+			r := request("GET", "/")
+			r.Method, r.Host, r.URL.Path = "M"+hostile, "h"+hostile, "/"+hostile
+			_, l := record(t, r, func(http.ResponseWriter, *http.Request, *middleware.Exchange) error { return session.ErrNotFound })
+			l.one(t)
+			raw := l.b.String()
+			if strings.Count(raw, "\n") != 1 || strings.ContainsAny(raw, "\r\x1b\x00\u2028\u2029") {
+				t.Errorf("%q", raw)
+			}
+			if len(raw) > 4096 {
+				t.Errorf("a client made a line of %d bytes", len(raw))
+			}
+		})
+	}
+	t.Run("hsts_is_on_every_answer_where_it_is_set", func(t *testing.T) {
+		for _, h := range []middleware.Handler{answered, func(http.ResponseWriter, *http.Request, *middleware.Exchange) error { return session.ErrNotFound }} {
+			w, _ := record(t, request("GET", "/"), h, func(rec *middleware.Record) { rec.HSTS = "max-age=31536000" })
+			if got := w.Header().Get("Strict-Transport-Security"); got != "max-age=31536000" {
+				t.Errorf("%q", got)
+			}
+			w, _ = record(t, request("GET", "/"), h)
+			if got := w.Header().Get("Strict-Transport-Security"); got != "" {
+				t.Errorf("%q where it is not set", got)
+			}
+		}
+	})
+}
+
+// exchangeOverTCP serves one request on a real connection, where an answer cut
+// short can be told from a whole one, and returns all that came.
+func exchangeOverTCP(t *testing.T, h middleware.Handler) (answer []byte, whole bool, l *logs) {
+	t.Helper()
+	rec, l := newRecord()
+	srv := httptest.NewServer(rec.Handler(h))
+	defer srv.Close()
+	conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: app.example\r\nSec-Fetch-Mode: cors\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		return nil, false, l
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(res.Body)
+	return fmt.Appendf(nil, "%d %v\n%s", res.StatusCode, res.Header, body), err == nil, l
+}
+
+func TestPanic(t *testing.T) {
+	begin := func(status int) func(http.ResponseWriter) {
+		return func(w http.ResponseWriter) {
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, strings.Repeat("the first half ", 1000))
+		}
+	}
+	prepare := func(w http.ResponseWriter) {
+		w.Header().Set("Content-Length", "3")
+		w.Header().Set("Content-Type", "image/png")
+	}
+	flush := func(w http.ResponseWriter) {
+		if err := http.NewResponseController(w).Flush(); err != nil {
+			t.Error(err)
+		}
+	}
+	for name, c := range map[string]struct {
+		before func(http.ResponseWriter)
+		panics any
+		whole  bool
+		status float64 // in the log
+		note   string
+	}{
+		"before_the_answer_is_a_problem":               {nil, canary, true, 500, ""},
+		"with_an_error_is_too":                         {nil, errors.New(canary), true, 500, ""},
+		"after_headers_were_prepared_is_too":           {prepare, canary, true, 500, ""},
+		"inside_an_answer_cuts_it_short":               {begin(200), canary, false, 200, ""},
+		"inside_a_500_cuts_it_short":                   {begin(500), canary, false, 500, ""},
+		"after_a_flush_cuts_it_short":                  {flush, canary, false, 200, ""},
+		"that_aborts_cuts_a_200_short":                 {begin(200), http.ErrAbortHandler, false, 200, "answer cut short"},
+		"that_aborts_cuts_a_500_short":                 {begin(500), http.ErrAbortHandler, false, 500, "answer cut short"},
+		"that_aborts_before_the_answer_closes_at_once": {nil, http.ErrAbortHandler, false, 0, "answer cut short"},
+		"that_wraps_an_abort_aborts_as_well":           {begin(200), fmt.Errorf("copy: %w", http.ErrAbortHandler), false, 200, "answer cut short"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			answer, whole, l := exchangeOverTCP(t, func(w http.ResponseWriter, _ *http.Request, _ *middleware.Exchange) error {
+				if c.before != nil {
+					c.before(w)
+				}
+				panic(c.panics)
+			})
+			if whole != c.whole {
+				t.Errorf("whole %v, want %v: %.300s", whole, c.whole, answer)
+			}
+			if c.whole && (!strings.HasPrefix(string(answer), "500 ") || !strings.Contains(string(answer), `"code":"internal"`)) {
+				t.Errorf("no problem: %s", answer)
+			}
+			if strings.Contains(string(answer), "CANARY") || strings.Contains(string(answer), "goroutine") {
+				t.Errorf("the panic is in the answer: %s", answer)
+			}
+			line := l.one(t)
+			if note, _ := line["note"].(string); line["status"] != c.status || note != c.note {
+				t.Errorf("log: %v", line)
+			}
+			if aborted := c.note != ""; aborted == strings.Contains(l.b.String(), "stack") {
+				t.Errorf("a stack in the log is for bugs, and for those: %s", l.b.String())
+			}
+		})
+	}
+	t.Run("leaves_the_server_working", func(t *testing.T) {
+		rec, _ := newRecord()
+		h := rec.Handler(func(http.ResponseWriter, *http.Request, *middleware.Exchange) error { panic(canary) })
+		for range 3 {
+			w := httptest.NewRecorder()
+			if h.ServeHTTP(w, request("GET", "/")); w.Code != 500 {
+				t.Errorf("%d", w.Code)
+			}
+		}
+	})
+}
+
+func TestErrorAfterTheAnswerBegan(t *testing.T) {
+	for name, begin := range map[string]func(http.ResponseWriter){
+		"with_a_status": func(w http.ResponseWriter) { w.WriteHeader(204) },
+		"with_a_body":   func(w http.ResponseWriter) { _, _ = io.WriteString(w, "half") },
+		"with_a_flush":  func(w http.ResponseWriter) { _ = http.NewResponseController(w).Flush() },
+	} {
+		t.Run(name+"_is_logged_and_not_answered", func(t *testing.T) {
+			w, l := record(t, request("GET", "/"), func(w http.ResponseWriter, _ *http.Request, _ *middleware.Exchange) error {
+				begin(w)
+				return &problem.Error{Status: 500, Code: "internal", Public: "never seen", Err: errors.New(canary)}
+			})
+			if strings.Contains(w.Body.String(), "internal") || w.Code == 500 || w.Header().Get("X-Gatehouse") != "" {
+				t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
+			}
+			line := l.one(t)
+			if line["level"] != "ERROR" || !strings.Contains(fmt.Sprint(line["error"]), canary) {
+				t.Errorf("log: %v", line)
+			}
+		})
+	}
+}
+
+func TestMux(t *testing.T) {
+	type key struct{}
+	inner := http.NewServeMux()
+	inner.HandleFunc("/ok", middleware.Leaf(func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
+		if middleware.ExchangeOf(r) != x || r.Context().Value(key{}) != "kept" {
+			t.Error("another exchange or context arrives")
+		}
+		x.Event.Note = "seen"
+		return answered(w, r, x)
+	}))
+	inner.HandleFunc("/fails", middleware.Leaf(func(http.ResponseWriter, *http.Request, *middleware.Exchange) error { return session.ErrNotFound }))
+	h := middleware.Mux(inner)
+	for target, want := range map[string]error{"/ok": nil, "/fails": session.ErrNotFound} {
+		t.Run(strings.TrimPrefix(target, "/")+"_comes_back_up_through_a_router", func(t *testing.T) {
+			x := &middleware.Exchange{}
+			r := request("GET", target)
+			err := h(httptest.NewRecorder(), r.WithContext(context.WithValue(r.Context(), key{}, "kept")), x)
+			if !errors.Is(err, want) || (want == nil) != (x.Event.Note == "seen") {
+				t.Errorf("error %v, note %q", err, x.Event.Note)
+			}
+		})
+	}
+}
+
+func TestChain(t *testing.T) {
+	var order []string
+	step := func(name string) middleware.Middleware {
+		return func(next middleware.Handler) middleware.Handler {
+			return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
+				order = append(order, name)
+				return next(w, r, x)
+			}
+		}
+	}
+	if _, reached, err := walk(request("GET", "/"), &middleware.Exchange{}, step("a"), step("b"), step("c")); !reached || err != nil {
+		t.Errorf("reached %v, error %v", reached, err)
+	}
+	if got := strings.Join(order, ""); got != "abc" {
+		t.Errorf("it runs %s", got)
+	}
+}

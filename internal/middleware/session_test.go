@@ -1,0 +1,489 @@
+package middleware_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/middleware"
+	"github.com/gatehouse-auth/gatehouse/internal/oauth"
+	"github.com/gatehouse-auth/gatehouse/internal/problem"
+	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/session"
+	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
+)
+
+const (
+	idleTimeout  = 30 * time.Minute
+	tokenLife    = 10 * time.Minute
+	beforeExpiry = time.Minute
+)
+
+// pool is a user pool of one user: it issues numbered tokens, and fails as told.
+type pool struct {
+	mu     sync.Mutex
+	issued int
+	fault  error
+}
+
+func (p *pool) fail(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fault = err
+}
+
+func (p *pool) tokens() oauth.Tokens {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.issued++
+	return oauth.Tokens{
+		Access: secret.NewText(fmt.Sprint("access-", p.issued)), ID: secret.NewText(fmt.Sprint("id-", p.issued)),
+		Refresh: secret.NewText("refresh"), AccessExpiresAt: time.Now().Add(tokenLife), Subject: "sub-1",
+	}
+}
+
+func (p *pool) Refresh(context.Context, oauth.Tokens) (oauth.Tokens, error) {
+	p.mu.Lock()
+	err := p.fault
+	p.mu.Unlock()
+	if err != nil {
+		return oauth.Tokens{}, err
+	}
+	return p.tokens(), nil
+}
+
+func (p *pool) Revoke(context.Context, secret.Text) error { return nil }
+
+// store is the memory store, which can be away; with moving it gives a session
+// a new handle at each save, as a store without server state does.
+type store struct {
+	*sessionstore.Memory
+	mu     sync.Mutex
+	away   bool
+	moving secret.Text
+}
+
+func (s *store) set(away bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.away = away
+}
+
+func (s *store) check() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.away {
+		return fmt.Errorf("%w: dial", session.ErrUnavailable)
+	}
+	return nil
+}
+
+func (s *store) Load(ctx context.Context, h session.Handle) (*session.Session, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	return s.Memory.Load(ctx, h)
+}
+
+func (s *store) Touch(ctx context.Context, h session.Handle, seen time.Time) error {
+	if err := s.check(); err != nil {
+		return err
+	}
+	return s.Memory.Touch(ctx, h, seen)
+}
+
+func (s *store) Replace(ctx context.Context, next *session.Session) (*session.Session, error) {
+	stored, err := s.Memory.Replace(ctx, next)
+	if err != nil || s.moving.Empty() {
+		return stored, err
+	}
+	moved := *stored
+	moved.Handle = s.moving
+	return &moved, nil
+}
+
+// house is a signed-in browser and what serves it.
+type house struct {
+	sessions *middleware.Sessions
+	manager  *session.Manager
+	store    *store
+	pool     *pool
+	handle   session.Handle
+}
+
+func newHouse(t *testing.T) *house {
+	t.Helper()
+	h := &house{pool: &pool{}, store: &store{Memory: sessionstore.NewMemory(sessionstore.MemoryOptions{IdleTimeout: idleTimeout})}}
+	m, err := session.NewManager(session.Options{
+		Store: h.store, Provider: h.pool, IdleTimeout: idleTimeout, AbsoluteTimeout: 12 * time.Hour,
+		BeforeExpiry: beforeExpiry, RefreshTimeout: 10 * time.Second, ForcedPerMinute: 10,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.manager, h.sessions = m, &middleware.Sessions{Manager: m, Cookies: newJar(t)}
+	s, err := m.Create(t.Context(), session.New{Tokens: h.pool.tokens(), Username: "ann"}, session.Handle{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.handle = s.Handle
+	return h
+}
+
+// lastSeen is what the store has on record.
+func (h *house) lastSeen(t *testing.T) time.Time {
+	t.Helper()
+	list, err := h.store.List(t.Context(), "sub-1")
+	if err != nil || len(list) != 1 {
+		t.Fatalf("%d sessions, error %v", len(list), err)
+	}
+	return list[0].LastSeen
+}
+
+// end ends the session behind everybody's back.
+func (h *house) end(t *testing.T) {
+	t.Helper()
+	if _, err := h.store.Delete(t.Context(), h.handle); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// ask sends a call with the handle through all three middlewares.
+func (h *house) ask(route *proxy.Route, handle session.Handle) (x *middleware.Exchange, w *httptest.ResponseRecorder, reached bool, err error) {
+	x = on(route)
+	x.Handle = handle
+	w, reached, err = walk(request("GET", "/api/x", "Sec-Fetch-Mode: cors"), x,
+		h.sessions.LoadSession, h.sessions.RequireSession, h.sessions.FreshToken)
+	return x, w, reached, err
+}
+
+// inTime runs f with a house, under a clock of its own.
+func inTime(t *testing.T, name string, f func(*testing.T, *house)) {
+	t.Run(name, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			h := newHouse(t)
+			f(t, h)
+			if err := h.manager.Drain(context.WithoutCancel(t.Context())); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(10 * time.Second) // timers of the manager
+		})
+	})
+}
+
+func route(auth proxy.Auth) *proxy.Route {
+	return &proxy.Route{Path: "/api/", Auth: auth, Upstream: &url.URL{Scheme: "http", Host: "127.0.0.1:9"}}
+}
+
+var unknown = secret.NewText("a handle of nobody's")
+
+func TestThreeOutcomes(t *testing.T) {
+	type want struct {
+		session bool
+		err     error // nil: it reaches the route
+	}
+	for name, c := range map[string]struct {
+		auth   proxy.Auth
+		handle func(*house) session.Handle
+		away   bool
+		want   want
+	}{
+		"a_session_is_taken":                                 {proxy.AuthSession, live, false, want{true, nil}},
+		"a_session_is_taken_where_it_is_optional":            {proxy.AuthOptional, live, false, want{true, nil}},
+		"none_is_refused":                                    {proxy.AuthSession, none, false, want{false, session.ErrNotFound}},
+		"none_goes_on_as_anonymous_where_it_is_optional":     {proxy.AuthOptional, none, false, want{false, nil}},
+		"none_is_fine_where_none_is_asked":                   {proxy.AuthNone, none, false, want{false, nil}},
+		"a_dead_one_is_refused":                              {proxy.AuthSession, dead, false, want{false, session.ErrNotFound}},
+		"a_dead_one_is_anonymous_where_it_is_optional":       {proxy.AuthOptional, dead, false, want{false, nil}},
+		"an_outage_is_never_a_sign_out":                      {proxy.AuthSession, live, true, want{false, session.ErrUnavailable}},
+		"an_outage_is_never_anonymous_where_it_is_optional":  {proxy.AuthOptional, live, true, want{false, session.ErrUnavailable}},
+		"an_outage_is_no_matter_to_a_request_without_cookie": {proxy.AuthOptional, none, true, want{false, nil}},
+	} {
+		inTime(t, name, func(t *testing.T, h *house) {
+			h.store.set(c.away)
+			x, w, reached, err := h.ask(route(c.auth), c.handle(h))
+			if reached != (c.want.err == nil) || !errors.Is(err, c.want.err) {
+				t.Errorf("reached %v, error %v", reached, err)
+			}
+			if (x.Session != nil) != c.want.session || x.Decision.Bearer.Empty() == c.want.session || x.Decision.Private != c.want.session {
+				t.Errorf("session %v, bearer %v, private %v", x.Session != nil, !x.Decision.Bearer.Empty(), x.Decision.Private)
+			}
+			if len(w.Header()) != 0 {
+				t.Errorf("a cookie was touched: %v", w.Header())
+			}
+		})
+	}
+}
+
+func live(h *house) session.Handle { return h.handle }
+func none(*house) session.Handle   { return session.Handle{} }
+func dead(*house) session.Handle   { return unknown }
+
+func TestRefusedNavigations(t *testing.T) {
+	closed := route(proxy.AuthSession)
+	closed.RefuseNavigations = true
+	open := route(proxy.AuthNone)
+	open.RefuseNavigations = true
+	for name, c := range map[string]struct {
+		route  *proxy.Route
+		handle func(*house) session.Handle
+		lines  []string
+		want   bool // refused as a navigation
+	}{
+		"a_click_with_a_session_is_refused":    {closed, live, []string{"Sec-Fetch-Mode: navigate"}, true},
+		"a_frame_is_refused":                   {closed, live, []string{"Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: iframe"}, true},
+		"an_old_browsers_click_is_refused":     {closed, live, []string{"Accept: text/html"}, true},
+		"a_click_is_not_sent_to_log_in_for_it": {closed, none, []string{"Sec-Fetch-Mode: navigate"}, true},
+		"a_click_on_an_open_route_is_refused":  {open, none, []string{"Sec-Fetch-Mode: navigate"}, true},
+		"a_call_passes":                        {closed, live, []string{"Sec-Fetch-Mode: cors"}, false},
+		"a_click_on_another_route_passes":      {route(proxy.AuthSession), live, []string{"Sec-Fetch-Mode: navigate"}, false},
+	} {
+		inTime(t, name, func(t *testing.T, h *house) {
+			x := on(c.route)
+			x.Handle = c.handle(h)
+			_, reached, err := walk(request("GET", "/api/x", c.lines...), x, h.sessions.LoadSession, h.sessions.RequireSession)
+			if refused := isProblem(err, 403, "navigation_refused"); refused != c.want || reached == c.want {
+				t.Errorf("reached %v, error %v", reached, err)
+			}
+		})
+	}
+}
+
+func TestTouch(t *testing.T) {
+	inTime(t, "a_use_is_recorded_once_in_a_tenth_of_the_idle_timeout", func(t *testing.T, h *house) {
+		began := h.lastSeen(t)
+		time.Sleep(idleTimeout/10 - time.Second)
+		if _, _, _, err := h.ask(route(proxy.AuthSession), h.handle); err != nil || !h.lastSeen(t).Equal(began) {
+			t.Errorf("error %v, recorded already", err)
+		}
+		time.Sleep(time.Second)
+		x, _, _, err := h.ask(route(proxy.AuthSession), h.handle)
+		if err != nil || h.lastSeen(t).Sub(began) != idleTimeout/10 || !x.Session.LastSeen.Equal(h.lastSeen(t)) {
+			t.Errorf("error %v, recorded %v later", err, h.lastSeen(t).Sub(began))
+		}
+	})
+	inTime(t, "a_poller_does_not_slide_the_limit", func(t *testing.T, h *house) {
+		quiet := route(proxy.AuthSession)
+		quiet.NoTouch = true
+		began := h.lastSeen(t)
+		time.Sleep(idleTimeout / 2)
+		if _, _, reached, err := h.ask(quiet, h.handle); !reached || err != nil || !h.lastSeen(t).Equal(began) {
+			t.Errorf("reached %v, error %v, recorded %v later", reached, err, h.lastSeen(t).Sub(began))
+		}
+	})
+	inTime(t, "a_refused_navigation_is_no_use", func(t *testing.T, h *house) {
+		closed := route(proxy.AuthSession)
+		closed.RefuseNavigations = true
+		began := h.lastSeen(t)
+		time.Sleep(idleTimeout / 2)
+		x := on(closed)
+		x.Handle = h.handle
+		_, _, err := walk(request("GET", "/", "Sec-Fetch-Mode: navigate"), x, h.sessions.LoadSession, h.sessions.RequireSession)
+		if err == nil || !h.lastSeen(t).Equal(began) {
+			t.Errorf("error %v, recorded %v later", err, h.lastSeen(t).Sub(began))
+		}
+	})
+	inTime(t, "an_outage_between_load_and_touch_refuses_nobody", func(t *testing.T, h *house) {
+		time.Sleep(idleTimeout / 2)
+		x := on(route(proxy.AuthSession))
+		x.Handle = h.handle
+		fails := func(next middleware.Handler) middleware.Handler {
+			return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
+				h.store.set(true)
+				return next(w, r, x)
+			}
+		}
+		_, reached, err := walk(request("GET", "/"), x, h.sessions.LoadSession, fails, h.sessions.RequireSession)
+		if !reached || err != nil || x.Event.Note == "" || x.Session == nil {
+			t.Errorf("reached %v, error %v, note %q", reached, err, x.Event.Note)
+		}
+	})
+}
+
+func TestFreshToken(t *testing.T) {
+	inTime(t, "the_route_says_which_token_goes", func(t *testing.T, h *house) {
+		for token, want := range map[proxy.Token]string{proxy.TokenAccess: "Bearer access-1", proxy.TokenID: "Bearer id-1", proxy.TokenNone: ""} {
+			r := route(proxy.AuthSession)
+			r.Token = token
+			x, _, reached, err := h.ask(r, h.handle)
+			if got := x.Decision.Bearer.Reveal(); !reached || err != nil || got != want || !x.Decision.Private {
+				t.Errorf("token %v: sends %q, want %q; reached %v, error %v", token, got, want, reached, err)
+			}
+		}
+	})
+	inTime(t, "files_get_none_and_are_private_all_the_same", func(t *testing.T, h *house) {
+		h.pool.fail(oauth.ErrUnavailable)
+		time.Sleep(tokenLife + time.Second) // a refresh would fail
+		x, _, reached, err := h.ask(&proxy.Route{Path: "/", Auth: proxy.AuthSession, Static: "dist"}, h.handle)
+		if !reached || err != nil || !x.Decision.Bearer.Empty() || !x.Decision.Private {
+			t.Errorf("reached %v, error %v, private %v", reached, err, x.Decision.Private)
+		}
+	})
+	inTime(t, "an_expired_one_is_refreshed_first", func(t *testing.T, h *house) {
+		time.Sleep(tokenLife + time.Second)
+		x, w, reached, err := h.ask(route(proxy.AuthSession), h.handle)
+		if !reached || err != nil || x.Decision.Bearer.Reveal() != "Bearer access-2" || x.Event.Refresh != "done" || x.Session.Generation != 1 {
+			t.Errorf("reached %v, error %v, sends %q, refresh %q", reached, err, x.Decision.Bearer.Reveal(), x.Event.Refresh)
+		}
+		if len(w.Header()) != 0 {
+			t.Errorf("the handle is the same, and yet %v", w.Header())
+		}
+	})
+	inTime(t, "a_new_handle_goes_to_the_browser", func(t *testing.T, h *house) {
+		h.store.moving = session.NewHandle()
+		time.Sleep(tokenLife + time.Second)
+		x, w, reached, err := h.ask(route(proxy.AuthSession), h.handle)
+		if !reached || err != nil {
+			t.Fatalf("reached %v, error %v", reached, err)
+		}
+		r := request("GET", "/")
+		for _, c := range w.Result().Cookies() {
+			r.AddCookie(c)
+		}
+		if got := h.sessions.Cookies.Session(r); !got.Equal(h.store.moving) || !x.Session.Handle.Equal(h.store.moving) {
+			t.Errorf("the browser gets %v", w.Header())
+		}
+	})
+
+	type want struct {
+		reached   bool
+		err       error
+		anonymous bool
+		bearer    string
+	}
+	for name, c := range map[string]struct {
+		auth  proxy.Auth
+		fault error
+		age   time.Duration
+		want  want
+	}{
+		"an_outage_serves_the_token_in_hand":           {proxy.AuthSession, oauth.ErrUnavailable, tokenLife - time.Second, want{true, nil, false, "Bearer access-1"}},
+		"an_outage_past_expiry_is_told":                {proxy.AuthSession, oauth.ErrUnavailable, tokenLife + time.Second, want{false, oauth.ErrUnavailable, false, ""}},
+		"an_outage_is_never_anonymous":                 {proxy.AuthOptional, oauth.ErrUnavailable, tokenLife + time.Second, want{false, oauth.ErrUnavailable, false, ""}},
+		"a_misconfiguration_is_told":                   {proxy.AuthSession, oauth.ErrMisconfigured, tokenLife + time.Second, want{false, oauth.ErrMisconfigured, false, ""}},
+		"a_misconfiguration_is_never_anonymous":        {proxy.AuthOptional, oauth.ErrMisconfigured, tokenLife + time.Second, want{false, oauth.ErrMisconfigured, false, ""}},
+		"a_revoked_grant_is_the_end":                   {proxy.AuthSession, oauth.ErrGrantRevoked, tokenLife + time.Second, want{false, session.ErrNotFound, false, ""}},
+		"a_revoked_grant_is_anonymous_where_it_may_be": {proxy.AuthOptional, oauth.ErrGrantRevoked, tokenLife + time.Second, want{true, nil, true, ""}},
+	} {
+		inTime(t, name, func(t *testing.T, h *house) {
+			h.pool.fail(fmt.Errorf("redeem: %w", c.fault))
+			time.Sleep(c.age)
+			x, w, reached, err := h.ask(route(c.auth), h.handle)
+			if reached != c.want.reached || !errors.Is(err, c.want.err) || x.Decision.Bearer.Reveal() != c.want.bearer {
+				t.Errorf("reached %v, error %v, sends %q", reached, err, x.Decision.Bearer.Reveal())
+			}
+			if reached && (x.Session == nil) != c.want.anonymous {
+				t.Errorf("session %v", x.Session)
+			}
+			if len(w.Header()) != 0 {
+				t.Errorf("a cookie was touched: %v", w.Header())
+			}
+		})
+	}
+	inTime(t, "a_client_that_leaves_waits_no_longer_and_costs_no_token", func(t *testing.T, h *house) {
+		time.Sleep(tokenLife + time.Second)
+		x := on(route(proxy.AuthSession))
+		x.Handle = h.handle
+		r := request("GET", "/")
+		_, reached, err := walk(r.WithContext(canceled(r.Context())), x, h.sessions.LoadSession, h.sessions.FreshToken)
+		if reached && x.Decision.Bearer.Reveal() != "Bearer access-2" || !reached && !errors.Is(err, context.Canceled) {
+			t.Errorf("reached %v, error %v", reached, err)
+		}
+		synctest.Wait() // the refresh runs on
+		if x, _, reached, err := h.ask(route(proxy.AuthSession), h.handle); !reached || err != nil || x.Decision.Bearer.Reveal() != "Bearer access-2" {
+			t.Errorf("after it: reached %v, error %v, sends %q", reached, err, x.Decision.Bearer.Reveal())
+		}
+	})
+	inTime(t, "an_ending_between_load_and_refresh_is_the_end", func(t *testing.T, h *house) {
+		time.Sleep(tokenLife + time.Second)
+		x := on(route(proxy.AuthSession))
+		x.Handle = h.handle
+		ends := func(next middleware.Handler) middleware.Handler {
+			return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
+				h.end(t)
+				return next(w, r, x)
+			}
+		}
+		_, reached, err := walk(request("GET", "/"), x, h.sessions.LoadSession, ends, h.sessions.RequireSession, h.sessions.FreshToken)
+		if reached || !errors.Is(err, session.ErrNotFound) {
+			t.Errorf("reached %v, error %v", reached, err)
+		}
+	})
+}
+
+// TestAnswers puts the errors of this file through the outermost handler once,
+// as a caller sees them.
+func TestAnswers(t *testing.T) {
+	for name, c := range map[string]struct {
+		away   bool
+		handle func(*house) session.Handle
+		status int
+		code   string
+		retry  bool
+	}{
+		"none":   {false, none, 401, "unauthenticated", false},
+		"outage": {true, live, 503, "store_unavailable", true},
+	} {
+		inTime(t, name, func(t *testing.T, h *house) {
+			h.store.set(c.away)
+			rec, l := newRecord()
+			place := func(next middleware.Handler) middleware.Handler {
+				return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
+					x.Decision.Route, x.Handle = route(proxy.AuthSession), c.handle(h)
+					return next(w, r, x)
+				}
+			}
+			w := httptest.NewRecorder()
+			rec.Handler(middleware.Chain(answered, place, h.sessions.LoadSession, h.sessions.RequireSession)).
+				ServeHTTP(w, request("GET", "/", "Sec-Fetch-Mode: cors"))
+			if w.Code != c.status || (w.Header().Get("Retry-After") != "") != c.retry || w.Header()["Set-Cookie"] != nil {
+				t.Errorf("%d %v", w.Code, w.Header())
+			}
+			if line := l.one(t); line["code"] != c.code {
+				t.Errorf("log: %v", line)
+			}
+		})
+	}
+}
+
+func TestMatch(t *testing.T) {
+	table, err := proxy.NewTable([]proxy.Route{{Path: "/api/", Methods: []string{"GET"}, Upstream: &url.URL{Scheme: "http", Host: "a"}}}, "/auth")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		method, target, route string
+		status                int
+	}{
+		"a_path_falls_on_its_route":       {"GET", "/api/%61?x=y", "/api/", 0},
+		"the_own_mount_is_a_route":        {"GET", "/auth/session", "/auth", 0},
+		"a_method_the_route_lacks_is_405": {"POST", "/api/a", "", 405},
+		"a_path_on_no_route_is_404":       {"GET", "/b", "", 404},
+		"a_path_with_two_readings_is_400": {"GET", "/api//a", "", 400},
+		"dot_segments_are_never_resolved": {"GET", "/b/../api/a", "", 400},
+		"nor_are_encoded_ones":            {"GET", "/b/%2e%2e/api/a", "", 400},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := &middleware.Exchange{}
+			_, reached, err := walk(request(c.method, c.target), x, middleware.Match(table))
+			if reached != (c.status == 0) || reached && (x.Decision.Route.Path != c.route || x.Event.Route != c.route) {
+				t.Errorf("reached %v on %+v, error %v", reached, x.Decision.Route, err)
+			}
+			var e *problem.Error
+			if !reached && (!errors.As(err, &e) || e.Status != c.status) {
+				t.Errorf("error %v, want %d", err, c.status)
+			}
+			if reached && c.route == "/api/" && x.Decision.Path.Escaped() != "/api/a" {
+				t.Errorf("path %s", x.Decision.Path.Escaped())
+			}
+		})
+	}
+}
