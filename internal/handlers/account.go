@@ -56,8 +56,9 @@ func (a *Account) Session(w http.ResponseWriter, r *http.Request, x *middleware.
 	if err != nil {
 		return signedOutOr(w, err)
 	}
+	lastUse := s.LastSeen
 	if r.URL.Query().Get("touch") != "false" {
-		s = a.touch(r.Context(), x, s)
+		s, lastUse = a.touch(r.Context(), x, s), time.Now()
 	}
 	fresh, err := a.Sessions.Fresh(r.Context(), s)
 	switch {
@@ -68,7 +69,7 @@ func (a *Account) Session(w http.ResponseWriter, r *http.Request, x *middleware.
 	default: // the user pool is away: the claims in hand, with their true expiry
 		x.Event.Err = err
 	}
-	return a.answer(w, x, s)
+	return a.answer(w, x, s, lastUse)
 }
 
 // signedOutOr answers that nobody is signed in, if err says so, and passes on
@@ -98,7 +99,7 @@ func (a *Account) Refresh(w http.ResponseWriter, r *http.Request, x *middleware.
 		return unauthenticatedOr(err)
 	}
 	x.Event.Refresh = "forced"
-	return a.answer(w, x, fresh)
+	return a.answer(w, x, fresh, time.Now())
 }
 
 // userAnswer is what aws-amplify's getCurrentUser gives.
@@ -147,7 +148,7 @@ func (a *Account) touch(ctx context.Context, x *middleware.Exchange, s *session.
 	return touched
 }
 
-func (a *Account) answer(w http.ResponseWriter, x *middleware.Exchange, s *session.Session) error {
+func (a *Account) answer(w http.ResponseWriter, x *middleware.Exchange, s *session.Session, lastUse time.Time) error {
 	x.Session = s
 	if !s.Handle.Equal(x.Handle) {
 		if err := a.Cookies.SetSession(w, s.Handle); err != nil {
@@ -165,7 +166,7 @@ func (a *Account) answer(w http.ResponseWriter, x *middleware.Exchange, s *sessi
 		Generation:       s.Generation,
 		ServerTime:       time.Now().Unix(),
 		AccessExpiresAt:  s.Tokens.AccessExpiresAt.Unix(),
-		IdleExpiresAt:    a.Sessions.IdleExpiresAt(s).Unix(),
+		IdleExpiresAt:    a.Sessions.IdleExpiresAt(s, lastUse).Unix(),
 		SessionExpiresAt: s.ExpiresAt.Unix(),
 		LogoutURL:        a.LogoutPath,
 	})

@@ -91,6 +91,9 @@ func TestTheMainJob(t *testing.T) {
 	if s.ServerTime == 0 || s.AccessExpiresAt <= s.ServerTime || s.IdleExpiresAt <= s.ServerTime || s.SessionExpiresAt <= s.IdleExpiresAt {
 		t.Errorf("the session's clocks are off: %+v", s)
 	}
+	if left := s.IdleExpiresAt - s.ServerTime; left < 1799 || left > 1800 {
+		t.Errorf("a session used just now ends in %d s if idle, want 1800", left)
+	}
 
 	res, body = b.fetchFrom("cross-site", "POST", "/api/orders", "{}")
 	if code := problemCode(t, res, body); res.StatusCode != 403 || code != "cross_origin" {

@@ -168,10 +168,11 @@ func (m *Manager) endTouch(id string) {
 	delete(m.touches, id)
 }
 
-// IdleExpiresAt is when s ends if it is not used again: the idle timeout after
-// its last use, and up to a tenth later.
-func (m *Manager) IdleExpiresAt(s *Session) time.Time {
-	idle := s.LastSeen.Add(IdleLimit(m.o.IdleTimeout))
+// IdleExpiresAt is the earliest that s ends if it is not used after lastUse; it
+// may live up to a tenth of the idle timeout longer. The last use on record,
+// s.LastSeen, may be that much older than the last use.
+func (m *Manager) IdleExpiresAt(s *Session, lastUse time.Time) time.Time {
+	idle := lastUse.Add(m.o.IdleTimeout)
 	if s.ExpiresAt.Before(idle) {
 		return s.ExpiresAt
 	}

@@ -62,7 +62,7 @@ func TestLoad(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if w.m.IdleExpiresAt(got).After(s.ExpiresAt) {
+				if w.m.IdleExpiresAt(got, time.Now()).After(s.ExpiresAt) {
 					t.Fatal("IdleExpiresAt is past the absolute limit")
 				}
 			}
@@ -112,8 +112,8 @@ func TestTouch(t *testing.T) {
 			if err != nil || !got.LastSeen.Equal(time.Now()) || s.LastSeen.Equal(got.LastSeen) {
 				t.Errorf("Touch = %v, %v", got, err)
 			}
-			if want := time.Now().Add(session.IdleLimit(idleTimeout)); !w.m.IdleExpiresAt(got).Equal(want) {
-				t.Errorf("IdleExpiresAt = %v, want %v", w.m.IdleExpiresAt(got), want)
+			if want, at := time.Now().Add(idleTimeout), w.m.IdleExpiresAt(got, got.LastSeen); !at.Equal(want) {
+				t.Errorf("IdleExpiresAt = %v, want %v", at, want)
 			}
 		},
 		"does_not_depend_on_the_caller_staying": func(t *testing.T, w *world) {
