@@ -2,7 +2,6 @@ package middleware_test
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -337,47 +336,5 @@ func TestErrorAfterTheAnswerBegan(t *testing.T) {
 				t.Errorf("log: %v", line)
 			}
 		})
-	}
-}
-
-func TestMux(t *testing.T) {
-	type key struct{}
-	inner := http.NewServeMux()
-	inner.HandleFunc("/ok", middleware.Leaf(func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
-		if middleware.ExchangeOf(r) != x || r.Context().Value(key{}) != "kept" {
-			t.Error("another exchange or context arrives")
-		}
-		x.Event.Note = "seen"
-		return answered(w, r, x)
-	}))
-	inner.HandleFunc("/fails", middleware.Leaf(func(http.ResponseWriter, *http.Request, *middleware.Exchange) error { return session.ErrNotFound }))
-	h := middleware.Mux(inner)
-	for target, want := range map[string]error{"/ok": nil, "/fails": session.ErrNotFound} {
-		t.Run(strings.TrimPrefix(target, "/")+"_comes_back_up_through_a_router", func(t *testing.T) {
-			x := &middleware.Exchange{}
-			r := request("GET", target)
-			err := h(httptest.NewRecorder(), r.WithContext(context.WithValue(r.Context(), key{}, "kept")), x)
-			if !errors.Is(err, want) || (want == nil) != (x.Event.Note == "seen") {
-				t.Errorf("error %v, note %q", err, x.Event.Note)
-			}
-		})
-	}
-}
-
-func TestChain(t *testing.T) {
-	var order []string
-	step := func(name string) middleware.Middleware {
-		return func(next middleware.Handler) middleware.Handler {
-			return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
-				order = append(order, name)
-				return next(w, r, x)
-			}
-		}
-	}
-	if _, reached, err := walk(request("GET", "/"), &middleware.Exchange{}, step("a"), step("b"), step("c")); !reached || err != nil {
-		t.Errorf("reached %v, error %v", reached, err)
-	}
-	if got := strings.Join(order, ""); got != "abc" {
-		t.Errorf("it runs %s", got)
 	}
 }
