@@ -102,7 +102,7 @@ func TestEditRequest_keeps_what_a_trusted_peer_says(t *testing.T) {
 	in := http.Header{
 		"Forwarded": {"for=1.1.1.1"}, "X-Forwarded-For": {"1.1.1.1", "2.2.2.2"},
 		// Nobody judged this one: the host that was judged goes on.
-		"X-Forwarded-Host": {"front.example, evil.example"},
+		"X-Forwarded-Host":  {"front.example, evil.example"},
 		"X-Forwarded-Proto": {"https"}, "X-Forwarded-Port": {"443"}, "X-Forwarded-Prefix": {"/p"}, "X-Real-Ip": {"1.1.1.1"},
 		"True-Client-Ip": {"1.1.1.1"}, "Traceparent": {trace}, "Tracestate": {"a=b"}, "X-Forwarded-User": {"evil"}, "X-Original-Url": {"/evil"},
 		"X-Auth-Subject": {"evil"}, "X_Real_IP": {"evil"},
