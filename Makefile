@@ -12,6 +12,9 @@ MAKEFLAGS += --no-print-directory
 # becomes a requirement of the gateway.
 TOOL := go tool -modfile=tools/go.mod
 
+# Where .ci/deps puts a Node.js, if the machine's own is too old.
+export PATH := $(CURDIR)/.cache/node/bin:$(PATH)
+
 # Stripped of symbols and of this machine's paths: the same source gives the same bytes.
 BUILD := CGO_ENABLED=0 go build -trimpath -ldflags='-s -w'
 
@@ -119,4 +122,4 @@ cross: ## compile for linux, darwin and windows, amd64 and arm64
 
 .PHONY: clean
 clean: ## remove what was built and installed inside the checkout
-	rm -rf bin dist web/e2e/node_modules
+	rm -rf bin dist .cache web/e2e/node_modules
