@@ -43,11 +43,12 @@ type process struct {
 // cli is the command line. Commands that are for development only come with
 // the embedded struct, and stay out of a production build.
 type cli struct {
-	Serve   serveCmd   `cmd:"" help:"Run the gateway."`
-	Config  configCmd  `cmd:"" help:"Check, print or describe a configuration. Touches no network."`
-	Keygen  keygenCmd  `cmd:"" help:"Print a fresh key for session.keys."`
-	Health  healthCmd  `cmd:"" help:"Ask an address whether it is healthy; exit 0 if it answers 200."`
-	Version versionCmd `cmd:"" help:"Print version, commit and Go version."`
+	Serve    serveCmd    `cmd:"" help:"Run the gateway."`
+	Config   configCmd   `cmd:"" help:"Check, print or describe a configuration. Touches no network."`
+	Keygen   keygenCmd   `cmd:"" help:"Print a fresh key for session.keys."`
+	Sessions sessionsCmd `cmd:"" help:"List and end the sessions of users of a running gateway."`
+	Health   healthCmd   `cmd:"" help:"Ask an address whether it is healthy; exit 0 if it answers 200."`
+	Version  versionCmd  `cmd:"" help:"Print version, commit and Go version."`
 	development
 }
 

@@ -24,7 +24,8 @@ func (serveCmd) Help() string {
 		`overridden by GATEHOUSE_ and its path, such as GATEHOUSE_COGNITO_CLIENT_ID. All faults are reported ` +
 		`together, each with its line and what would be accepted; see "gateway config check".
 
-Stops on SIGTERM or SIGINT: it finishes running requests first.
+Stops on SIGTERM or SIGINT: it finishes running requests first. SIGHUP reads the configuration again and takes ` +
+		`over routes and session.keys; a faulty one is reported in the log, and the one before stays.
 
   gateway keygen > keys
   gateway serve --config gatehouse.yaml`
@@ -45,6 +46,7 @@ func (c *serveCmd) Run(ctx context.Context, p process) error {
 	if err != nil {
 		return err
 	}
+	defer c.reloadOnHangup(s, p)()
 	return s.Run(ctx)
 }
 

@@ -95,14 +95,16 @@ func TestServe(t *testing.T) {
 
 type running struct {
 	url, admin string
+	file       string // its configuration, in which ${KEY} is left open
 	stop       func()
 }
 
-func startServe(t *testing.T, idp *provider, store, api string) running {
+// startServe runs a gateway; more are further lines of its configuration.
+func startServe(t *testing.T, idp *provider, store, api string, more ...string) running {
 	t.Helper()
 	port, adminPort := freePort(t), freePort(t)
 	g := running{url: "http://localhost:" + port, admin: "http://127.0.0.1:" + adminPort}
-	file := filepath.Join(t.TempDir(), "gatehouse.yaml")
+	g.file = filepath.Join(t.TempDir(), "gatehouse.yaml")
 	yaml := fmt.Sprintf(`
 listen: 127.0.0.1:%s
 admin_listen: 127.0.0.1:%s
@@ -111,14 +113,14 @@ cognito: {region: eu-west-1, user_pool_id: eu-west-1_Any, client_id: any, domain
 session: {store: %s, keys: ["${KEY}"]}
 routes: [{path: /api/, upstream: %s, strip_prefix: true}]
 `, port, adminPort, g.url, idp.URL, idp.URL, idp.URL, store, api)
-	if err := os.WriteFile(file, []byte(yaml), 0o600); err != nil {
+	if err := os.WriteFile(g.file, []byte(yaml+strings.Join(more, "\n")), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan int, 1)
 	var stderr bytes.Buffer
 	go func() {
-		done <- run(ctx, []string{"serve", "--config", file}, process{
+		done <- run(ctx, []string{"serve", "--config", g.file}, process{
 			environ: []string{"KEY=" + strings.TrimSpace(secret.NewKey())}, stdout: io.Discard, stderr: &stderr,
 		})
 	}()

@@ -34,11 +34,13 @@ type Config struct {
 	Cognito        Cognito
 	Session        Session
 	Refresh        Refresh
-	CSRFHeader     string
-	Login          Login
-	Limits         Limits
-	Routes         []Route
-	Log            Log
+	// RevocationCheck is how often the user pool is asked about a session; 0: not at all.
+	RevocationCheck time.Duration
+	CSRFHeader      string
+	Login           Login
+	Limits          Limits
+	Routes          []Route
+	Log             Log
 
 	// Warnings are what [Load] found odd but not wrong, one sentence each.
 	Warnings []string
@@ -58,11 +60,13 @@ type Cognito struct {
 	APIEndpoint  *url.URL // resolved: the configured one, else the regional default
 	Scopes       []string
 	Providers    []string
+	// RotationGrace is how long Cognito takes a rotated refresh token again; 0: not at all.
+	RotationGrace time.Duration
 }
 
 // Session says how sessions are kept and for how long.
 type Session struct {
-	Store           *url.URL // memory: or redis://, rediss://
+	Store           *url.URL // memory:, redis://, rediss://, redis-sentinel:// or redis-cluster://, whose Host has commas
 	StorePassword   secret.Text
 	Keys            Keys // 32 bytes each; the first seals, all open
 	IdleTimeout     time.Duration
@@ -70,6 +74,8 @@ type Session struct {
 	Persistent      bool
 	Cookie          Cookie
 	Claims          Claims
+	MaxPerUser      int // 0: no limit
+	WaitReplicas    int // 0: none
 }
 
 // Keys are sealing keys. Under no verb and no encoder do they show their bytes.

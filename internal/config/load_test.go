@@ -174,6 +174,8 @@ func TestLoad_warns(t *testing.T) {
 	}{
 		"origin_on_another_site":    {values{"allowed_origins": "[https://spa.example.org]"}, "allowed_origins: https://spa.example.org is on another site"},
 		"redis_without_tls":         {values{"session.store": "redis://:pw@cache.internal"}, "without TLS"},
+		"sentinel_without_tls":      {values{"session.store": "redis-sentinel://:pw@localhost,cache.internal/main"}, "localhost,cache.internal goes over the network without TLS"},
+		"cluster_without_password":  {values{"session.store": "redis-cluster://cache.internal?tls=true"}, "no password"},
 		"redis_without_password":    {values{"session.store": "rediss://cache.internal"}, "no password"},
 		"memory_store_off_laptop":   {values{"session.store": `"memory:"`}, "one process"},
 		"everybody_is_trusted":      {values{"trusted_proxies": "[0.0.0.0/0]"}, "trusts everybody"},
@@ -246,5 +248,22 @@ func TestKeys_never_print(t *testing.T) {
 	}
 	if !slices.Contains(strings.Fields(fmt.Sprintf("%v", c.Session.Keys)), "keys") {
 		t.Errorf("keys print as %v", c.Session.Keys)
+	}
+}
+
+// TestLoad_keeps_every_form_of_a_store_address: what is loaded is what the store
+// is given, less the password.
+func TestLoad_keeps_every_form_of_a_store_address(t *testing.T) {
+	for given, want := range map[string]string{
+		"redis-sentinel://gate:pw@H1:26379,h2/main?db=2&tls=true&sentinel_user=s&sentinel_password_file=/run/pw": "redis-sentinel://gate@h1:26379,h2/main?db=2&tls=true&sentinel_user=s&sentinel_password_file=/run/pw",
+		"redis-cluster://:pw@h1:6379,[2001:db8::1]:6380,h3":                                                      "redis-cluster://h1:6379,[2001:db8::1]:6380,h3",
+		"rediss://:pw@h1/0?tls_ca_file=/ca.pem&tls_cert_file=/c.pem&tls_key_file=/k.pem":                         "rediss://h1/0?tls_ca_file=/ca.pem&tls_cert_file=/c.pem&tls_key_file=/k.pem",
+	} {
+		t.Run(strings.ReplaceAll(given, "/", "_"), func(t *testing.T) {
+			s := load(t, with(values{"session.store": given}).yaml()).Session
+			if s.Store.String() != want || s.StorePassword.Reveal() != "pw" {
+				t.Errorf("store %q, password %q; want %q, pw", s.Store, s.StorePassword.Reveal(), want)
+			}
+		})
 	}
 }

@@ -142,11 +142,17 @@ func within(host, domain string) bool {
 	return host == domain || strings.HasSuffix(host, "."+domain)
 }
 
+// userScope is what calls on a user's behalf take.
+const userScope = "aws.cognito.signin.user.admin"
+
 func (l *loader) checkCognito() {
 	c, t := &l.cfg.Cognito, l.top
 	region, _, _ := strings.Cut(c.UserPoolID, "_")
 	if c.Region != "" && c.UserPoolID != "" && region != c.Region && !t.filled("cognito.issuer") && t.sound("cognito.region", "cognito.user_pool_id") {
 		l.reject(t, "cognito.user_pool_id", -1, curef("a pool of cognito.region, whose id begins with %s_", c.Region))
+	}
+	if l.cfg.RevocationCheck > 0 && t.sound("revocation_check", "cognito.scopes") && !slices.Contains(c.Scopes, userScope) {
+		l.reject(t, "revocation_check", -1, curef("0s, or %s among cognito.scopes: GetUser takes it", userScope))
 	}
 	if t.sound("cognito.scopes") && !slices.Contains(c.Scopes, "openid") {
 		l.reject(t, "cognito.scopes", -1, cure("openid among them: without it there is no ID token"))
@@ -157,6 +163,10 @@ func (l *loader) checkSession() {
 	s, t := &l.cfg.Session, l.top
 	if t.sound("session.idle_timeout", "session.absolute_timeout") && s.AbsoluteTimeout < s.IdleTimeout {
 		l.reject(t, "session.absolute_timeout", -1, curef("at least session.idle_timeout, %s", formatDuration(s.IdleTimeout)))
+	}
+	if s.WaitReplicas > 0 && t.sound("session.wait_replicas", "session.store") &&
+		(s.Store.Scheme == "memory" || s.Store.Scheme == "redis-cluster") {
+		l.reject(t, "session.wait_replicas", -1, curef("0: a %s store cannot wait for replicas", s.Store.Scheme))
 	}
 }
 
@@ -251,14 +261,20 @@ func (l *loader) warnStore(say func(string, ...any)) {
 	switch {
 	case s.Scheme == "memory" && !isLoopback(c.PublicURL.Hostname()):
 		say("session.store: memory: keeps sessions in one process; they end with it, and no second instance knows them")
-	case s.Scheme == "memory" || isLoopback(s.Hostname()):
+	case s.Scheme == "memory" || allLoopback(storeHosts(s)):
 		return
 	case s.Scheme == "redis":
 		say("session.store: %s goes over the network without TLS: rediss:// encrypts", s.Host)
+	case !storeTLS(s):
+		say("session.store: %s goes over the network without TLS: tls=true in its query encrypts", s.Host)
 	}
 	if s.Scheme != "memory" && c.Session.StorePassword.Empty() {
 		say("session.store: %s takes no password: whoever reaches it can end sessions", s.Host)
 	}
+}
+
+func allLoopback(hosts []string) bool {
+	return !slices.ContainsFunc(hosts, func(h string) bool { return !isLoopback(h) })
 }
 
 // minAdminToken is 96 bits in base64.

@@ -85,15 +85,16 @@ var cognitoKeys = []key{
 		doc:   "Identity providers that `/auth/config` offers to pages."},
 	{path: "cognito.identity_pool_id", kind: text{}, unbuilt: true, field: later[string],
 		doc: "The identity pool behind `/auth/credentials`."},
-	{path: "cognito.rotation_grace", kind: duration{0, time.Minute}, def: "0s", unbuilt: true, field: later[time.Duration],
-		doc: "The app client's RetryGracePeriodSeconds."},
+	{path: "cognito.rotation_grace", kind: duration{0, time.Minute}, def: "0s",
+		field: func(c *Config) any { return &c.Cognito.RotationGrace },
+		doc:   "The app client's RetryGracePeriodSeconds, if it rotates refresh tokens. Within it a refresh whose answer was lost is tried once more; without it that costs the user a new sign-in."},
 }
 
 var sessionKeys = []key{
 	{path: "session", shape: section, doc: "How sessions are kept, and for how long."},
 	{path: "session.store", kind: storeURL{}, def: "redis://localhost:6379/0",
 		field: func(c *Config) any { return &c.Session },
-		doc:   "`\"memory:\"` (quoted; sessions are gone with the process), `redis://` or `rediss://` (TLS), with user, password and database."},
+		doc:   "`\"memory:\"` (quoted; sessions are gone with the process), `redis://` or `rediss://` (TLS), with user, password and database, `redis-sentinel://` with the name that the sentinels have for the primary, or `redis-cluster://` with some of its nodes. See [Redis](#redis) above."},
 	{path: "session.keys", kind: ringKey{}, list: true, secret: true,
 		field: func(c *Config) any { return &c.Session.Keys },
 		doc:   "**Required.** Keys from `gateway keygen`. The first seals, all open. To rotate, put the new one last everywhere, then first everywhere, and take the old one out after `absolute_timeout`."},
@@ -125,10 +126,12 @@ var sessionKeys = []key{
 	{path: "session.claims.id", kind: text{what: "a claim's name such as email"}, list: true,
 		field: func(c *Config) any { return &c.Session.Claims.ID },
 		doc:   "Claims of the ID token."},
-	{path: "session.max_per_user", kind: integer{0, 1000}, def: "0", unbuilt: true, field: later[int],
-		doc: "How many sessions a user may have; the oldest goes. 0: no limit."},
-	{path: "session.wait_replicas", kind: integer{0, 10}, def: "0", unbuilt: true, field: later[int],
-		doc: "Redis WAIT after a session's end."},
+	{path: "session.max_per_user", kind: integer{0, 1000}, def: "0",
+		field: func(c *Config) any { return &c.Session.MaxPerUser },
+		doc:   "How many sessions a user may have; a login above that ends the oldest. Two logins at once may leave one too many until the next. 0: no limit."},
+	{path: "session.wait_replicas", kind: integer{0, 10}, def: "0",
+		field: func(c *Config) any { return &c.Session.WaitReplicas },
+		doc:   "After a session's end, waits up to 500 ms until this many of Redis's replicas have it (`WAIT`), so that a failover does not bring it back. Too few are a warning in the log; the end stands. Not with `memory:` or a cluster. See [sessions](sessions.md#an-end-that-survives-a-failover)."},
 }
 
 var flowKeys = []key{
@@ -142,8 +145,9 @@ var flowKeys = []key{
 	{path: "refresh.forced_per_minute", kind: integer{1, 6000}, def: "10",
 		field: func(c *Config) any { return &c.Refresh.ForcedPerMinute },
 		doc:   "How often a session may force a refresh by `POST /auth/refresh`; 429 above."},
-	{path: "revocation_check", kind: duration{0, time.Hour}, def: "0s", unbuilt: true, field: later[time.Duration],
-		doc: "Asks the user pool at most this often whether the user is still in."},
+	{path: "revocation_check", kind: duration{0, time.Hour}, def: "0s",
+		field: func(c *Config) any { return &c.RevocationCheck },
+		doc:   "Asks the user pool (GetUser) about each session in use, at most this often for each instance, so that a user who is disabled or signed out there is out here within that time. 0: a user is out at the next refresh. See [sessions](sessions.md#out-at-the-user-pool)."},
 	{path: "csrf_header", kind: text{what: "a header of the page's own such as X-CSRF", check: isCustomHeader},
 		field: func(c *Config) any { return &c.CSRFHeader },
 		doc:   "A header that calls with the cookie must carry besides passing the same-origin rule; any value will do."},

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/securecookie"
@@ -37,13 +38,17 @@ type Options struct {
 
 // Jar writes and reads the cookies. Safe for concurrent use.
 type Jar struct {
-	opts          Options
-	sameSite      http.SameSite
-	session       string
-	login         string
-	sessionCodecs []securecookie.Codec
-	loginCodecs   []securecookie.Codec
-	recent        recent
+	opts     Options
+	sameSite http.SameSite
+	session  string
+	login    string
+	codecs   atomic.Pointer[jarCodecs]
+}
+
+// jarCodecs seal and open the two cookies; made of the ring's keys at a time.
+type jarCodecs struct {
+	session, login []securecookie.Codec
+	recent         recent // what these keys opened lately, and goes with them
 }
 
 // New builds a Jar.
@@ -59,9 +64,17 @@ func New(o Options) (*Jar, error) {
 	case "none":
 		j.sameSite = http.SameSiteNoneMode
 	}
-	j.sessionCodecs = codecs(o.Ring, "session cookie", j.session, int(o.MaxAge/time.Second))
-	j.loginCodecs = codecs(o.Ring, "login cookie", j.login, 0)
+	j.Rekey()
 	return j, nil
+}
+
+// Rekey takes over the keys that the ring has now. Call it after
+// [secret.Ring.Replace].
+func (j *Jar) Rekey() {
+	j.codecs.Store(&jarCodecs{
+		session: codecs(j.opts.Ring, "session cookie", j.session, int(j.opts.MaxAge/time.Second)),
+		login:   codecs(j.opts.Ring, "login cookie", j.login, 0),
+	})
 }
 
 // fullName puts the prefix before the name that makes browsers refuse the
@@ -108,22 +121,22 @@ func (j *Jar) Session(r *http.Request) secret.Text {
 	if !ok {
 		return secret.Text{}
 	}
-	now := time.Now()
-	if handle, ok := j.recent.get(value, now); ok {
+	now, keys := time.Now(), j.codecs.Load()
+	if handle, ok := keys.recent.get(value, now); ok {
 		return handle
 	}
 	var plain []byte
-	if err := securecookie.DecodeMulti(j.session, value, &plain, j.sessionCodecs...); err != nil {
+	if err := securecookie.DecodeMulti(j.session, value, &plain, keys.session...); err != nil {
 		return secret.Text{}
 	}
 	handle := secret.NewText(string(plain))
-	j.recent.put(value, handle, now, sealedAt(value).Add(j.opts.MaxAge))
+	keys.recent.put(value, handle, now, sealedAt(value).Add(j.opts.MaxAge))
 	return handle
 }
 
 // SetSession gives the browser a handle.
 func (j *Jar) SetSession(w http.ResponseWriter, handle secret.Text) error {
-	value, err := securecookie.EncodeMulti(j.session, []byte(handle.Reveal()), j.sessionCodecs...)
+	value, err := securecookie.EncodeMulti(j.session, []byte(handle.Reveal()), j.codecs.Load().session...)
 	if err != nil {
 		return fmt.Errorf("seal session cookie: %w", err)
 	}

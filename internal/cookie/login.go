@@ -49,7 +49,7 @@ func (j *Jar) Login(r *http.Request) (Login, bool) {
 		rec   loginRecord
 		l     Login
 	)
-	if err := securecookie.DecodeMulti(j.login, value, &plain, j.loginCodecs...); err != nil {
+	if err := securecookie.DecodeMulti(j.login, value, &plain, j.codecs.Load().login...); err != nil {
 		return Login{}, false
 	}
 	if err := json.Unmarshal(plain, &rec); err != nil || len(rec.Binding) != len(l.Binding) {
@@ -80,7 +80,7 @@ func (j *Jar) SetLogin(w http.ResponseWriter, l Login) error {
 	if err := enc.Encode(rec); err != nil {
 		return fmt.Errorf("encode login cookie: %w", err)
 	}
-	value, err := securecookie.EncodeMulti(j.login, plain.Bytes(), j.loginCodecs...)
+	value, err := securecookie.EncodeMulti(j.login, plain.Bytes(), j.codecs.Load().login...)
 	if err != nil {
 		return fmt.Errorf("seal login cookie: %w", err)
 	}

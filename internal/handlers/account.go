@@ -14,7 +14,8 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 )
 
-// Account is the session as its own page sees it.
+// Account is the session as its own page sees it, and the user's other sessions
+// (registry.go).
 type Account struct {
 	Sessions *session.Manager
 	Cookies  *cookie.Jar
@@ -60,14 +61,8 @@ func (a *Account) Session(w http.ResponseWriter, r *http.Request, x *middleware.
 	if r.URL.Query().Get("touch") != "false" {
 		s, lastUse = a.touch(r.Context(), x, s), time.Now()
 	}
-	fresh, err := a.Sessions.Fresh(r.Context(), s)
-	switch {
-	case err == nil:
-		s = fresh
-	case errors.Is(err, session.ErrNotFound), errors.Is(err, session.ErrUnavailable):
+	if s, err = a.fresh(r.Context(), x, s); err != nil {
 		return signedOutOr(w, err)
-	default: // the user pool is away: the claims in hand, with their true expiry
-		x.Event.Err = err
 	}
 	return a.answer(w, x, s, lastUse)
 }
@@ -148,14 +143,39 @@ func (a *Account) touch(ctx context.Context, x *middleware.Exchange, s *session.
 	return touched
 }
 
-func (a *Account) answer(w http.ResponseWriter, x *middleware.Exchange, s *session.Session, lastUse time.Time) error {
-	x.Session = s
-	if !s.Handle.Equal(x.Handle) {
-		if err := a.Cookies.SetSession(w, s.Handle); err != nil {
-			return err
-		}
+// fresh returns the session with a token to use now. Where the user pool is away
+// these are the claims in hand, with their true expiry.
+func (a *Account) fresh(ctx context.Context, x *middleware.Exchange, s *session.Session) (*session.Session, error) {
+	fresh, err := a.Sessions.Fresh(ctx, s)
+	switch {
+	case err == nil:
+		return fresh, nil
+	case errors.Is(err, session.ErrNotFound), errors.Is(err, session.ErrUnavailable):
+		return nil, err
 	}
-	return writeJSON(w, http.StatusOK, sessionAnswer{
+	x.Event.Err = err
+	return s, nil
+}
+
+func (a *Account) answer(w http.ResponseWriter, x *middleware.Exchange, s *session.Session, lastUse time.Time) error {
+	if err := a.adopt(w, x, s); err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, a.view(s, lastUse))
+}
+
+// adopt takes over a session, and gives the browser its handle where that changed.
+func (a *Account) adopt(w http.ResponseWriter, x *middleware.Exchange, s *session.Session) error {
+	x.Session = s
+	if s.Handle.Equal(x.Handle) {
+		return nil
+	}
+	return a.Cookies.SetSession(w, s.Handle)
+}
+
+// view is what pages may see of a session.
+func (a *Account) view(s *session.Session, lastUse time.Time) sessionAnswer {
+	return sessionAnswer{
 		Authenticated: true,
 		UserSub:       s.Subject,
 		Username:      s.Username,
@@ -169,7 +189,7 @@ func (a *Account) answer(w http.ResponseWriter, x *middleware.Exchange, s *sessi
 		IdleExpiresAt:    a.Sessions.IdleExpiresAt(s, lastUse).Unix(),
 		SessionExpiresAt: s.ExpiresAt.Unix(),
 		LogoutURL:        a.LogoutPath,
-	})
+	}
 }
 
 // narrow keeps the named claims; no names keep all.

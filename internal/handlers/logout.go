@@ -31,7 +31,8 @@ const (
 	globalDone, globalFailed = "done", "failed"
 )
 
-// Logout ends sessions. It is the one place that clears the session cookie.
+// Logout ends sessions. Besides a user who ends the session at hand by its id
+// ([Account.EndOne]), it is the one place that clears the session cookie.
 type Logout struct {
 	Sessions *session.Manager
 	Cookies  *cookie.Jar
@@ -75,10 +76,12 @@ func (l *Logout) End(w http.ResponseWriter, r *http.Request, x *middleware.Excha
 	}
 	answer := logoutAnswer{LogoutURL: l.ProviderURL}
 	var global *session.Session
+	why := session.ReasonLogout
 	if req.Global {
+		why = session.ReasonGlobal
 		global, answer.GlobalSignOut = l.signOutAtCognito(r.Context(), x)
 	}
-	if err := l.endHere(r.Context(), x, &answer); err != nil {
+	if err := l.endHere(r.Context(), x, why, &answer); err != nil {
 		return err
 	}
 	if global != nil {
@@ -94,11 +97,11 @@ func (l *Logout) End(w http.ResponseWriter, r *http.Request, x *middleware.Excha
 }
 
 // endHere ends this browser's session.
-func (l *Logout) endHere(ctx context.Context, x *middleware.Exchange, answer *logoutAnswer) error {
+func (l *Logout) endHere(ctx context.Context, x *middleware.Exchange, why session.Reason, answer *logoutAnswer) error {
 	if x.Handle.Empty() {
 		return nil
 	}
-	ended, err := l.Sessions.End(ctx, x.Handle)
+	ended, err := l.Sessions.End(ctx, x.Handle, why)
 	if errors.Is(err, session.ErrUnavailable) {
 		// The key of the record goes with the cookie; the deletion is retried.
 		answer.Pending, x.Event.Note, x.Event.Err = true, "session's end is pending", err
@@ -113,7 +116,7 @@ func (l *Logout) endHere(ctx context.Context, x *middleware.Exchange, answer *lo
 func (l *Logout) endOthers(ctx context.Context, x *middleware.Exchange, subject string, answer *logoutAnswer) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), globalTimeout)
 	defer cancel()
-	if _, err := l.Sessions.EndAll(ctx, subject); err != nil {
+	if _, err := l.Sessions.EndAll(ctx, subject, session.ReasonGlobal); err != nil {
 		answer.GlobalSignOut, x.Event.Err = globalFailed, err
 	}
 }

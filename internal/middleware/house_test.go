@@ -148,7 +148,7 @@ func (h *house) lastSeen(t *testing.T) time.Time {
 // end ends the session behind everybody's back.
 func (h *house) end(t *testing.T) {
 	t.Helper()
-	if _, err := h.store.Delete(t.Context(), h.handle); err != nil {
+	if _, err := h.store.Delete(t.Context(), h.handle, session.ReasonLogout); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -53,8 +54,7 @@ func (p *Renderer) Render(w http.ResponseWriter, r *http.Request, ev *telemetry.
 		return
 	}
 	e, level := classify(err)
-	ev.Code, ev.Err, ev.Level = e.Code, e.Err, level
-	p.count(e, ev)
+	p.note(ev, e, level)
 	h := w.Header()
 	OwnHeaders(h)
 	h.Del("Content-Length") // of the answer that a panic cut off before it began
@@ -64,17 +64,41 @@ func (p *Renderer) Render(w http.ResponseWriter, r *http.Request, ev *telemetry.
 		w.WriteHeader(http.StatusFound)
 		return
 	}
-	for name, values := range e.Header {
-		h[name] = values
-	}
-	if e.RetryAfter > 0 { // RFC 9110 §10.2.3: whole seconds
-		h.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
-	}
+	e.setHeaders(h)
 	if fetchmeta.Navigation(r) {
 		p.page(w, r, ev, e)
 		return
 	}
 	p.document(w, ev, e)
+}
+
+// RenderDocument is Render for where no browser calls: the answer is always a
+// document, never a page or a redirect.
+func (p *Renderer) RenderDocument(w http.ResponseWriter, r *http.Request, ev *telemetry.Event, err error) {
+	if clientGone(r, err) {
+		ev.Status, ev.Code = StatusClientGone, "client_gone"
+		return
+	}
+	e, level := classify(err)
+	p.note(ev, e, level)
+	OwnHeaders(w.Header())
+	e.setHeaders(w.Header())
+	ev.Status = e.Status
+	p.document(w, ev, e)
+}
+
+// note records the problem on the event and counts it.
+func (p *Renderer) note(ev *telemetry.Event, e *Error, level slog.Level) {
+	ev.Code, ev.Err, ev.Level = e.Code, e.Err, level
+	p.count(e, ev)
+}
+
+// setHeaders writes the headers that e demands.
+func (e *Error) setHeaders(h http.Header) {
+	maps.Copy(h, e.Header)
+	if e.RetryAfter > 0 { // RFC 9110 §10.2.3: whole seconds
+		h.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
+	}
 }
 
 // Of returns the answer to err, as a copy that a handler may put words of its

@@ -4,26 +4,47 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 )
 
-const (
-	certFile = "cert.pem"
-	keyFile  = "key.pem"
-)
+// Certificate is a self-signed certificate for 127.0.0.1 and localhost that
+// servers and clients show alike.
+type Certificate struct {
+	// CertFile and KeyFile are in PEM. CertFile is also the authority's.
+	CertFile, KeyFile string
+	// Roots trust it.
+	Roots *x509.CertPool
+}
 
-// writeCertificate makes a self-signed certificate for 127.0.0.1 and returns
-// the roots that trust it.
-func writeCertificate(t testing.TB, dir string) *x509.CertPool {
+// query is what a store's URL says of the certificate.
+func (c *Certificate) query() url.Values {
+	return url.Values{"tls_ca_file": {c.CertFile}, "tls_cert_file": {c.CertFile}, "tls_key_file": {c.KeyFile}}
+}
+
+func (c *Certificate) clientConfig() *tls.Config {
+	return &tls.Config{
+		RootCAs: c.Roots, MinVersion: tls.VersionTLS12,
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			cert, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+			return &cert, err
+		},
+	}
+}
+
+func newCertificate(t testing.TB) *Certificate {
 	t.Helper()
+	dir := t.TempDir()
+	c := &Certificate{CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem"), Roots: x509.NewCertPool()}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatalf("make a key: %v", err)
@@ -43,15 +64,14 @@ func writeCertificate(t testing.TB, dir string) *x509.CertPool {
 	if err != nil {
 		t.Fatalf("encode the key: %v", err)
 	}
-	writePEM(t, filepath.Join(dir, certFile), "CERTIFICATE", der)
-	writePEM(t, filepath.Join(dir, keyFile), "PRIVATE KEY", keyDER)
+	writePEM(t, c.CertFile, "CERTIFICATE", der)
+	writePEM(t, c.KeyFile, "PRIVATE KEY", keyDER)
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
 		t.Fatalf("parse the certificate: %v", err)
 	}
-	roots := x509.NewCertPool()
-	roots.AddCert(cert)
-	return roots
+	c.Roots.AddCert(cert)
+	return c
 }
 
 func writePEM(t testing.TB, path, kind string, der []byte) {

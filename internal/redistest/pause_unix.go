@@ -6,10 +6,16 @@ import "syscall"
 
 // Pause stops the server's process (SIGSTOP): connections stand and nothing
 // answers, as when a machine hangs.
-func (s *Server) Pause() { s.signal(syscall.SIGSTOP) }
+func (s *Server) Pause() {
+	s.signal(syscall.SIGSTOP)
+	s.paused = true
+}
 
 // Continue lets a paused server go on.
-func (s *Server) Continue() { s.signal(syscall.SIGCONT) }
+func (s *Server) Continue() {
+	s.signal(syscall.SIGCONT)
+	s.paused = false
+}
 
 func (s *Server) signal(sig syscall.Signal) {
 	s.t.Helper()

@@ -9,7 +9,6 @@ package redistest
 import (
 	"bufio"
 	"crypto/rand"
-	"crypto/tls"
 	"crypto/x509"
 	"io"
 	"io/fs"
@@ -35,6 +34,8 @@ type Options struct {
 	Rules string
 	// TLS makes the server speak TLS only, with a certificate made for it.
 	TLS bool
+	// ClientCertificates makes a TLS server refuse whoever shows none.
+	ClientCertificates bool
 }
 
 // Server is a running redis-server on a free port of 127.0.0.1. It keeps its
@@ -42,16 +43,31 @@ type Options struct {
 type Server struct {
 	// Addr is host:port.
 	Addr string
-	// URL holds the user and the password as well.
+	// URL holds the user and the password as well, and with TLS the files of
+	// [Server.Certificate].
 	URL string
 	// Roots trust the server's certificate; nil without TLS.
 	Roots *x509.CertPool
+	// Certificate is the server's, which is also the client's; nil without TLS.
+	Certificate *Certificate
 
 	t       testing.TB
 	dir     string
-	tls     bool
-	admin   string // password of the tests' own user
+	port    string
+	setup   setup
 	process *exec.Cmd
+	paused  bool
+}
+
+// setup is what the servers of one topology have in common, and what sets one
+// apart.
+type setup struct {
+	Options
+	admin       string       // password of the tests' own user
+	certificate *Certificate // nil without TLS
+	mode        []string     // more arguments of redis-server
+	ready       string       // what it logs when it is up
+	lines       []string     // more of its configuration
 }
 
 const adminUser = "redistest"
@@ -59,63 +75,110 @@ const adminUser = "redistest"
 // Start starts a server that ends with the test.
 func Start(t testing.TB, o Options) *Server {
 	t.Helper()
-	s := &Server{t: t, dir: t.TempDir(), tls: o.TLS, admin: rand.Text()}
-	if o.TLS {
-		s.Roots = writeCertificate(t, s.dir)
-	}
-	s.chooseAddr(o)
-	s.writeConfig(o)
-	t.Cleanup(s.kill)
+	s := newServer(t, newSetup(t, o))
+	s.writeConfig()
 	s.Restart()
 	return s
 }
 
-func (s *Server) chooseAddr(o Options) {
+func newSetup(t testing.TB, o Options) setup {
+	t.Helper()
+	u := setup{Options: o, admin: rand.Text(), ready: "Ready to accept connections"}
+	if o.TLS {
+		u.certificate = newCertificate(t)
+	}
+	return u
+}
+
+// newServer chooses a directory and a port and starts nothing yet.
+func newServer(t testing.TB, u setup) *Server {
+	t.Helper()
+	s := &Server{t: t, dir: t.TempDir(), setup: u, Certificate: u.certificate}
+	if u.certificate != nil {
+		s.Roots = u.certificate.Roots
+	}
+	s.Addr = freeAddr(t)
+	_, s.port, _ = net.SplitHostPort(s.Addr)
+	s.URL = u.url("redis", s.Addr, "")
+	t.Cleanup(s.kill)
+	return s
+}
+
+func freeAddr(t testing.TB) string {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		s.t.Fatalf("find a free port: %v", err)
+		t.Fatalf("find a free port: %v", err)
 	}
-	s.Addr = l.Addr().String()
-	_ = l.Close()
-	u := url.URL{Scheme: "redis", Host: s.Addr}
-	if o.TLS {
-		u.Scheme = "rediss"
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+// url of one or several hosts.
+func (u setup) url(scheme, hosts, path string) string {
+	out := url.URL{Scheme: scheme, Host: hosts, Path: path}
+	if u.Password != "" {
+		out.User = url.UserPassword(u.User, u.Password)
 	}
-	if o.Password != "" {
-		u.User = url.UserPassword(o.User, o.Password)
+	if u.certificate != nil {
+		q := u.certificate.query()
+		if scheme == "redis" {
+			out.Scheme = "rediss"
+		} else {
+			q.Set("tls", "true")
+		}
+		out.RawQuery = q.Encode()
 	}
-	s.URL = u.String()
+	return out.String()
 }
 
 // writeConfig: everything that is written lands uncompressed in the directory,
 // so that a search of its files is a search of all data.
-func (s *Server) writeConfig(o Options) {
-	_, port, _ := net.SplitHostPort(s.Addr)
+func (s *Server) writeConfig() {
 	lines := []string{
 		"bind 127.0.0.1", "dir " + s.dir, "loglevel notice",
-		"appendonly yes", "appendfsync no", `save ""`, "rdbcompression no",
-		"user " + adminUser + " on >" + s.admin + " ~* &* +@all",
+		"user " + adminUser + " on >" + s.setup.admin + " ~* &* +@all",
 	}
-	if o.TLS {
-		lines = append(lines, "port 0", "tls-port "+port, "tls-auth-clients no",
-			"tls-cert-file "+filepath.Join(s.dir, certFile), "tls-key-file "+filepath.Join(s.dir, keyFile))
-	} else {
-		lines = append(lines, "port "+port)
+	if s.setup.mode == nil { // holds data
+		lines = append(lines, "appendonly yes", "appendfsync no", `save ""`, "rdbcompression no",
+			"masteruser "+adminUser, "masterauth "+s.setup.admin, "repl-diskless-sync-delay 0")
 	}
-	switch {
-	case o.User != "":
-		rules := o.Rules
-		if rules == "" {
-			rules = "~* &* +@all"
-		}
-		lines = append(lines, "user default off", "user "+o.User+" on >"+o.Password+" "+rules)
-	case o.Password != "":
-		lines = append(lines, "requirepass "+o.Password)
-	}
+	lines = append(lines, s.listeningLines()...)
+	lines = append(lines, s.setup.accountLines()...)
+	lines = append(lines, s.setup.lines...)
 	err := os.WriteFile(s.config(), []byte(strings.Join(lines, "\n")+"\n"), 0o600)
 	if err != nil {
 		s.t.Fatalf("write the configuration: %v", err)
 	}
+}
+
+func (s *Server) listeningLines() []string {
+	c := s.setup.certificate
+	if c == nil {
+		return []string{"port " + s.port}
+	}
+	auth := "no"
+	if s.setup.ClientCertificates {
+		auth = "yes"
+	}
+	return []string{
+		"port 0", "tls-port " + s.port, "tls-auth-clients " + auth, "tls-replication yes",
+		"tls-ca-cert-file " + c.CertFile, "tls-cert-file " + c.CertFile, "tls-key-file " + c.KeyFile,
+	}
+}
+
+func (u setup) accountLines() []string {
+	switch {
+	case u.User != "":
+		rules := u.Rules
+		if rules == "" {
+			rules = "~* &* +@all"
+		}
+		return []string{"user default off", "user " + u.User + " on >" + u.Password + " " + rules}
+	case u.Password != "":
+		return []string{"requirepass " + u.Password}
+	}
+	return nil
 }
 
 func (s *Server) config() string { return filepath.Join(s.dir, "redis.conf") }
@@ -124,7 +187,7 @@ func (s *Server) config() string { return filepath.Join(s.dir, "redis.conf") }
 // when it takes connections.
 func (s *Server) Restart() {
 	s.t.Helper()
-	cmd := exec.Command("redis-server", s.config())
+	cmd := exec.Command("redis-server", append([]string{s.config()}, s.setup.mode...)...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		s.t.Fatalf("start redis-server: %v", err)
@@ -136,7 +199,7 @@ func (s *Server) Restart() {
 	var said []string
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		said = append(said, lines.Text())
-		if strings.Contains(lines.Text(), "Ready to accept connections") {
+		if strings.Contains(lines.Text(), s.setup.ready) {
 			go func() { _, _ = io.Copy(io.Discard, out) }() // until the process ends
 			return
 		}
@@ -157,22 +220,28 @@ func (s *Server) Stop() {
 	s.process = nil
 }
 
+// Kill ends the server as a crash does (kill -9).
+func (s *Server) Kill() { s.kill() }
+
 func (s *Server) kill() {
 	if s.process != nil {
 		_ = s.process.Process.Kill() // works on a paused one too
 		_ = s.process.Wait()
-		s.process = nil
+		s.process, s.paused = nil, false
 	}
 }
+
+// answers reports whether the server is expected to.
+func (s *Server) answers() bool { return s.process != nil && !s.paused }
 
 // Client returns a client that may do everything, closed with the test.
 func (s *Server) Client() *redis.Client {
 	o := &redis.Options{
-		Addr: s.Addr, Username: adminUser, Password: s.admin, DisableIdentity: true,
+		Addr: s.Addr, Username: adminUser, Password: s.setup.admin, DisableIdentity: true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
-	if s.tls {
-		o.TLSConfig = &tls.Config{RootCAs: s.Roots, ServerName: "127.0.0.1", MinVersion: tls.VersionTLS12}
+	if s.Certificate != nil {
+		o.TLSConfig = s.Certificate.clientConfig()
 	}
 	c := redis.NewClient(o)
 	s.t.Cleanup(func() { _ = c.Close() })

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 )
 
 // KeySize is the length of a ring key in bytes.
@@ -29,8 +30,12 @@ var ErrOpen = errors.New("sealed value does not open")
 
 // Ring is an ordered set of keys: the first seals, all open. Every use has a
 // label, and each label gets its own key by HKDF-SHA256 (RFC 5869), so what was
-// sealed for one purpose opens for no other. Safe for concurrent use.
-type Ring struct {
+// sealed for one purpose opens for no other. Safe for concurrent use, while its
+// keys are replaced too.
+type Ring struct{ set atomic.Pointer[keySet] }
+
+// keySet is what [Ring.Replace] replaces: keys, and what is derived from them.
+type keySet struct {
 	keys    []*ringKey // pointers, because fmt prints the bytes of an array wherever it meets one
 	derived sync.Map   // label → []cipher.AEAD, in the order of keys
 }
@@ -39,17 +44,29 @@ type ringKey [KeySize]byte
 
 // NewRing builds a ring. Each key must be [KeySize] bytes; there must be one at least.
 func NewRing(keys ...[]byte) (*Ring, error) {
-	if len(keys) == 0 {
-		return nil, errors.New("key ring: no key")
-	}
-	r := &Ring{keys: make([]*ringKey, len(keys))}
-	for i, k := range keys {
-		if len(k) != KeySize {
-			return nil, fmt.Errorf("key ring: key %d has %d bytes, want %d", i+1, len(k), KeySize)
-		}
-		r.keys[i] = (*ringKey)(bytes.Clone(k))
+	r := &Ring{}
+	if err := r.Replace(keys...); err != nil {
+		return nil, err
 	}
 	return r, nil
+}
+
+// Replace gives the ring other keys, under the rules of [NewRing]; where they
+// are broken the ring keeps those it has. Each Seal, Open or Derive sees either
+// all of the old keys or all of the new ones.
+func (r *Ring) Replace(keys ...[]byte) error {
+	if len(keys) == 0 {
+		return errors.New("key ring: no key")
+	}
+	set := &keySet{keys: make([]*ringKey, len(keys))}
+	for i, k := range keys {
+		if len(k) != KeySize {
+			return fmt.Errorf("key ring: key %d has %d bytes, want %d", i+1, len(k), KeySize)
+		}
+		set.keys[i] = (*ringKey)(bytes.Clone(k))
+	}
+	r.set.Store(set)
+	return nil
 }
 
 // NewKey returns a fresh random key in standard base64, as the configuration
@@ -63,11 +80,14 @@ func NewKey() string {
 // Format implements [fmt.Formatter] for every verb and flag: a ring shows no key.
 func (*Ring) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
-// Derive returns size bytes for label from each key, in ring order.
-func (r *Ring) Derive(label string, size int) [][]byte {
-	out := make([][]byte, len(r.keys))
-	for i := range r.keys {
-		out[i] = derive(r.keys[i][:], label, size)
+// Derive returns size bytes for label from each key, in ring order. They are
+// those of the keys at the time: after [Ring.Replace] they must be derived anew.
+func (r *Ring) Derive(label string, size int) [][]byte { return r.set.Load().derive(label, size) }
+
+func (s *keySet) derive(label string, size int) [][]byte {
+	out := make([][]byte, len(s.keys))
+	for i := range s.keys {
+		out[i] = derive(s.keys[i][:], label, size)
 	}
 	return out
 }
@@ -75,12 +95,12 @@ func (r *Ring) Derive(label string, size int) [][]byte {
 // Seal encrypts plaintext with AES-256-GCM under the first key, bound to label
 // and aad. The result is nonce, ciphertext, tag.
 func (r *Ring) Seal(label string, plaintext, aad []byte) []byte {
-	return seal(r.aeads(label)[0], plaintext, aad)
+	return seal(r.set.Load().aeads(label)[0], plaintext, aad)
 }
 
 // Open decrypts what [Ring.Seal] made under any key of the ring, or answers [ErrOpen].
 func (r *Ring) Open(label string, sealed, aad []byte) ([]byte, error) {
-	for _, a := range r.aeads(label) {
+	for _, a := range r.set.Load().aeads(label) {
 		if p, err := open(a, sealed, aad); err == nil {
 			return p, nil
 		}
@@ -88,15 +108,15 @@ func (r *Ring) Open(label string, sealed, aad []byte) ([]byte, error) {
 	return nil, ErrOpen
 }
 
-func (r *Ring) aeads(label string) []cipher.AEAD {
-	if v, ok := r.derived.Load(label); ok {
+func (s *keySet) aeads(label string) []cipher.AEAD {
+	if v, ok := s.derived.Load(label); ok {
 		return v.([]cipher.AEAD)
 	}
-	out := make([]cipher.AEAD, len(r.keys))
-	for i, k := range r.Derive(label, KeySize) {
+	out := make([]cipher.AEAD, len(s.keys))
+	for i, k := range s.derive(label, KeySize) {
 		out[i] = newAEAD(k)
 	}
-	v, _ := r.derived.LoadOrStore(label, out)
+	v, _ := s.derived.LoadOrStore(label, out)
 	return v.([]cipher.AEAD)
 }
 

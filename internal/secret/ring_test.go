@@ -270,3 +270,31 @@ func TestMAC(t *testing.T) {
 		}
 	})
 }
+
+func TestReplaceRollsKeysOver(t *testing.T) {
+	first, second := bytes.Repeat([]byte{1}, secret.KeySize), bytes.Repeat([]byte{2}, secret.KeySize)
+	r, err := secret.NewRing(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := r.Seal("use", []byte("text"), nil)
+	if err := r.Replace(second, first); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Open("use", old, nil); err != nil {
+		t.Error("what the first key sealed no longer opens beside the second")
+	}
+	young := r.Seal("use", []byte("text"), nil)
+	if err := r.Replace([]byte("short")); err == nil {
+		t.Fatal("a short key was taken")
+	}
+	if _, err := r.Open("use", young, nil); err != nil {
+		t.Error("a refused replacement took the keys away")
+	}
+	if err := r.Replace(second); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Open("use", old, nil); !errors.Is(err, secret.ErrOpen) {
+		t.Errorf("a key that is gone still opens: %v", err)
+	}
+}

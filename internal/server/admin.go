@@ -10,21 +10,22 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
-
-	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
 
 // readyTimeout bounds the question to the store behind /readyz.
 const readyTimeout = 2 * time.Second
 
-// adminServer serves probes and metrics, on a listener of their own: nothing of
-// it is ever on the public one.
+// adminServer serves probes, metrics and the admin API, on a listener of their
+// own: nothing of it is ever on the public one.
 func (s *Server) adminServer() *http.Server {
 	mux := chi.NewRouter()
-	mux.Use(s.adminHost)
-	mux.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
-	mux.Get("/readyz", s.ready)
-	mux.With(s.adminBearer).Method(http.MethodGet, "/metrics", s.metrics.Handler())
+	mux.Mount("/admin", s.adminAPI().routes())
+	mux.Group(func(mux chi.Router) {
+		mux.Use(s.adminHost)
+		mux.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
+		mux.Get("/readyz", s.ready)
+		mux.With(s.adminBearer).Method(http.MethodGet, "/metrics", s.metrics.Handler())
+	})
 	return &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: readHeaderTimeout,
@@ -66,13 +67,9 @@ func (s *Server) adminHost(next http.Handler) http.Handler {
 
 // adminBearer demands admin_token, where one is set.
 func (s *Server) adminBearer(next http.Handler) http.Handler {
-	if s.cfg.AdminToken.Empty() {
-		return next
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-		if !strings.EqualFold(scheme, "Bearer") || !s.cfg.AdminToken.Equal(secret.NewText(token)) {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="gatehouse admin"`)
+		if !bearerEquals(r, s.cfg.AdminToken) {
+			w.Header().Set("WWW-Authenticate", adminChallenge)
 			plain(w, http.StatusUnauthorized, "admin_token required")
 			return
 		}

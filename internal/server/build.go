@@ -42,22 +42,29 @@ func New(cfg *config.Config, o Options) (*Server, error) {
 		}
 		s.opts.Certificate = &cert
 	}
-	ring, err := secret.NewRing(cfg.Session.Keys...)
-	if err != nil {
+	if s.ring, err = secret.NewRing(cfg.Session.Keys...); err != nil {
 		return nil, err
 	}
-	for _, build := range []func(*secret.Ring) error{s.buildSessions, s.buildProxy, s.buildEndpoints} {
-		if err := build(ring); err != nil {
+	for _, build := range []func(*secret.Ring) error{s.buildSessions, s.buildCookies, s.buildEndpoints} {
+		if err := build(s.ring); err != nil {
 			return nil, err
 		}
 	}
 	s.buildMiddleware()
+	routing, err := s.newRouting(cfg.Routes)
+	if err != nil {
+		return nil, err
+	}
+	s.routing.Store(routing)
 	return s, nil
 }
 
 // buildSessions makes the provider, the store and the manager between them.
 func (s *Server) buildSessions(ring *secret.Ring) error {
 	s.calls = oauth.NewHTTPClient()
+	s.api = cognito.NewAPI(cognito.APIOptions{
+		Endpoint: s.cfg.Cognito.APIEndpoint, Region: s.cfg.Cognito.Region, HTTP: s.calls,
+	})
 	client, err := s.oauthClient(ring)
 	if err != nil {
 		return err
@@ -72,14 +79,20 @@ func (s *Server) buildSessions(ring *secret.Ring) error {
 		BeforeExpiry:    s.cfg.Refresh.BeforeExpiry,
 		RefreshTimeout:  s.cfg.Refresh.Timeout,
 		ForcedPerMinute: s.cfg.Refresh.ForcedPerMinute,
+		RotationGrace:   s.cfg.Cognito.RotationGrace,
+		MaxPerUser:      s.cfg.Session.MaxPerUser,
+		RevocationCheck: session.RevocationCheck{Every: s.cfg.RevocationCheck, Ask: s.api.GetUser},
+		Cache:           sessionCache(s.cfg.Session.Store.Scheme),
 		Observe: session.Observer{
 			Refresh: s.metrics.Refresh, Revoke: s.metrics.Revoke, Delete: s.metrics.Delete,
+			Change: s.changes.Tell,
 		},
 		Logger: s.log,
 	})
 	if err != nil {
 		return err
 	}
+	s.metrics.Sessions(s.sessionFigures)
 	s.flow = &handlers.Flow{OAuth: client}
 	return nil
 }
@@ -100,13 +113,33 @@ func (s *Server) openStore(ring *secret.Ring) (session.Store, error) {
 	switch s.cfg.Session.Store.Scheme {
 	case "memory":
 		return sessionstore.NewMemory(sessionstore.MemoryOptions{IdleTimeout: s.cfg.Session.IdleTimeout}), nil
-	case "redis", "rediss":
+	case "redis", "rediss", "redis-sentinel", "redis-cluster":
 		return opened(sessionstore.NewRedis(sessionstore.RedisOptions{
 			URL: s.cfg.Session.Store.String(), Password: s.cfg.Session.StorePassword,
 			Ring: ring, IdleTimeout: s.cfg.Session.IdleTimeout, Observe: s.metrics.Store,
+			WaitReplicas: s.cfg.Session.WaitReplicas, Logger: s.log,
 		}))
 	}
 	return nil, fmt.Errorf("session.store: no store for %q", s.cfg.Session.Store.Scheme)
+}
+
+// sessionFigures is what a scrape of the metrics reads.
+func (s *Server) sessionFigures() telemetry.SessionFigures {
+	stats := s.manager.Stats()
+	return telemetry.SessionFigures{
+		CacheEntries: stats.CacheEntries, CacheBytes: stats.CacheBytes, CacheHits: stats.CacheHits,
+		ChangesHeard: stats.Listening, BreakerOpen: stats.BreakerOpen,
+		EventStreams: s.changes.Open(),
+	}
+}
+
+// sessionCache bounds the cache of opened sessions; only sessions that lie
+// elsewhere, sealed, need one.
+func sessionCache(scheme string) session.CacheOptions {
+	if scheme == "memory" {
+		return session.CacheOptions{}
+	}
+	return session.CacheOptions{Entries: 10_000, Bytes: 128 << 20}
 }
 
 // opened keeps a failed constructor's nil pointer from becoming a store that is
@@ -118,22 +151,12 @@ func opened[S session.Store](store S, err error) (session.Store, error) {
 	return store, nil
 }
 
-// buildProxy makes cookies, the route table and the relay.
-func (s *Server) buildProxy(ring *secret.Ring) error {
+func (s *Server) buildCookies(ring *secret.Ring) error {
 	var err error
 	s.cookies, err = cookie.New(cookie.Options{
 		Name: s.cfg.Session.Cookie.Name, Domain: s.cfg.Session.Cookie.Domain,
 		SameSite: s.cfg.Session.Cookie.SameSite, Secure: s.cfg.PublicURL.Scheme == "https",
 		Persistent: s.cfg.Session.Persistent, MaxAge: s.cfg.Session.AbsoluteTimeout, Ring: ring,
-	})
-	if err != nil {
-		return err
-	}
-	if s.table, err = proxy.NewTable(routeTable(s.cfg.Routes), s.mount); err != nil {
-		return err
-	}
-	s.relay, err = proxy.NewRelay(proxy.Options{
-		Table: s.table, CookieNames: s.cookies.Names(), BodyBytes: s.cfg.Limits.BodyBytes,
 	})
 	return err
 }
@@ -173,6 +196,10 @@ func (s *Server) buildEndpoints(*secret.Ring) error {
 		AccessClaims: s.cfg.Session.Claims.Access, IDClaims: s.cfg.Session.Claims.ID,
 		LogoutPath: s.mount + "/logout",
 	}
+	s.events = &handlers.Events{
+		Account: s.account, Changes: &s.changes,
+		Lead: min(expiryNotice, s.cfg.Session.IdleTimeout/4),
+	}
 	s.public = &handlers.PublicConfig{
 		Mount: s.mount, ClientID: s.cfg.Cognito.ClientID, UserPoolID: s.cfg.Cognito.UserPoolID,
 		Region: s.cfg.Cognito.Region, Providers: append([]string{}, s.cfg.Cognito.Providers...),
@@ -198,14 +225,11 @@ func (s *Server) buildMiddleware() {
 		Problems: problem.NewRenderer(problem.Options{
 			LoginPath: s.mount + "/login", ReturnTo: s.returnTo, Metrics: s.metrics,
 		}),
-		Logger: s.log, Metrics: s.routeMetrics(), TrustedProxies: s.cfg.TrustedProxies, HSTS: s.hsts(),
+		Logger: s.log, TrustedProxies: s.cfg.TrustedProxies, HSTS: s.hsts(),
 	}
-	api := cognito.NewAPI(cognito.APIOptions{
-		Endpoint: s.cfg.Cognito.APIEndpoint, Region: s.cfg.Cognito.Region, HTTP: s.calls,
-	})
 	s.logout = &handlers.Logout{
 		Sessions: s.manager, Cookies: s.cookies, ReturnTo: s.returnTo,
-		Trusts: s.origins.MayUseCookie, GlobalSignOut: api.GlobalSignOut,
+		Trusts: s.origins.MayUseCookie, GlobalSignOut: s.api.GlobalSignOut,
 		ProviderURL:     cognito.LogoutURL(s.cfg.Cognito.Domain, s.cfg.Cognito.ClientID, s.ownURL("/signed-out")),
 		DefaultReturnTo: s.cfg.Login.LogoutReturnTo, Path: s.mount + "/logout", FormOrigins: s.formOrigins(),
 	}
@@ -220,10 +244,10 @@ func (s *Server) formOrigins() []string {
 func origin(u *url.URL) string { return u.Scheme + "://" + u.Host }
 
 // routeMetrics resolves each route's metrics once.
-func (s *Server) routeMetrics() func(*proxy.Route) *telemetry.RouteMetrics {
+func (s *Server) routeMetrics(table *proxy.Table) func(*proxy.Route) *telemetry.RouteMetrics {
 	none := s.metrics.Route("none")
 	byRoute := make(map[*proxy.Route]*telemetry.RouteMetrics)
-	for _, r := range s.table.Routes() {
+	for _, r := range table.Routes() {
 		byRoute[r] = s.metrics.Route(r.Host + r.Path)
 	}
 	return func(r *proxy.Route) *telemetry.RouteMetrics {
@@ -246,4 +270,4 @@ func (s *Server) hsts() string {
 func (s *Server) ownURL(path string) string { return s.cfg.PublicURL.String() + s.mount + path }
 
 // Handler returns the gateway's public handler, for tests that serve it themselves.
-func (s *Server) Handler() http.Handler { return s.routes() }
+func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serveRouted) }

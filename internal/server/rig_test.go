@@ -35,6 +35,11 @@ type rig struct {
 
 	emu  *cognitoemu.Emulator
 	pool *httptest.Server
+	// domain and idp are where the gateway and its browsers find the pool's hosts.
+	domain, idp string
+	// front, if set, changes that; around, if set, stands before the pool.
+	front  func(*rig)
+	around func(http.Handler) http.Handler
 	// issued are the tokens that the pool gave out, which nobody but the gateway
 	// and the API may ever see.
 	issued *tokens
@@ -49,6 +54,12 @@ type settings func(doc map[string]any)
 // newRig starts everything; it stops, and is scanned for tokens, at the test's end.
 func newRig(t *testing.T, change ...settings) *rig {
 	t.Helper()
+	return newRigBehind(t, func(*rig) {}, change...)
+}
+
+// newRigBehind lets front change where the gateway finds the pool.
+func newRigBehind(t *testing.T, front func(*rig), change ...settings) *rig {
+	t.Helper()
 	r := &rig{t: t, wire: &wire{}, logs: &logs{}, issued: &tokens{}, seen: &apiRequests{}}
 	lend := httptest.NewTLSServer(nil) // lends its certificate, which is for example.com
 	lend.Close()
@@ -60,8 +71,9 @@ func newRig(t *testing.T, change ...settings) *rig {
 	}
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
 	r.url = "https://example.com:" + port
-	r.startPool()
+	r.front = front
 	r.startAPI()
+	r.startPool()
 
 	cfg := r.config(change)
 	s, err := server.New(cfg, server.Options{
@@ -85,14 +97,13 @@ func newRig(t *testing.T, change ...settings) *rig {
 
 func (r *rig) config(change []settings) *config.Config {
 	r.t.Helper()
-	pool, _ := url.Parse(r.pool.URL)
 	doc := map[string]any{
 		"listen": "127.0.0.1:0", "admin_listen": "127.0.0.1:0", "public_url": r.url,
 		"cognito": map[string]any{
 			"region": "eu-west-1", "user_pool_id": cognitoemu.DefaultPoolID,
 			"client_id":     cognitoemu.DefaultConfidentialClientID,
 			"client_secret": cognitoemu.DefaultClientSecret,
-			"domain":        r.pool.URL, "issuer": r.emu.Issuer(), "api_endpoint": "http://localhost:" + pool.Port(),
+			"domain":        r.domain, "issuer": r.emu.Issuer(), "api_endpoint": r.idp,
 			"providers": []string{"Google"},
 		},
 		"session": map[string]any{"store": "memory:", "keys": []string{secret.NewKey()}},
@@ -129,6 +140,9 @@ func section(name string, keys map[string]any) settings {
 	}
 }
 
+// poolKeys spares every pool the making of its own.
+var poolKeys = sync.OnceValues(cognitoemu.NewKeys)
+
 func (r *rig) startPool() {
 	r.t.Helper()
 	var handler http.Handler
@@ -137,8 +151,16 @@ func (r *rig) startPool() {
 	}))
 	r.t.Cleanup(r.pool.Close)
 	u, _ := url.Parse(r.pool.URL)
+	r.domain, r.idp = r.pool.URL, "http://localhost:"+u.Port()
+	if r.front != nil {
+		r.front(r)
+	}
+	keys, err := poolKeys()
+	if err != nil {
+		r.t.Fatal(err)
+	}
 	emu, err := cognitoemu.New(cognitoemu.Options{
-		PagesURL: r.pool.URL, APIURL: "http://localhost:" + u.Port(),
+		PagesURL: r.domain, APIURL: r.idp, Keys: keys,
 		Seed:     cognitoemu.DefaultSeed([]string{r.url + "/auth/callback"}, []string{r.url + "/auth/signed-out"}),
 		TokenTTL: time.Hour,
 	})
@@ -146,6 +168,9 @@ func (r *rig) startPool() {
 		r.t.Fatal(err)
 	}
 	handler, r.emu = emu, emu
+	if r.around != nil {
+		handler = r.around(emu)
+	}
 }
 
 func (r *rig) startAPI() {

@@ -16,19 +16,21 @@ import (
 // routes is the map of the server. Every request takes the first line; the path,
 // made canonical, then decides between the gateway's own endpoints and the
 // routes of the configuration.
-func (s *Server) routes() http.Handler {
-	return s.record.Handler(middleware.Chain(s.dispatch(),
+func (s *Server) routes(table *proxy.Table, relay proxy.Relay) http.Handler {
+	record := *s.record
+	record.Metrics = s.routeMetrics(table)
+	return record.Handler(middleware.Chain(s.dispatch(relay),
 		s.origins.Expose,
 		s.guard.Middleware,
 		s.origins.Preflight,
-		middleware.Match(s.table),
+		middleware.Match(table),
 	))
 }
 
 // dispatch sends a request to its side of the gateway.
-func (s *Server) dispatch() middleware.Handler {
+func (s *Server) dispatch(relay proxy.Relay) middleware.Handler {
 	own := middleware.Chain(middleware.Mux(s.own()), s.origins.SameOrigin)
-	proxied := middleware.Chain(s.relayed,
+	proxied := middleware.Chain(relayed(relay),
 		s.origins.SameOrigin,
 		s.continueStrict,
 		s.sessions.LoadSession,
@@ -60,10 +62,14 @@ func (s *Server) endpoints() []endpoint {
 		{"GET", "/callback", s.flow.Callback},
 		{"GET", "/session", s.account.Session},
 		{"GET", "/user", s.account.User},
+		{"GET", "/events", s.events.Stream},
 		{"POST", "/refresh", s.account.Refresh},
 		{"POST", "/logout", s.logout.End},
 		{"GET", "/logout", s.logout.Page},
 		{"GET", "/signed-out", s.logout.SignedOut},
+		{"GET", "/sessions", s.account.List},
+		{"DELETE", "/sessions", s.account.EndOthers},
+		{"DELETE", "/sessions/{id}", s.account.EndOne},
 		{"GET", "/config", s.public.Serve},
 		{"GET", "/healthz", s.health.Serve},
 		{"GET", "/credentials", handlers.NotEnabled},
@@ -73,25 +79,32 @@ func (s *Server) endpoints() []endpoint {
 // own routes the gateway's own endpoints. A HEAD is answered as its GET.
 func (s *Server) own() http.Handler {
 	mux := chi.NewRouter()
-	allowed := map[string][]string{}
 	for _, e := range s.endpoints() {
-		path := s.mount + e.path
-		mux.Method(e.method, path, middleware.Leaf(e.handler))
-		allowed[path] = append(allowed[path], e.method)
+		mux.Method(e.method, s.mount+e.path, middleware.Leaf(e.handler))
 		if e.method == http.MethodGet {
-			mux.Method(http.MethodHead, path, middleware.Leaf(e.handler))
-			allowed[path] = append(allowed[path], http.MethodHead)
+			mux.Method(http.MethodHead, s.mount+e.path, middleware.Leaf(e.handler))
 		}
 	}
 	mux.NotFound(middleware.Leaf(func(http.ResponseWriter, *http.Request, *middleware.Exchange) error {
 		return &problem.Error{Status: http.StatusNotFound, Code: "not_found", Public: "The gateway has no such endpoint."}
 	}))
 	mux.MethodNotAllowed(middleware.Leaf(func(_ http.ResponseWriter, r *http.Request, _ *middleware.Exchange) error {
-		return &problem.Error{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed",
-			Public: "This endpoint does not take that method.",
-			Header: http.Header{"Allow": {strings.Join(allowed[r.URL.Path], ", ")}}}
+		return methodNotAllowed(mux, r.URL.Path)
 	}))
 	return onCanonicalPath(mux)
+}
+
+// methodNotAllowed names the methods that a path does take (RFC 9110 §15.5.6).
+func methodNotAllowed(mux chi.Routes, path string) error {
+	var allowed []string
+	for _, method := range []string{"GET", "HEAD", "POST", "DELETE"} {
+		if mux.Match(chi.NewRouteContext(), method, path) {
+			allowed = append(allowed, method)
+		}
+	}
+	return &problem.Error{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed",
+		Public: "This endpoint does not take that method.",
+		Header: http.Header{"Allow": {strings.Join(allowed, ", ")}}}
 }
 
 // onCanonicalPath makes a router see the path that was judged.
@@ -105,8 +118,10 @@ func onCanonicalPath(next http.Handler) http.Handler {
 }
 
 // relayed is the end of the walk of a proxied request.
-func (s *Server) relayed(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
-	return s.relay.Relay(w, r, &x.Decision)
+func relayed(relay proxy.Relay) middleware.Handler {
+	return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
+		return relay.Relay(w, r, &x.Decision)
+	}
 }
 
 // continueStrict repeats a login navigation that came from another site as one

@@ -14,14 +14,16 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/cognito"
 	"github.com/gatehouse-auth/gatehouse/internal/config"
 	"github.com/gatehouse-auth/gatehouse/internal/cookie"
 	"github.com/gatehouse-auth/gatehouse/internal/handlers"
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
-	"github.com/gatehouse-auth/gatehouse/internal/proxy"
 	"github.com/gatehouse-auth/gatehouse/internal/returnto"
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
@@ -36,6 +38,8 @@ const (
 	drainRequests = 7 * time.Second
 	drainFlights  = 3 * time.Second
 	logInterval   = 200 * time.Millisecond
+	// expiryNotice is how long before its end a page is told of it.
+	expiryNotice = time.Minute
 )
 
 // Options are what a Server takes besides its configuration.
@@ -73,19 +77,25 @@ type Server struct {
 	sessions *middleware.Sessions
 	cookies  *cookie.Jar
 	returnTo returnto.Policy
-	table    *proxy.Table
-	relay    proxy.Relay
+
+	// What [Server.Reload] replaces; the handlers hold the ring and the cookies.
+	ring    *secret.Ring
+	routing atomic.Pointer[routing]
+	reloads sync.Mutex
 
 	flow    *handlers.Flow
 	account *handlers.Account
+	events  *handlers.Events
 	logout  *handlers.Logout
 	public  *handlers.PublicConfig
 	health  *handlers.Health
 
 	calls   *http.Client // to the user pool
+	api     *cognito.API
 	metrics *telemetry.Metrics
 	store   session.Store
 	manager *session.Manager
+	changes session.Listeners
 }
 
 // Run listens, serves until ctx ends, and drains: not ready, no new
@@ -104,6 +114,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer s.listenToSessions()()
 	errs := make(chan error, 2)
 	front, back := s.publicServer(), s.adminServer()
 	go func() { errs <- serve(front, public) }()
@@ -124,6 +135,18 @@ func (s *Server) Run(ctx context.Context) error {
 	return errors.Join(err, s.drain(front, back))
 }
 
+// listenToSessions hears what other instances do to sessions, until stop is
+// called: after the drain, as the last requests need it too.
+func (s *Server) listenToSessions() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { _ = s.manager.Run(ctx) }) // it ends with ctx only
+	return func() {
+		cancel()
+		running.Wait()
+	}
+}
+
 // target names where a route leads, without the credentials an address may hold.
 func target(r config.Route) string {
 	if r.Upstream != nil {
@@ -139,6 +162,7 @@ func (s *Server) drain(front, back *http.Server) error {
 	time.Sleep(s.opts.DrainNotice) // probes see it before connections are refused
 	ctx, cancel := context.WithTimeout(context.Background(), drainRequests)
 	defer cancel()
+	s.changes.Close() // a stream of events has no end of its own
 	if err := front.Shutdown(ctx); err != nil {
 		s.log.Warn("requests cut short by the stop", "error", err)
 		_ = front.Close()
@@ -182,7 +206,7 @@ func serve(srv *http.Server, l net.Listener) error {
 
 func (s *Server) publicServer() *http.Server {
 	srv := &http.Server{
-		Handler:           s.routes(),
+		Handler:           s.Handler(),
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    s.cfg.Limits.HeaderBytes,

@@ -29,13 +29,13 @@ const (
 //
 // Errors: [ErrUnavailable], and then the deletion is tried again behind for ten
 // minutes, revocation included.
-func (m *Manager) End(ctx context.Context, h Handle) (*Session, error) {
+func (m *Manager) End(ctx context.Context, h Handle, why Reason) (*Session, error) {
 	if h.Empty() {
 		return nil, nil
 	}
-	s, err := m.store.Delete(context.WithoutCancel(ctx), h)
+	s, err := m.delete(context.WithoutCancel(ctx), h, why)
 	if err != nil {
-		m.deleteLater(h)
+		m.deleteLater(h, why)
 		return nil, fmt.Errorf("end session: %w", err)
 	}
 	m.ended(s)
@@ -47,27 +47,32 @@ func (m *Manager) End(ctx context.Context, h Handle) (*Session, error) {
 // ends with ctx, so a caller who must not leave it half done detaches that.
 //
 // Errors: [ErrUnavailable], after having tried each; the context's.
-func (m *Manager) EndAll(ctx context.Context, subject string) (int, error) {
+func (m *Manager) EndAll(ctx context.Context, subject string, why Reason) (int, error) {
 	list, err := m.store.List(ctx, subject)
 	if err != nil {
 		return 0, fmt.Errorf("end sessions: %w", err)
 	}
-	n := 0
-	var errs []error
-	for _, l := range list {
-		if err := m.store.DeleteID(ctx, l.ID); err != nil {
-			errs = append(errs, err)
-			if ctx.Err() != nil {
-				break
-			}
-			continue
-		}
-		n++
-	}
-	if err := errors.Join(errs...); err != nil {
+	n, err := m.endListed(ctx, list, why)
+	if err != nil {
 		return n, fmt.Errorf("end sessions: %w", err)
 	}
 	return n, nil
+}
+
+// delete ends a session in the store. Every deletion by handle goes through it.
+// The session leaves the cache before, whatever the store says, and after, since
+// it may have been loaded between.
+func (m *Manager) delete(ctx context.Context, h Handle, why Reason) (*Session, error) {
+	m.cache.dropHandle(h)
+	defer m.cache.dropHandle(h)
+	return m.store.Delete(ctx, h, why)
+}
+
+// deleteID ends a session by its public id. Every deletion by id goes through it.
+func (m *Manager) deleteID(ctx context.Context, id string, why Reason) error {
+	m.cache.drop(id)
+	defer m.cache.drop(id)
+	return m.store.DeleteID(ctx, id, why)
 }
 
 // ended does what follows a deletion. A refresh still running finds the record
@@ -79,7 +84,7 @@ func (m *Manager) ended(s *Session) {
 }
 
 // deleteLater tries a deletion again until the store takes it.
-func (m *Manager) deleteLater(h Handle) {
+func (m *Manager) deleteLater(h Handle, why Reason) {
 	key := h.Reveal() // once per session, however often its sign-out is clicked
 	got, full := m.deletions.take(key)
 	if full {
@@ -91,15 +96,15 @@ func (m *Manager) deleteLater(h Handle) {
 	}
 	m.work.start(func(ctx context.Context) {
 		defer m.deletions.free(key)
-		m.o.Observe.delete(m.keepDeleting(ctx, h))
+		m.o.Observe.delete(m.keepDeleting(ctx, h, why))
 	})
 }
 
-func (m *Manager) keepDeleting(ctx context.Context, h Handle) (outcome string) {
+func (m *Manager) keepDeleting(ctx context.Context, h Handle, why Reason) (outcome string) {
 	ctx, cancel := context.WithTimeout(ctx, deleteFor)
 	defer cancel()
 	for d := deletePause; pause(ctx, d); d = min(2*d, deletePauseMax) {
-		if s, err := m.store.Delete(ctx, h); err == nil {
+		if s, err := m.delete(ctx, h, why); err == nil {
 			m.ended(s)
 			return OutcomeDone
 		}

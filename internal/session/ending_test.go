@@ -70,7 +70,7 @@ func TestEnd(t *testing.T) {
 	inBubble(t, map[string]func(*testing.T, *world){
 		"revokes_the_refresh_token_and_returns_what_was": func(t *testing.T, w *world) {
 			s := w.login()
-			was, err := w.m.End(t.Context(), s.Handle)
+			was, err := w.m.End(t.Context(), s.Handle, session.ReasonLogout)
 			if err != nil || was == nil || was.ID != s.ID {
 				t.Errorf("End = %v, %v", was, err)
 			}
@@ -79,7 +79,7 @@ func TestEnd(t *testing.T) {
 		},
 		"of_no_session_is_no_error": func(t *testing.T, w *world) {
 			for _, h := range []session.Handle{{}, session.NewHandle(), secret.NewText("garbage")} {
-				if was, err := w.m.End(t.Context(), h); was != nil || err != nil {
+				if was, err := w.m.End(t.Context(), h, session.ReasonLogout); was != nil || err != nil {
 					t.Errorf("End = %v, %v", was, err)
 				}
 			}
@@ -89,7 +89,7 @@ func TestEnd(t *testing.T) {
 			s := w.login()
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
-			if _, err := w.m.End(ctx, s.Handle); err != nil {
+			if _, err := w.m.End(ctx, s.Handle, session.ReasonLogout); err != nil {
 				t.Error(err)
 			}
 			w.wantEnded(s)
@@ -98,7 +98,7 @@ func TestEnd(t *testing.T) {
 			s := w.login()
 			w.store.setAway(true, "all")
 			for range 10 { // clicked again and again
-				_, err := w.m.End(t.Context(), s.Handle)
+				_, err := w.m.End(t.Context(), s.Handle, session.ReasonLogout)
 				wantErr(t, err, session.ErrUnavailable)
 			}
 			time.Sleep(time.Minute)
@@ -113,7 +113,7 @@ func TestEnd(t *testing.T) {
 		"with_the_store_away_for_good_is_given_up": func(t *testing.T, w *world) {
 			s := w.login()
 			w.store.setAway(true, "delete")
-			_, err := w.m.End(t.Context(), s.Handle)
+			_, err := w.m.End(t.Context(), s.Handle, session.ReasonLogout)
 			wantErr(t, err, session.ErrUnavailable)
 			time.Sleep(11 * time.Minute)
 			if w.outcome("delete failed") != 1 {
@@ -123,7 +123,7 @@ func TestEnd(t *testing.T) {
 		"tries_a_revocation_again": func(t *testing.T, w *world) {
 			s := w.login()
 			w.provider.fault = oauth.ErrUnavailable
-			if _, err := w.m.End(t.Context(), s.Handle); err != nil {
+			if _, err := w.m.End(t.Context(), s.Handle, session.ReasonLogout); err != nil {
 				t.Error(err)
 			}
 			synctest.Wait()
@@ -134,7 +134,7 @@ func TestEnd(t *testing.T) {
 		"gives_a_revocation_up_in_time": func(t *testing.T, w *world) {
 			s := w.login()
 			w.provider.fault = oauth.ErrUnavailable
-			if _, err := w.m.End(t.Context(), s.Handle); err != nil {
+			if _, err := w.m.End(t.Context(), s.Handle, session.ReasonLogout); err != nil {
 				t.Error(err)
 			}
 			if err := w.m.Drain(t.Context()); err != nil {
@@ -147,7 +147,7 @@ func TestEnd(t *testing.T) {
 		"bounds_how_many_revocations_wait": func(t *testing.T, w *world) {
 			w.provider.fault = oauth.ErrUnavailable
 			for range 300 {
-				if _, err := w.m.End(t.Context(), w.login().Handle); err != nil {
+				if _, err := w.m.End(t.Context(), w.login().Handle, session.ReasonLogout); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -167,7 +167,7 @@ func TestEndDuringRefresh(t *testing.T) {
 			w.provider.transit = 2 * time.Second
 			s := w.login()
 			time.Sleep(justPast)
-			time.AfterFunc(time.Second, func() { _, _ = w.m.End(t.Context(), s.Handle) })
+			time.AfterFunc(time.Second, func() { _, _ = w.m.End(t.Context(), s.Handle, session.ReasonLogout) })
 			_, _, err := fresh(t, w.m, s)
 			wantErr(t, err, session.ErrNotFound)
 			w.wantEnded(s)
@@ -193,10 +193,15 @@ func endDuringRefreshes(t *testing.T, seed uint64) {
 	defer w.drain()
 	w.provider.rotate = r.IntN(2) == 0
 	w.provider.delay, w.provider.transit = ms(50), ms(50)
+	w.cache = session.CacheOptions{Entries: 10, Bytes: 1 << 20}
+	other := w.instance
+	if r.IntN(2) == 0 {
+		other = w.listening
+	}
 	s := w.login()
 	time.Sleep(justPast)
 	var wg sync.WaitGroup
-	for _, m := range []*session.Manager{w.m, w.instance()} {
+	for _, m := range []*session.Manager{w.m, other()} {
 		for range 3 {
 			wait := ms(100)
 			wg.Go(func() {
@@ -215,7 +220,7 @@ func endDuringRefreshes(t *testing.T, seed uint64) {
 	})
 	wg.Go(func() {
 		time.Sleep(end)
-		_, _ = w.m.End(t.Context(), s.Handle)
+		_, _ = w.m.End(t.Context(), s.Handle, session.ReasonLogout)
 	})
 	wg.Wait()
 	time.Sleep(time.Minute)
@@ -234,7 +239,7 @@ func TestEndAll(t *testing.T) {
 		if list, err := w.m.List(t.Context(), "sub-1"); err != nil || len(list) != 3 {
 			t.Errorf("List = %v, %v", list, err)
 		}
-		if n, err := w.m.EndAll(t.Context(), "sub-1"); n != 3 || err != nil {
+		if n, err := w.m.EndAll(t.Context(), "sub-1", session.ReasonGlobal); n != 3 || err != nil {
 			t.Errorf("EndAll = %d, %v", n, err)
 		}
 		for _, s := range mine {

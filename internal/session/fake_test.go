@@ -34,14 +34,19 @@ type provider struct {
 	subject string
 	panics  bool
 
+	grace time.Duration    // how long a rotated token works on
+	lose  func(n int) bool // whether the answer to the nth call is lost, carried out as it is
+
 	issued  int
-	good    map[string]bool // refresh tokens that work
+	good    map[string]bool      // refresh tokens that work
+	rotated map[string]time.Time // and those that did, until when
 	calls   int
 	revokes []string
 }
 
 func newProvider() *provider {
-	return &provider{life: tokenLife, subject: "sub-1", good: make(map[string]bool)}
+	return &provider{life: tokenLife, subject: "sub-1",
+		good: make(map[string]bool), rotated: make(map[string]time.Time)}
 }
 
 // login issues the tokens of a new login.
@@ -71,6 +76,7 @@ func (p *provider) Refresh(ctx context.Context, prior oauth.Tokens) (oauth.Token
 	p.mu.Lock()
 	p.calls++
 	delay, transit, panics := p.delay, p.transit, p.panics
+	lost := p.lose != nil && p.lose(p.calls)
 	p.mu.Unlock()
 	if panics {
 		panic("provider panics")
@@ -79,6 +85,9 @@ func (p *provider) Refresh(ctx context.Context, prior oauth.Tokens) (oauth.Token
 		return oauth.Tokens{}, err
 	}
 	t, err := p.redeem(prior)
+	if lost {
+		return oauth.Tokens{}, fmt.Errorf("token call: %w", oauth.ErrUnavailable)
+	}
 	if err := sleep(ctx, transit); err != nil {
 		return oauth.Tokens{}, err
 	}
@@ -101,10 +110,13 @@ func (p *provider) redeem(prior oauth.Tokens) (oauth.Tokens, error) {
 	switch {
 	case p.fault != nil:
 		return oauth.Tokens{}, fmt.Errorf("token call: %w", p.fault)
-	case !p.good[token]:
+	case !p.good[token] && !time.Now().Before(p.rotated[token]):
 		return oauth.Tokens{}, fmt.Errorf("token call: %w", oauth.ErrGrantRevoked)
 	}
 	if p.rotate {
+		if p.good[token] {
+			p.rotated[token] = time.Now().Add(p.grace)
+		}
 		delete(p.good, token)
 		token = ""
 	}
@@ -143,79 +155,6 @@ func (p *provider) living() int {
 	return len(p.good)
 }
 
-// faultyStore is a store whose connection can fail, and that counts calls.
-type faultyStore struct {
-	session.Store
-
-	mu    sync.Mutex
-	away  map[string]bool // by method
-	calls map[string]int
-}
-
-var errAway = fmt.Errorf("%w: %w", session.ErrUnavailable, errors.New("connection refused"))
-
-func (f *faultyStore) call(method string) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.calls[method]++
-	if f.away[method] || f.away["all"] {
-		return errAway
-	}
-	return nil
-}
-
-func (f *faultyStore) setAway(away bool, methods ...string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, m := range methods {
-		f.away[m] = away
-	}
-}
-
-func (f *faultyStore) callCount(method string) int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.calls[method]
-}
-
-func (f *faultyStore) Create(ctx context.Context, s *session.Session) (*session.Session, error) {
-	if err := f.call("create"); err != nil {
-		return nil, err
-	}
-	return f.Store.Create(ctx, s)
-}
-
-func (f *faultyStore) Load(ctx context.Context, h session.Handle) (*session.Session, error) {
-	if err := f.call("load"); err != nil {
-		return nil, err
-	}
-	return f.Store.Load(ctx, h)
-}
-
-func (f *faultyStore) Replace(ctx context.Context, s *session.Session) (*session.Session, error) {
-	if err := f.call("replace"); err != nil {
-		return nil, err
-	}
-	return f.Store.Replace(ctx, s)
-}
-
-func (f *faultyStore) Touch(ctx context.Context, h session.Handle, seen time.Time) error {
-	if err := f.call("touch"); err != nil {
-		return err
-	}
-	return f.Store.Touch(ctx, h, seen)
-}
-
-func (f *faultyStore) Delete(ctx context.Context, h session.Handle) (*session.Session, error) {
-	if err := f.call("delete"); err != nil {
-		return nil, err
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, err // as a driver would
-	}
-	return f.Store.Delete(ctx, h)
-}
-
 // world is one provider, one store, and a manager on them.
 type world struct {
 	t        testing.TB
@@ -223,6 +162,10 @@ type world struct {
 	store    *faultyStore
 	m        *session.Manager
 	all      []*session.Manager
+	grace    time.Duration           // of further instances
+	cache    session.CacheOptions    // of further instances
+	check    session.RevocationCheck // likewise
+	stop     []func()
 	outcomes map[string]int // by kind and outcome; read when all is quiet
 	mu       sync.Mutex
 }
@@ -254,6 +197,7 @@ func (w *world) instance() *session.Manager {
 		Store: w.store, Provider: w.provider,
 		IdleTimeout: idleTimeout, AbsoluteTimeout: absoluteTimeout,
 		BeforeExpiry: beforeExpiry, RefreshTimeout: refreshTimeout, ForcedPerMinute: 3,
+		RotationGrace: w.grace, Cache: w.cache, RevocationCheck: w.check,
 		Observe: session.Observer{
 			Refresh: func(outcome string, _ time.Duration) { refresh(outcome) },
 			Revoke:  count("revoke"), Delete: count("delete"),
@@ -266,8 +210,24 @@ func (w *world) instance() *session.Manager {
 	return m
 }
 
+// listening returns another instance that hears of changes.
+func (w *world) listening() *session.Manager {
+	m := w.instance()
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { _ = m.Run(ctx) })
+	w.stop = append(w.stop, func() { cancel(); running.Wait() })
+	for !m.Stats().Listening {
+		time.Sleep(time.Millisecond)
+	}
+	return m
+}
+
 // drain lets every instance finish; a bubble must not end before.
 func (w *world) drain() {
+	for _, stop := range w.stop {
+		defer stop()
+	}
 	for _, m := range w.all {
 		if err := m.Drain(context.Background()); err != nil {
 			w.t.Errorf("Drain: %v", err)

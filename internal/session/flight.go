@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
@@ -18,22 +19,16 @@ const (
 	// them. Under rotation they are the only ones that still work.
 	saveFor      = 2 * time.Minute
 	savePause    = 100 * time.Millisecond // doubled after each try
-	savePauseMax = time.Second
+	savePauseMax = 250 * time.Millisecond
+
+	// refusedPause is how long a refused refresh token is given before its session
+	// ends. Another instance may have redeemed it and lost its lease while the
+	// store was away; now that the store answers it saves at its next try.
+	refusedPause = 2 * savePauseMax
+
+	// gracePause is how long after a lost answer the provider is asked again.
+	gracePause = 250 * time.Millisecond
 )
-
-// lease keeps other instances away from a session while one refreshes it. It is
-// the place of the fleet-wide lease: a random owner in the store, renewed while
-// the work lasts, waiters woken by message. Until then two instances may redeem
-// one refresh token at once; Replace lets only one of them win, and the loser
-// adopts the winner's tokens.
-type lease interface {
-	acquire(ctx context.Context, id string) (release func(), err error)
-}
-
-// noLease is alone in the world.
-type noLease struct{}
-
-func (noLease) acquire(context.Context, string) (func(), error) { return func() {}, nil }
 
 // flight is one refresh of one session: lease, reload, call, save. It runs
 // detached from the requests that wait for it, because a rotated refresh token
@@ -41,6 +36,8 @@ func (noLease) acquire(context.Context, string) (func(), error) { return func() 
 type flight struct {
 	m    *Manager
 	from *Session // what the request that started it had
+
+	changed chan struct{} // holds one: the store has news of the session
 
 	done    chan struct{} // closed when the result stands
 	landed  bool          // for run's goroutine only
@@ -72,19 +69,35 @@ func (f *flight) run(ctx context.Context) {
 	s, outcome, err = f.refresh(ctx)
 	if err != nil {
 		err = fmt.Errorf("refresh session: %w", err)
-		f.m.log.Warn("session not refreshed", "session", f.from.ID, "outcome", outcome, "error", err)
+		f.m.log.Log(ctx, level(err), "session not refreshed", "session", f.from.ID, "outcome", outcome, "error", err)
 	}
+}
+
+// level keeps an outage from filling the log: the calls that failed are there.
+func level(err error) slog.Level {
+	if errors.Is(err, errBreakerOpen) {
+		return slog.LevelDebug
+	}
+	return slog.LevelWarn
 }
 
 // finish lands the flight and makes way: at once, and before anyone hears of
 // it, if there is a result to reload; after a pause if it failed.
 func (f *flight) finish(s *Session, err error) {
-	if err == nil || errors.Is(err, ErrNotFound) {
+	f.m.cache.drop(f.from.ID)
+	switch {
+	case err == nil, errors.Is(err, ErrNotFound):
 		f.m.leave(f)
-	} else {
-		time.AfterFunc(jittered(refreshPause), func() { f.m.leave(f) })
+	case errors.Is(err, errBreakerOpen): // nobody was asked but the store
+		f.leaveIn(breakerPause)
+	default:
+		f.leaveIn(refreshPause)
 	}
 	f.land(s, err)
+}
+
+func (f *flight) leaveIn(d time.Duration) {
+	time.AfterFunc(jittered(d), func() { f.m.leave(f) })
 }
 
 // land lets the waiters go. Only the first result counts.
@@ -99,11 +112,17 @@ func (f *flight) land(s *Session, err error) {
 // refresh is the flight's steps. It returns a session or an error, and the
 // outcome to count.
 func (f *flight) refresh(ctx context.Context) (*Session, string, error) {
-	release, err := f.m.lease.acquire(ctx, f.from.ID)
-	if err != nil {
-		return nil, OutcomeStore, storeError(err)
+	if f.m.breaker.open(time.Now()) {
+		return f.withoutProvider(ctx)
 	}
-	defer release()
+	lease, newer, err := f.turn(ctx)
+	switch {
+	case err != nil:
+		return failed(err)
+	case newer != nil:
+		return newer, OutcomeAdopted, nil
+	}
+	defer lease.release(ctx)
 	// What the request had may be old: someone may have refreshed while it waited.
 	current, err := f.m.store.Load(ctx, f.from.Handle)
 	if err != nil {
@@ -115,7 +134,7 @@ func (f *flight) refresh(ctx context.Context) (*Session, string, error) {
 	tokens, err := f.redeem(ctx, current)
 	switch {
 	case errors.Is(err, oauth.ErrGrantRevoked):
-		return f.refused(ctx, current, err)
+		return f.refused(ctx, lease, current, err)
 	case err != nil:
 		// An allow-list: nothing but the provider's final word ends a session.
 		return failed(err)
@@ -123,17 +142,47 @@ func (f *flight) refresh(ctx context.Context) (*Session, string, error) {
 	return f.save(ctx, current, tokens)
 }
 
-// redeem calls the provider, under the deadline of one call.
+// withoutProvider is what can be had while the breaker is open: what another
+// instance brought home.
+func (f *flight) withoutProvider(ctx context.Context) (*Session, string, error) {
+	newer, err := f.newer(ctx)
+	switch {
+	case err != nil:
+		return failed(err)
+	case newer != nil:
+		return newer, OutcomeAdopted, nil
+	}
+	return failed(errBreakerOpen)
+}
+
+// redeem calls the provider, and once more if the answer was lost and the
+// rotation grace lets the old refresh token still be used: the first call may
+// have been carried out, and then nobody has its successor.
 func (f *flight) redeem(ctx context.Context, current *Session) (oauth.Tokens, error) {
 	if current.Tokens.Refresh.Empty() {
 		return oauth.Tokens{}, oauth.ErrGrantRevoked // expired, with nothing to go on with
 	}
+	began := time.Now()
+	tokens, err := f.call(ctx, current)
+	lost := errors.Is(err, oauth.ErrUnavailable) && !errors.Is(err, errBreakerOpen)
+	if lost && time.Since(began)+gracePause < f.m.o.RotationGrace && pause(ctx, gracePause) {
+		return f.call(ctx, current)
+	}
+	return tokens, err
+}
+
+// call calls the provider, under the deadline of one call.
+func (f *flight) call(ctx context.Context, current *Session) (tokens oauth.Tokens, err error) {
 	ctx, cancel := context.WithTimeout(ctx, f.m.o.RefreshTimeout)
 	defer cancel()
-	tokens, err := f.m.o.Provider.Refresh(ctx, current.Tokens)
+	err = f.m.breaker.do(ctx, func() error {
+		tokens, err = f.m.o.Provider.Refresh(ctx, current.Tokens)
+		if err != nil && left(err) {
+			return fmt.Errorf("%w: %w", oauth.ErrUnavailable, err)
+		}
+		return err
+	})
 	switch {
-	case err != nil && left(err):
-		return oauth.Tokens{}, fmt.Errorf("%w: %w", oauth.ErrUnavailable, err)
 	case err != nil:
 		return oauth.Tokens{}, err
 	case tokens.Subject != current.Subject:
@@ -193,20 +242,25 @@ func adopt(newest *Session, cause error) (*Session, string, error) {
 
 // refused ends the session whose grant is revoked, unless the refresh token
 // that was refused is no longer the session's: then someone was faster, and
-// theirs holds. (Between reading and deleting another instance could still
-// save; only the lease closes that gap.)
-//
-// A retry within the provider's rotation grace, for an answer that was lost,
-// belongs before this.
-func (f *flight) refused(ctx context.Context, current *Session, cause error) (*Session, string, error) {
-	newest, err := f.m.store.Load(ctx, current.Handle)
+// theirs holds. Only under the lease can nobody save between reading and deleting.
+func (f *flight) refused(ctx context.Context, l *lease, current *Session, cause error) (*Session, string, error) {
+	if !pause(ctx, refusedPause) {
+		return failed(storeError(ctx.Err()))
+	}
+	held, err := l.holds(ctx)
 	if err != nil {
 		return failed(storeError(err))
 	}
-	if newest.Generation != current.Generation {
+	newest, err := f.m.store.Load(ctx, current.Handle)
+	switch {
+	case err != nil:
+		return failed(storeError(err))
+	case newest.Generation != current.Generation:
 		return adopt(newest, ErrConflict)
+	case !held:
+		return failed(ErrConflict) // whoever has it now may be about to save
 	}
-	if _, err := f.m.store.Delete(ctx, current.Handle); err != nil {
+	if _, err := f.m.delete(ctx, current.Handle, ReasonRevoked); err != nil {
 		return failed(storeError(err))
 	}
 	return failed(fmt.Errorf("%w: %w", ErrNotFound, cause))

@@ -29,8 +29,20 @@ type Options struct {
 	BeforeExpiry time.Duration
 	// RefreshTimeout bounds one call of the token endpoint.
 	RefreshTimeout time.Duration
+	// RotationGrace is how long the provider takes a refresh token again after it
+	// rotated it (Cognito: RetryGracePeriodSeconds). Within it a refresh whose
+	// answer was lost is tried once more. 0: never.
+	RotationGrace time.Duration
 	// ForcedPerMinute is how many forced refreshes a session may have a minute.
 	ForcedPerMinute int
+	// MaxPerUser is how many sessions a subject may have; at a login above it the
+	// oldest go. 0: no limit.
+	MaxPerUser int
+	// RevocationCheck asks about sessions that are in use. Zero: never.
+	RevocationCheck RevocationCheck
+
+	// Cache is the cache of opened sessions; it serves while [Manager.Run] runs.
+	Cache CacheOptions
 
 	Observe Observer
 	Logger  *slog.Logger // nil: silent
@@ -42,6 +54,10 @@ func (o *Options) check() error {
 		return errors.New("session manager: store and provider are required")
 	case o.IdleTimeout <= 0, o.AbsoluteTimeout <= 0, o.BeforeExpiry <= 0, o.RefreshTimeout <= 0:
 		return errors.New("session manager: every duration must be above zero")
+	case o.RotationGrace < 0, o.Cache.Entries < 0, o.Cache.Bytes < 0, o.Cache.Age < 0:
+		return errors.New("session manager: rotation grace and bounds of the cache must not be below zero")
+	case o.RevocationCheck.Every < 0, o.RevocationCheck.Every > 0 && o.RevocationCheck.Ask == nil:
+		return errors.New("session manager: a revocation check must not be below zero and needs someone to ask")
 	case o.ForcedPerMinute <= 0:
 		return errors.New("session manager: forced refreshes a minute must be above zero")
 	}
@@ -51,12 +67,13 @@ func (o *Options) check() error {
 // Manager is the life of sessions: it creates, loads, refreshes and ends them.
 // Safe for concurrent use. Sessions it returns are shared snapshots.
 type Manager struct {
-	o      Options
-	store  Store
-	log    *slog.Logger
-	work   *background
-	lease  lease
-	forced windows
+	o       Options
+	store   Store
+	log     *slog.Logger
+	work    *background
+	cache   *cache
+	breaker *breaker
+	forced  windows
 
 	mu      sync.Mutex
 	flights map[string]*flight  // by session id
@@ -64,6 +81,7 @@ type Manager struct {
 
 	revocations *slots
 	deletions   *slots
+	revocation  *revocation
 }
 
 // NewManager returns a manager. It starts nothing.
@@ -76,10 +94,11 @@ func NewManager(o Options) (*Manager, error) {
 	}
 	return &Manager{
 		o: o, store: o.Store, log: o.Logger,
-		work: newBackground(o.Logger), lease: noLease{},
+		work: newBackground(o.Logger), cache: newCache(o.Cache), breaker: newBreaker(),
 		forced:  windows{limit: o.ForcedPerMinute},
 		flights: make(map[string]*flight), touches: make(map[string]struct{}),
 		revocations: newSlots(maxRevocations), deletions: newSlots(maxDeletions),
+		revocation: newRevocation(o.RevocationCheck),
 	}, nil
 }
 
@@ -115,23 +134,34 @@ func (m *Manager) Create(ctx context.Context, n New, old Handle) (*Session, erro
 		return nil, fmt.Errorf("create session: %w", err)
 	}
 	if !old.Empty() {
-		_, _ = m.End(ctx, old) // what the store does not take now is tried again behind
+		_, _ = m.End(ctx, old, ReasonReplaced) // what the store does not take now is tried again behind
 	}
+	m.makeRoom(ctx, created)
 	return created, nil
 }
 
 // Load returns the session of a handle. It has three outcomes, and only three:
 // the session, [ErrNotFound], or that nobody could say ([ErrUnavailable], or
-// the context's error where the caller left).
+// the context's error where the caller left). A session loaded moments ago comes
+// from the cache, at most a second behind what other instances did to it.
+//
+// With a [RevocationCheck] it may come refreshed, and an error may be one of the
+// provider's: it refused the access token and could not be asked for another.
 func (m *Manager) Load(ctx context.Context, h Handle) (*Session, error) {
 	if h.Empty() {
 		return nil, ErrNotFound
 	}
+	now := time.Now()
+	if s := m.cache.get(h, now); s != nil && now.Before(m.IdleExpiresAt(s, s.LastSeen)) {
+		return m.stillIn(ctx, s, now)
+	}
+	epoch := m.cache.begin(now)
 	s, err := m.store.Load(ctx, h)
 	if err != nil {
 		return nil, fmt.Errorf("load session: %w", err)
 	}
-	return s, nil
+	m.cache.put(s, epoch, now)
+	return m.stillIn(ctx, s, now)
 }
 
 // Touch records a use of the session, at most once in a tenth of the idle
@@ -151,6 +181,7 @@ func (m *Manager) Touch(ctx context.Context, s *Session) (*Session, error) {
 	}
 	touched := *s
 	touched.LastSeen = now
+	m.cache.swap(s, &touched)
 	return &touched, nil
 }
 

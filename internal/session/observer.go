@@ -14,6 +14,9 @@ type Observer struct {
 	// Delete is told of each deletion that had to be put off because the store
 	// did not answer: OutcomeDone, OutcomeFailed or OutcomeDropped.
 	Delete func(outcome string)
+	// Change is told of each change of a session, here or elsewhere, that
+	// [Manager.Run] hears of; in the order in which they happened.
+	Change func(Change)
 }
 
 // The outcomes an [Observer] hears of.
@@ -43,5 +46,11 @@ func (o *Observer) revoke(outcome string) {
 func (o *Observer) delete(outcome string) {
 	if o.Delete != nil {
 		o.Delete(outcome)
+	}
+}
+
+func (o *Observer) change(c Change) {
+	if o.Change != nil {
+		o.Change(c)
 	}
 }

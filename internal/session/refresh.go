@@ -85,7 +85,7 @@ func (m *Manager) join(s *Session, forced bool) (*flight, error) {
 			return nil, &TooManyError{RetryAfter: wait}
 		}
 	}
-	f := &flight{m: m, from: s, done: make(chan struct{})}
+	f := &flight{m: m, from: s, changed: make(chan struct{}, 1), done: make(chan struct{})}
 	m.flights[s.ID] = f
 	m.work.start(f.run)
 	return f, nil
@@ -97,5 +97,19 @@ func (m *Manager) leave(f *flight) {
 	defer m.mu.Unlock()
 	if m.flights[f.from.ID] == f {
 		delete(m.flights, f.from.ID)
+	}
+}
+
+// wake tells a flight of the session, if there is one, that the store has news.
+func (m *Manager) wake(id string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f := m.flights[id]
+	if f == nil {
+		return
+	}
+	select {
+	case f.changed <- struct{}{}:
+	default:
 	}
 }

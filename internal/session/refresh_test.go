@@ -170,7 +170,7 @@ func TestFresh(t *testing.T) {
 
 func TestFreshAcrossInstances(t *testing.T) {
 	inBubble(t, map[string]func(*testing.T, *world){
-		"a_refused_token_that_another_instance_has_replaced_ends_nothing": func(t *testing.T, w *world) {
+		"share_one_call_by_a_lease": func(t *testing.T, w *world) {
 			w.provider.rotate = true
 			w.provider.delay = 2 * time.Second
 			other := w.instance()
@@ -186,12 +186,35 @@ func TestFreshAcrossInstances(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			w.wantCalls(2) // until there is a lease
+			w.wantCalls(1)
+			if w.provider.living() != 1 {
+				t.Errorf("%d refresh tokens work, want the stored one", w.provider.living())
+			}
+		},
+		"a_refused_token_that_another_instance_has_replaced_ends_nothing": func(t *testing.T, w *world) {
+			w.store.leaseless = true
+			w.provider.rotate = true
+			w.provider.delay = 2 * time.Second
+			other := w.instance()
+			s := w.login()
+			time.Sleep(justPast)
+			var wg sync.WaitGroup
+			for i, m := range []*session.Manager{w.m, other} {
+				wg.Go(func() {
+					time.Sleep(time.Duration(i) * time.Second)
+					if got, _, err := fresh(t, m, s); err != nil || got.Generation != 1 {
+						t.Errorf("instance %d: Fresh = %v, %v", i, got, err)
+					}
+				})
+			}
+			wg.Wait()
+			w.wantCalls(2)
 			if w.provider.living() != 1 {
 				t.Errorf("%d refresh tokens work, want the stored one", w.provider.living())
 			}
 		},
 		"the_loser_of_a_save_adopts_the_winners_tokens_and_revokes_nothing": func(t *testing.T, w *world) {
+			w.store.leaseless = true
 			w.provider.delay = 2 * time.Second
 			other := w.instance()
 			s := w.login()

@@ -137,13 +137,16 @@ type Store interface {
 	// Delete ends the session of a handle and returns what it was in the same
 	// step, so that no refresh comes between and the refresh token to revoke is
 	// the last one. Absence is no error: it returns nil, as it does for a record
-	// that does not open.
-	Delete(ctx context.Context, h Handle) (*Session, error)
+	// that does not open. Whoever watches is told the reason.
+	Delete(ctx context.Context, h Handle, why Reason) (*Session, error)
 
 	// List returns the sessions of a subject, newest first; none is an empty list.
 	List(ctx context.Context, subject string) ([]Listing, error)
 	// DeleteID ends a session by its public id. Absence is not an error.
-	DeleteID(ctx context.Context, id string) error
+	DeleteID(ctx context.Context, id string, why Reason) error
+
+	Leases
+	Changes
 
 	// Ping asks whether the store answers.
 	Ping(ctx context.Context) error

@@ -1,10 +1,14 @@
 package sessionstore
 
-import "context"
+import (
+	"context"
+
+	"github.com/gatehouse-auth/gatehouse/internal/session"
+)
 
 // ReplaceRecord runs the script of Replace with a sealed record, as the driver
 // does when it sends the command again.
 func ReplaceRecord(ctx context.Context, r *Redis, id string, expected uint64, record []byte) error {
-	_, err := r.replace(ctx, id, expected, record)
+	_, err := r.replace(ctx, session.Change{ID: id, Generation: expected + 1}, record)
 	return err
 }

@@ -24,7 +24,9 @@ type Memory struct {
 	mu       sync.RWMutex
 	sessions map[string]*session.Session // by handle
 	handles  map[string]string           // id → handle
-	sweep    time.Time                   // when to look for expired ones next
+	leases   map[string]held             // by id
+	watchers map[*watcher]struct{}
+	sweep    time.Time // when to look for expired ones next
 }
 
 // NewMemory returns an empty store.
@@ -33,6 +35,8 @@ func NewMemory(o MemoryOptions) *Memory {
 		idleTimeout: o.IdleTimeout,
 		sessions:    make(map[string]*session.Session),
 		handles:     make(map[string]string),
+		leases:      make(map[string]held),
+		watchers:    make(map[*watcher]struct{}),
 	}
 }
 
@@ -71,6 +75,17 @@ func (m *Memory) forgetExpired(now time.Time) {
 			m.remove(s)
 		}
 	}
+	for id, l := range m.leases {
+		if !now.Before(l.until) {
+			delete(m.leases, id)
+		}
+	}
+}
+
+// end removes a session and says why. The caller holds mu.
+func (m *Memory) end(s *session.Session, why session.Reason) {
+	m.remove(s)
+	m.publish(session.Change{ID: s.ID, Reason: why})
 }
 
 func (m *Memory) remove(s *session.Session) {
@@ -112,6 +127,7 @@ func (m *Memory) Replace(_ context.Context, s *session.Session) (*session.Sessio
 	next := *s
 	next.LastSeen = old.LastSeen
 	m.sessions[next.Handle.Reveal()] = &next
+	m.publish(session.Change{ID: next.ID, Generation: next.Generation})
 	return &next, nil
 }
 
@@ -130,14 +146,14 @@ func (m *Memory) Touch(_ context.Context, h session.Handle, seen time.Time) erro
 }
 
 // Delete implements [session.Store].
-func (m *Memory) Delete(_ context.Context, h session.Handle) (*session.Session, error) {
+func (m *Memory) Delete(_ context.Context, h session.Handle, why session.Reason) (*session.Session, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.sessions[h.Reveal()]
 	if s == nil {
 		return nil, nil
 	}
-	m.remove(s)
+	m.end(s, why)
 	return s, nil
 }
 
@@ -161,11 +177,11 @@ func newestFirst(list []session.Listing) {
 }
 
 // DeleteID implements [session.Store].
-func (m *Memory) DeleteID(_ context.Context, id string) error {
+func (m *Memory) DeleteID(_ context.Context, id string, why session.Reason) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if s := m.sessions[m.handles[id]]; s != nil {
-		m.remove(s)
+		m.end(s, why)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -14,13 +15,17 @@ import (
 
 // Redis keeps sealed records in Redis or anything that speaks its protocol and
 // runs Lua. Commands used: GET, SET (with KEEPTTL, Redis 6), GETRANGE, SETRANGE,
-// DEL, PEXPIRE, PTTL, ZADD, ZREM, ZRANGE, ZREMRANGEBYSCORE, EVAL, EVALSHA, PING,
-// HELLO or AUTH, SELECT. Safe for concurrent use.
+// DEL, PEXPIRE, PTTL, ZADD, ZREM, ZRANGE, ZREMRANGEBYSCORE, EVAL, EVALSHA,
+// PUBLISH, SUBSCRIBE, PING, HELLO or AUTH, SELECT; WAIT where replicas are
+// waited for. Safe for concurrent use.
 //
 // Keys, each session's with a hash tag of its own:
 //
 //	gatehouse:s:{id}       the record; expires with the session
+//	gatehouse:l:{id}       the lease of whoever refreshes it (redis_lease.go)
 //	gatehouse:u:{subject}  index: the ids of a subject's sessions (index.go)
+//
+// and one channel, gatehouse:changes (redis_watch.go).
 //
 // The limits are Redis's own: a record's time to live is the idle limit or what
 // is left to the absolute one, whichever is less. The absolute limit is checked
@@ -31,6 +36,9 @@ type Redis struct {
 	idle    time.Duration
 	timeout time.Duration
 	observe func(op string, took time.Duration, err error)
+
+	replicas int // to wait for
+	log      *slog.Logger
 }
 
 var _ session.Store = (*Redis)(nil)
@@ -138,7 +146,7 @@ func (r *Redis) Replace(ctx context.Context, s *session.Session) (*session.Sessi
 		return nil, err
 	}
 	id, _ := session.IDOf(s.Handle) // Seal has checked it
-	seen, err := r.replace(ctx, id, s.Generation-1, record)
+	seen, err := r.replace(ctx, session.Change{ID: id, Generation: s.Generation}, record)
 	if err != nil {
 		return nil, err
 	}
@@ -147,12 +155,12 @@ func (r *Redis) Replace(ctx context.Context, s *session.Session) (*session.Sessi
 	return &next, nil
 }
 
-// replace writes a record over one of the expected generation, and returns the
+// replace writes a record over one of the generation before, and returns the
 // last use on record.
-func (r *Redis) replace(ctx context.Context, id string, expected uint64, record []byte) (seen time.Time, err error) {
+func (r *Redis) replace(ctx context.Context, c session.Change, record []byte) (seen time.Time, err error) {
 	err = r.call(ctx, "replace", func(ctx context.Context) error {
-		last, err := replaceScript.Run(ctx, r.client, []string{recordKey(id)},
-			binary.BigEndian.AppendUint64(nil, expected), record).Text()
+		last, err := replaceScript.Run(ctx, r.client, []string{recordKey(c.ID)},
+			binary.BigEndian.AppendUint64(nil, c.Generation-1), record, changeChannel, encodeChange(c)).Text()
 		switch {
 		case err != nil:
 			return err
@@ -181,12 +189,12 @@ func (r *Redis) Touch(ctx context.Context, h session.Handle, seen time.Time) err
 }
 
 // Delete implements [session.Store].
-func (r *Redis) Delete(ctx context.Context, h session.Handle) (*session.Session, error) {
+func (r *Redis) Delete(ctx context.Context, h session.Handle, why session.Reason) (*session.Session, error) {
 	id, ok := session.IDOf(h)
 	if !ok {
 		return nil, nil
 	}
-	record, err := r.take(ctx, id)
+	record, err := r.take(ctx, session.Change{ID: id, Reason: why})
 	if err != nil {
 		return nil, err
 	}
@@ -198,20 +206,20 @@ func (r *Redis) Delete(ctx context.Context, h session.Handle) (*session.Session,
 }
 
 // DeleteID implements [session.Store].
-func (r *Redis) DeleteID(ctx context.Context, id string) error {
+func (r *Redis) DeleteID(ctx context.Context, id string, why session.Reason) error {
 	if !session.IsID(id) {
 		return nil
 	}
-	_, err := r.take(ctx, id)
+	_, err := r.take(ctx, session.Change{ID: id, Reason: why})
 	return err
 }
 
 // take deletes a record, then its index entry, and returns the record; nil if
 // there was none. The record is what counts: an entry that stays means nothing.
-func (r *Redis) take(ctx context.Context, id string) ([]byte, error) {
+func (r *Redis) take(ctx context.Context, c session.Change) ([]byte, error) {
 	var record []byte
 	err := r.call(ctx, "delete", func(ctx context.Context) error {
-		text, err := deleteScript.Run(ctx, r.client, []string{recordKey(id)}).Text()
+		text, err := r.runDelete(ctx, c).Text()
 		if errors.Is(err, redis.Nil) {
 			return nil
 		}
@@ -219,7 +227,7 @@ func (r *Redis) take(ctx context.Context, id string) ([]byte, error) {
 			return err
 		}
 		record = []byte(text)
-		if l, err := r.codec.OpenListing(id, record); err == nil {
+		if l, err := r.codec.OpenListing(c.ID, record); err == nil {
 			_ = r.removeFromIndex(ctx, l.Subject, member(l.ID, l.CreatedAt))
 		}
 		return nil

@@ -2,13 +2,18 @@ package sessionstore
 
 import "github.com/redis/go-redis/v9"
 
-// The scripts touch one key each, so that a cluster can run them, and read the
-// record's clear part where package session puts it (offset + 1, as Lua counts
+// The scripts touch one key each, so that a cluster can run them. Those that
+// change a session tell it in the same step: a message that took a round trip of
+// its own could be lost between the two. They publish first, so that a user who
+// may not publish gets an error and no change that nobody heard of; nobody who
+// is told can look before the script is over.
+//
+// They read the record's clear part where package session puts it (offset + 1, as Lua counts
 // from 1): generation 2–9, last use 10–17, absolute limit 18–25.
 
 // replaceScript writes a record over the one of the generation before.
 //
-//	KEYS: record.  ARGV: generation expected, new record.
+//	KEYS: record.  ARGV: generation expected, new record, channel, message.
 //	Answer: the last use on record; "" no such record; "conflict".
 //
 // The driver sends a command again whose answer was lost. A record carries a
@@ -22,6 +27,7 @@ if string.sub(header, 2, 9) ~= ARGV[1] then
   if redis.call('GET', KEYS[1]) == new then return seen end
   return 'conflict'
 end
+redis.call('PUBLISH', ARGV[3], ARGV[4])
 redis.call('SET', KEYS[1], new, 'KEEPTTL')
 return seen
 `)
@@ -44,9 +50,10 @@ return 1
 
 // deleteScript deletes whatever lies at the key and answers what it was.
 //
-//	KEYS: record.  Answer: the record, or nil.
+//	KEYS: record.  ARGV: channel, message.  Answer: the record, or nil.
 var deleteScript = redis.NewScript(`
 local record = redis.pcall('GET', KEYS[1])
+if record then redis.call('PUBLISH', ARGV[1], ARGV[2]) end
 redis.call('DEL', KEYS[1])
 if type(record) ~= 'string' then return false end
 return record
@@ -62,5 +69,32 @@ redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[3])
 redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
 local ttl = tonumber(ARGV[2]) - tonumber(ARGV[3])
 if redis.call('PTTL', KEYS[1]) < ttl then redis.call('PEXPIRE', KEYS[1], ttl) end
+return 1
+`)
+
+// acquireScript takes a lease that nobody has, or that is the owner's own: the
+// driver sends a command again whose answer was lost.
+//
+//	KEYS: lease.  ARGV: owner, term in milliseconds.  Answer: 1 or 0.
+var acquireScript = redis.NewScript(`
+local owner = redis.call('GET', KEYS[1])
+if owner and owner ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+`)
+
+// renewScript prolongs the owner's own lease.
+//
+//	KEYS: lease.  ARGV: owner, term in milliseconds.  Answer: 1 or 0.
+var renewScript = redis.NewScript(`
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+`)
+
+// releaseScript gives the owner's own lease back.
+//
+//	KEYS: lease.  ARGV: owner.
+var releaseScript = redis.NewScript(`
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return 1
 `)

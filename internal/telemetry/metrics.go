@@ -70,6 +70,66 @@ func NewMetrics(version string) *Metrics {
 	return m
 }
 
+// SessionFigures are what there is of sessions in this process at one moment.
+type SessionFigures struct {
+	CacheEntries, CacheBytes int
+	CacheHits                uint64
+	ChangesHeard             bool // changes on other instances arrive
+	BreakerOpen              bool // the token endpoint is not asked
+	EventStreams             int
+}
+
+// Sessions registers the figures of sessions, which read gives at each scrape.
+// Call it once.
+func (m *Metrics) Sessions(read func() SessionFigures) {
+	m.registry.MustRegister(sessionCollector(read))
+}
+
+var (
+	cacheEntries = sessionDesc("session_cache_entries", "Opened sessions that are kept in memory.")
+	cacheBytes   = sessionDesc("session_cache_bytes", "What the opened sessions in memory take, in bytes.")
+	cacheHits    = sessionDesc("session_cache_hits_total", "Sessions served from memory without asking the store.")
+	changesHeard = sessionDesc("session_changes_heard", "1 while changes of sessions arrive from the store, 0 while each request asks it.")
+	breakerOpen  = sessionDesc("token_breaker_open", "1 while the token endpoint is not asked, as it did not answer lately.")
+	eventStreams = sessionDesc("event_streams", "Streams of session events that are open.")
+)
+
+func sessionDesc(name, help string) *prometheus.Desc {
+	return prometheus.NewDesc("gatehouse_"+name, help, nil, nil)
+}
+
+// sessionCollector shows figures of one moment, which gauges of a function each
+// would not.
+type sessionCollector func() SessionFigures
+
+// Describe implements prometheus.Collector.
+func (sessionCollector) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{cacheEntries, cacheBytes, cacheHits, changesHeard, breakerOpen, eventStreams} {
+		out <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (read sessionCollector) Collect(out chan<- prometheus.Metric) {
+	f := read()
+	gauge := func(d *prometheus.Desc, v float64) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
+	}
+	gauge(cacheEntries, float64(f.CacheEntries))
+	gauge(cacheBytes, float64(f.CacheBytes))
+	out <- prometheus.MustNewConstMetric(cacheHits, prometheus.CounterValue, float64(f.CacheHits))
+	gauge(changesHeard, oneIf(f.ChangesHeard))
+	gauge(breakerOpen, oneIf(f.BreakerOpen))
+	gauge(eventStreams, float64(f.EventStreams))
+}
+
+func oneIf(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 // Handler serves the metrics in Prometheus' text format.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})

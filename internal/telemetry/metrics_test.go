@@ -31,6 +31,9 @@ func TestMetrics(t *testing.T) {
 	m.Refresh("done", 300*time.Millisecond)
 	m.Revoke("failed")
 	m.Misconfigured("/auth/callback")
+	m.Sessions(func() telemetry.SessionFigures {
+		return telemetry.SessionFigures{CacheEntries: 3, CacheBytes: 30720, CacheHits: 41, ChangesHeard: true, EventStreams: 2}
+	})
 	text := scrape(t, m)
 
 	for _, want := range []string{
@@ -49,6 +52,12 @@ func TestMetrics(t *testing.T) {
 		`gatehouse_refresh_duration_seconds_bucket{outcome="done",le="0.5"} 1`,
 		`gatehouse_revocations_total{outcome="failed"} 1`,
 		`gatehouse_misconfigured_total{where="/auth/callback"} 1`,
+		"gatehouse_session_cache_entries 3",
+		"gatehouse_session_cache_bytes 30720",
+		"gatehouse_session_cache_hits_total 41",
+		"gatehouse_session_changes_heard 1",
+		"gatehouse_token_breaker_open 0",
+		"gatehouse_event_streams 2",
 		`gatehouse_build_info{goversion="go`,
 		`version="1.2.3"} 1`,
 		"go_goroutines ",

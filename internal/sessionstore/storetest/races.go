@@ -131,7 +131,7 @@ func testRaces(t *testing.T, open Open) {
 				var err error
 				switch i {
 				case 0:
-					_, err = st.Delete(t.Context(), s.Handle)
+					_, err = st.Delete(t.Context(), s.Handle, session.ReasonLogout)
 				case 1:
 					err = st.Touch(t.Context(), s.Handle, s.LastSeen.Add(longIdle/2))
 				case 2:

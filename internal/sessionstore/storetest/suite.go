@@ -37,6 +37,8 @@ func Run(t *testing.T, open Open) {
 		{"List", testList},
 		{"limits", testLimits},
 		{"races", testRaces},
+		{"leases", testLeases},
+		{"Watch", testWatch},
 	} {
 		t.Run(group.name, func(t *testing.T) { group.run(t, open) })
 	}
@@ -215,7 +217,7 @@ func testTouch(t *testing.T, open Open) {
 		}
 	})
 	t.Run("never_recreates", func(t *testing.T) {
-		if _, err := st.Delete(t.Context(), s.Handle); err != nil {
+		if _, err := st.Delete(t.Context(), s.Handle, session.ReasonLogout); err != nil {
 			t.Fatal(err)
 		}
 		touch(t, s.Handle, later.Add(longIdle/2))
@@ -233,7 +235,7 @@ func testDelete(t *testing.T, open Open) {
 		t.Fatal(err)
 	}
 	t.Run("returns_what_the_session_was_at_the_end", func(t *testing.T) {
-		got, err := st.Delete(t.Context(), s.Handle)
+		got, err := st.Delete(t.Context(), s.Handle, session.ReasonLogout)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -244,7 +246,7 @@ func testDelete(t *testing.T, open Open) {
 	})
 	t.Run("of_what_is_not_there_is_no_error", func(t *testing.T) {
 		for _, h := range []session.Handle{s.Handle, session.NewHandle(), secret.NewText("garbage"), {}} {
-			if got, err := st.Delete(t.Context(), h); got != nil || err != nil {
+			if got, err := st.Delete(t.Context(), h, session.ReasonLogout); got != nil || err != nil {
 				t.Errorf("Delete = %v, %v; want nil, nil", got, err)
 			}
 		}
@@ -258,7 +260,7 @@ func testDelete(t *testing.T, open Open) {
 	t.Run("by_id_ends_that_session_only", func(t *testing.T) {
 		a, b := create(t, st, Sample("sub-1")), create(t, st, Sample("sub-1"))
 		for _, id := range []string{a.ID, a.ID, "", "garbage", a.ID + "x", "*"} {
-			if err := st.DeleteID(t.Context(), id); err != nil {
+			if err := st.DeleteID(t.Context(), id, session.ReasonAdmin); err != nil {
 				t.Errorf("DeleteID(%q): %v", id, err)
 			}
 		}
@@ -305,13 +307,13 @@ func testList(t *testing.T, open Open) {
 		}
 	})
 	t.Run("forgets_what_was_deleted", func(t *testing.T) {
-		if _, err := st.Delete(t.Context(), young.Handle); err != nil {
+		if _, err := st.Delete(t.Context(), young.Handle, session.ReasonLogout); err != nil {
 			t.Fatal(err)
 		}
 		if d := cmp.Diff([]session.Listing{old.Listing()}, list(t, "sub-1")); d != "" {
 			t.Error(d)
 		}
-		if err := st.DeleteID(t.Context(), old.ID); err != nil {
+		if err := st.DeleteID(t.Context(), old.ID, session.ReasonAdmin); err != nil {
 			t.Fatal(err)
 		}
 		if l := list(t, "sub-1"); len(l) != 0 {

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"github.com/gatehouse-auth/gatehouse/internal/config"
+	"github.com/gatehouse-auth/gatehouse/internal/server"
+)
+
+// reloadOnHangup reads the configuration again at each SIGHUP, until stop is
+// called. Signals that come during a reload are one more reload: what is on disk
+// after the last of them is what is taken.
+func (c *serveCmd) reloadOnHangup(s *server.Server, p process) (stop func()) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	done := make(chan struct{})
+	var running sync.WaitGroup
+	running.Go(func() {
+		for {
+			select {
+			case <-hangups:
+				_ = s.Reload(func() (*config.Config, error) { return load(c.Config, p.environ) }) // it logs its outcome
+			case <-done:
+				return
+			}
+		}
+	})
+	return func() {
+		signal.Stop(hangups)
+		close(done)
+		running.Wait()
+	}
+}

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+)
+
+type sessionsCmd struct {
+	List   sessionsListCmd   `cmd:"" help:"List the sessions of a user, newest first."`
+	Revoke sessionsRevokeCmd `cmd:"" help:"End the sessions of a user, or one session by its id."`
+	Stats  sessionsStatsCmd  `cmd:"" help:"Show version, uptime and store of a running gateway."`
+}
+
+// Help implements kong.HelpProvider.
+func (sessionsCmd) Help() string {
+	return `Asks a running gateway, through the admin API of its admin_listen. SUB is the user's "sub" claim: ` +
+		`/auth/session shows it as userSub, every log line as subject. What is ended here is ended on all ` +
+		`instances that share the store; the sign-in at Cognito is not (aws cognito-idp admin-user-global-sign-out).
+
+  gateway sessions list --user 2f6a… --config gatehouse.yaml
+  gateway sessions revoke --id Ff0… --admin http://10.0.3.7:9090 --token-file admin.token`
+}
+
+type sessionsListCmd struct {
+	User string `help:"The user's sub." required:"" placeholder:"SUB"`
+	adminFlags
+}
+
+// listedSession is what the admin API says of a session; times are Unix seconds.
+type listedSession struct {
+	ID         string `json:"id"`
+	CreatedAt  int64  `json:"createdAt"`
+	LastSeenAt int64  `json:"lastSeenAt"`
+	UserAgent  string `json:"userAgent"`
+	IP         string `json:"ip"`
+}
+
+// Run prints the list; that it is empty is no failure.
+func (c *sessionsListCmd) Run(ctx context.Context, p process) error {
+	if c.User == "" {
+		return usagef("--user takes the user's sub")
+	}
+	body, err := c.call(ctx, p, http.MethodGet, userSessions(c.User))
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printBody(p, body)
+	}
+	var list []listedSession
+	if err := decodeAnswer(body, &list); err != nil {
+		return err
+	}
+	if len(list) == 0 {
+		_, err := fmt.Fprintln(p.stdout, "no sessions")
+		return err
+	}
+	return printSessions(p.stdout, list)
+}
+
+func printSessions(out io.Writer, list []listedSession) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "ID\tCREATED\tLAST SEEN\tADDRESS\tUSER AGENT") // Flush tells of errors
+	for _, s := range list {
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", onTerminal(s.ID), clock(s.CreatedAt), clock(s.LastSeenAt),
+			onTerminal(s.IP), shortened(onTerminal(s.UserAgent)))
+	}
+	return w.Flush()
+}
+
+func clock(unix int64) string { return time.Unix(unix, 0).UTC().Format(time.RFC3339) }
+
+// onTerminal makes a text from elsewhere fit for a terminal: escape sequences
+// that a browser put into its User-Agent must not act on the operator's.
+func onTerminal(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+func shortened(s string) string {
+	const most = 60
+	if runes := []rune(s); len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return s
+}
+
+type sessionsRevokeCmd struct {
+	User string `help:"End every session of the user with this sub." xor:"which" required:"" placeholder:"SUB"`
+	ID   string `name:"id" help:"End the session with this id; \"list\" and the log show ids." xor:"which" required:"" placeholder:"ID"`
+	adminFlags
+}
+
+// Run ends what it was told. A session that is gone already is no failure.
+func (c *sessionsRevokeCmd) Run(ctx context.Context, p process) error {
+	if c.ID != "" {
+		return c.revokeID(ctx, p)
+	}
+	if c.User == "" {
+		return usagef("revoke takes --user SUB or --id ID")
+	}
+	body, err := c.call(ctx, p, http.MethodDelete, userSessions(c.User))
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printBody(p, body)
+	}
+	var answer struct {
+		Ended int `json:"ended"`
+	}
+	if err := decodeAnswer(body, &answer); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(p.stdout, "ended %s\n", count(answer.Ended, "session"))
+	return err
+}
+
+func (c *sessionsRevokeCmd) revokeID(ctx context.Context, p process) error {
+	if _, err := c.call(ctx, p, http.MethodDelete, "/admin/sessions/"+url.PathEscape(c.ID)); err != nil {
+		return err
+	}
+	if c.JSON {
+		return json.NewEncoder(p.stdout).Encode(map[string]string{"id": c.ID})
+	}
+	_, err := fmt.Fprintln(p.stdout, "there is no such session any more")
+	return err
+}
+
+type sessionsStatsCmd struct{ adminFlags }
+
+// Run prints what the gateway says of itself.
+func (c *sessionsStatsCmd) Run(ctx context.Context, p process) error {
+	body, err := c.call(ctx, p, http.MethodGet, "/admin/stats")
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printBody(p, body)
+	}
+	var stats struct {
+		Version       string
+		StartedAt     int64
+		UptimeSeconds int64
+		Store         struct {
+			Kind         string
+			Available    bool
+			Milliseconds float64
+		}
+	}
+	if err := decodeAnswer(body, &stats); err != nil {
+		return err
+	}
+	state := fmt.Sprintf("answers in %.1f ms", stats.Store.Milliseconds)
+	if !stats.Store.Available {
+		state = "does not answer"
+	}
+	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintf(w, "version\t%s\nup\t%s, since %s\nstore\t%s, %s\n", onTerminal(stats.Version),
+		time.Duration(stats.UptimeSeconds)*time.Second, clock(stats.StartedAt), onTerminal(stats.Store.Kind), state)
+	return w.Flush()
+}
+
+func userSessions(subject string) string {
+	return "/admin/users/" + url.PathEscape(subject) + "/sessions"
+}
+
+func printBody(p process, body []byte) error {
+	_, err := p.stdout.Write(body)
+	return err
+}
+
+func decodeAnswer(body []byte, v any) error {
+	if err := json.Unmarshal(body, v); err != nil {
+		return fmt.Errorf("read the admin API's answer: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,234 @@
+package handlers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/middleware"
+	"github.com/gatehouse-auth/gatehouse/internal/problem"
+	"github.com/gatehouse-auth/gatehouse/internal/session"
+)
+
+const (
+	// beat keeps what stands between from cutting a quiet stream, commonly after
+	// 30 s; up to a fifth is taken off, so that streams opened together part.
+	beat = 25 * time.Second
+	// writeTimeout is how long a browser may leave an event lying.
+	writeTimeout = 10 * time.Second
+	// settle is what a limit may be kept late, by the store's milliseconds.
+	settle = 20 * time.Millisecond
+)
+
+// Events is GET {mount}/events: what happens to the session at hand, as
+// server-sent events (HTML Living Standard §9.2).
+type Events struct {
+	Account *Account
+	// Changes is told of every change of a session.
+	Changes *session.Listeners
+	// Lead is how long before a limit the page is told of it.
+	Lead time.Duration
+}
+
+// Stream answers with the events of a session, or 401. A stream is no use of its
+// session, however long it lasts.
+func (e *Events) Stream(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
+	s, err := e.Account.load(r.Context(), x)
+	if err != nil {
+		return unauthenticatedOr(err)
+	}
+	changes, leave := e.Changes.Join(s.ID)
+	defer leave()
+	// Once more: what happened before the stream joined is told to nobody.
+	if s, err = e.Account.load(r.Context(), x); err != nil {
+		return unauthenticatedOr(err)
+	}
+	if s, err = e.Account.fresh(r.Context(), x, s); err != nil {
+		return unauthenticatedOr(err)
+	}
+	if err := e.Account.adopt(w, x, s); err != nil {
+		return err
+	}
+	x.Handle = s.Handle
+	h := w.Header()
+	problem.OwnHeaders(h)
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("X-Accel-Buffering", "no") // nginx would hold the events back
+	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	t := &stream{events: e, w: w, control: http.NewResponseController(w), exchange: x}
+	if err := t.run(r.Context(), s, changes, r.Header.Get("Last-Event-ID")); err != nil {
+		x.Event.Note = "events cut short"
+	}
+	return nil
+}
+
+// stream is one open answer. Only its handler's goroutine uses it.
+type stream struct {
+	events   *Events
+	w        http.ResponseWriter
+	control  *http.ResponseController
+	exchange *middleware.Exchange
+
+	told   uint64    // the generation that the page knows
+	warned time.Time // the limit that it was told of
+}
+
+// run tells the state and then what changes, until the session ends, the
+// browser leaves or the gateway stops. It fails where the browser does not read.
+func (t *stream) run(ctx context.Context, s *session.Session, changes <-chan session.Change, lastID string) error {
+	if err := t.begin(s, lastID); err != nil {
+		return err
+	}
+	timer := time.NewTimer(t.wait(s))
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case c, open := <-changes:
+			switch {
+			case !open:
+				return nil
+			case c.Ended():
+				return t.signedOut(s, c.Reason)
+			}
+		case <-timer.C:
+			if err := t.write(":\n\n"); err != nil {
+				return err
+			}
+		}
+		now, err := t.events.Account.load(ctx, t.exchange)
+		switch {
+		case errors.Is(err, session.ErrNotFound):
+			return t.signedOut(s, t.silentEnd(s))
+		case err == nil: // an outage ends no session, and no stream
+			s = now
+		}
+		if err := t.news(s); err != nil {
+			return err
+		}
+		timer.Reset(t.wait(s))
+	}
+}
+
+// begin tells the state. A page that was told of an older generation, by the id
+// of the event it had last, also learns that there was a refresh meanwhile.
+func (t *stream) begin(s *session.Session, lastID string) error {
+	// Streams that a stop of the gateway cut come back one after the other.
+	if err := t.write("retry: " + strconv.Itoa(1000+rand.IntN(2000)) + "\n\n"); err != nil { //nolint:gosec // spreads load
+		return err
+	}
+	t.told = s.Generation
+	if err := t.send("session", s, t.view(s)); err != nil {
+		return err
+	}
+	id, last, _ := strings.Cut(lastID, ".")
+	if n, err := strconv.ParseUint(last, 10, 64); err == nil && id == s.ID && n < s.Generation {
+		if err := t.send("tokenRefresh", s, t.view(s)); err != nil {
+			return err
+		}
+	}
+	return t.news(s)
+}
+
+// news tells what the page does not know of s.
+func (t *stream) news(s *session.Session) error {
+	if s.Generation > t.told {
+		t.told = s.Generation
+		if err := t.send("tokenRefresh", s, t.view(s)); err != nil {
+			return err
+		}
+	}
+	end := t.limit(s)
+	if end.Equal(t.warned) || time.Until(end) > t.events.Lead {
+		return nil
+	}
+	t.warned = end
+	return t.send("sessionExpiring", s, expiringEvent{
+		ServerTime: time.Now().Unix(), IdleExpiresAt: end.Unix(), SessionExpiresAt: s.ExpiresAt.Unix(),
+	})
+}
+
+// expiringEvent says when the session ends if it is not used; times are Unix
+// seconds. Where both are the same no use prolongs it.
+type expiringEvent struct {
+	ServerTime       int64 `json:"serverTime"`
+	IdleExpiresAt    int64 `json:"idleExpiresAt"`
+	SessionExpiresAt int64 `json:"sessionExpiresAt"`
+}
+
+// wait is how long nothing needs to be looked at: a beat, or less if a limit or
+// its warning comes before.
+func (t *stream) wait(s *session.Session) time.Duration {
+	d := beat - rand.N(beat/5) //nolint:gosec // spreads load, guards nothing
+	end := t.limit(s)
+	for _, at := range []time.Time{end.Add(-t.events.Lead), end, s.ExpiresAt} {
+		if left := time.Until(at) + settle; left > 0 {
+			d = min(d, left)
+		}
+	}
+	return d
+}
+
+func (t *stream) limit(s *session.Session) time.Time {
+	return t.events.Account.Sessions.IdleExpiresAt(s, s.LastSeen)
+}
+
+func (t *stream) view(s *session.Session) sessionAnswer {
+	return t.events.Account.view(s, s.LastSeen)
+}
+
+// silentEnd is the reason for an end that nobody told of: a limit, or one told
+// while changes were not heard.
+func (t *stream) silentEnd(s *session.Session) session.Reason {
+	if time.Now().Before(t.limit(s)) {
+		return session.ReasonRevoked
+	}
+	return session.ReasonExpired
+}
+
+// signedOutEvent says why the session is over.
+type signedOutEvent struct {
+	Reason session.Reason `json:"reason"`
+}
+
+func (t *stream) signedOut(s *session.Session, why session.Reason) error {
+	switch why {
+	case session.ReasonLogout, session.ReasonGlobal, session.ReasonExpired, session.ReasonAdmin:
+	default: // a page need not know more kinds
+		why = session.ReasonRevoked
+	}
+	return t.send("signedOut", s, signedOutEvent{why})
+}
+
+// send writes one event. Its id names what the page knows from it on.
+func (t *stream) send(event string, s *session.Session, v any) error {
+	data, err := json.Marshal(v) // one line, as an event's data must be
+	if err != nil {
+		return fmt.Errorf("encode event: %w", err)
+	}
+	return t.write(fmt.Sprintf("id: %s.%d\nevent: %s\ndata: %s\n\n", s.ID, s.Generation, event, data))
+}
+
+// write sends text at once. The deadline is for this text only: HTTP/2 resets a
+// stream whose deadline passes, quiet or not.
+func (t *stream) write(text string) error {
+	_ = t.control.SetWriteDeadline(time.Now().Add(writeTimeout)) // without one the kernel's limits hold
+	if _, err := t.w.Write([]byte(text)); err != nil {
+		return fmt.Errorf("write event: %w", err)
+	}
+	if err := t.control.Flush(); err != nil {
+		return fmt.Errorf("write event: %w", err)
+	}
+	_ = t.control.SetWriteDeadline(time.Time{})
+	return nil
+}

@@ -1,0 +1,121 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/gatehouse-auth/gatehouse/internal/middleware"
+	"github.com/gatehouse-auth/gatehouse/internal/problem"
+	"github.com/gatehouse-auth/gatehouse/internal/session"
+)
+
+// listedSession is one session of this user; times are Unix seconds. The id is
+// public: it names the session, and lets nobody into it.
+type listedSession struct {
+	ID         string `json:"id"`
+	Current    bool   `json:"current"`
+	CreatedAt  int64  `json:"createdAt"`
+	LastSeenAt int64  `json:"lastSeenAt"`
+	UserAgent  string `json:"userAgent"`
+	IP         string `json:"ip"`
+}
+
+// endedAnswer says how many sessions were ended.
+type endedAnswer struct {
+	Ended int `json:"ended"`
+}
+
+// List is GET {mount}/sessions: this user's sessions, newest first, or 401.
+func (a *Account) List(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
+	s, err := a.load(r.Context(), x)
+	if err != nil {
+		return unauthenticatedOr(err)
+	}
+	s = a.touch(r.Context(), x, s)
+	list, err := a.Sessions.List(r.Context(), s.Subject)
+	if err != nil {
+		return err
+	}
+	answer := make([]listedSession, len(list))
+	for i, l := range list {
+		answer[i] = listedSession{
+			ID: l.ID, Current: l.ID == s.ID, UserAgent: l.UserAgent, IP: l.Address,
+			CreatedAt: l.CreatedAt.Unix(), LastSeenAt: l.LastSeen.Unix(),
+		}
+	}
+	return writeJSON(w, http.StatusOK, answer)
+}
+
+// EndOne is DELETE {mount}/sessions/{id}: it ends one session of this user, 204.
+// Whether an id is another user's or nobody's is none of this user's business:
+// both are 404. The id of the session that asks makes it a sign-out.
+func (a *Account) EndOne(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
+	s, err := a.load(r.Context(), x)
+	if err != nil {
+		return unauthenticatedOr(err)
+	}
+	id := chi.URLParam(r, "id")
+	if id == s.ID {
+		return a.signOut(w, r, x)
+	}
+	s = a.touch(r.Context(), x, s)
+	ctx, cancel := detached(r.Context())
+	defer cancel()
+	err = a.Sessions.EndID(ctx, s.Subject, id)
+	if errors.Is(err, session.ErrNotFound) {
+		return &problem.Error{Status: http.StatusNotFound, Code: "not_found", Public: "You have no such session."}
+	}
+	if err != nil {
+		return err
+	}
+	return noContent(w)
+}
+
+// signOut ends the session that asks, and its cookie with it. As at a logout,
+// the key of the record goes with the cookie, so it may say so before a store
+// that is away has deleted the record: 202 then.
+func (a *Account) signOut(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
+	_, err := a.Sessions.End(r.Context(), x.Handle, session.ReasonLogout)
+	pending := errors.Is(err, session.ErrUnavailable)
+	if err != nil && !pending {
+		return err
+	}
+	a.Cookies.ClearSession(w)
+	if pending {
+		x.Event.Note, x.Event.Err = "session's end is pending", err
+		return writeJSON(w, http.StatusAccepted, map[string]bool{"pending": true})
+	}
+	return noContent(w)
+}
+
+// EndOthers is DELETE {mount}/sessions: it ends every session of this user but
+// the one that asks, and says how many.
+func (a *Account) EndOthers(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
+	s, err := a.load(r.Context(), x)
+	if err != nil {
+		return unauthenticatedOr(err)
+	}
+	s = a.touch(r.Context(), x, s)
+	ctx, cancel := detached(r.Context())
+	defer cancel()
+	n, err := a.Sessions.EndOthers(ctx, s)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, endedAnswer{Ended: n})
+}
+
+// detached is a context for endings, which must not be left half done because a
+// tab was closed.
+func detached(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), globalTimeout)
+}
+
+func noContent(w http.ResponseWriter) error {
+	problem.OwnHeaders(w.Header())
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}

@@ -1,0 +1,215 @@
+package server_test
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+)
+
+const adminToken = "Xk8sl2Pqw0vbnM3zQx7r"
+
+// admin calls a gateway's admin listener as a script would.
+type admin struct {
+	t    *testing.T
+	base string
+}
+
+// withAdmin starts a gateway whose admin listener is known.
+func withAdmin(t *testing.T, change ...settings) (*rig, admin) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	_ = l.Close()
+	r := newRig(t, append(change, func(doc map[string]any) { doc["admin_listen"] = address })...)
+	a := admin{t: t, base: "http://" + address}
+	until(t, "the admin listener", func() bool {
+		res, err := http.Get(a.base + "/healthz")
+		if err == nil {
+			_ = res.Body.Close()
+		}
+		return err == nil
+	})
+	return r, a
+}
+
+func guarded(doc map[string]any) { doc["admin_token"] = adminToken }
+
+func (a admin) call(method, path string, headers ...string) (*http.Response, string) {
+	a.t.Helper()
+	req, err := http.NewRequest(method, a.base+path, nil)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		if req.Header.Set(headers[i], headers[i+1]); headers[i] == "Host" {
+			req.Host = headers[i+1]
+		}
+	}
+	res, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return res, string(body)
+}
+
+func TestAdminListsAndEndsTheSessionsOfAUser(t *testing.T) {
+	r, a := withAdmin(t)
+	laptop, phone, bob := r.signedIn("alice@example.com"), r.signedIn("alice@example.com"), r.signedIn("bob@example.com")
+	path := "/admin/users/" + laptop.session().UserSub + "/sessions"
+	res, body := a.call("GET", path)
+	list := decode[[]struct {
+		ID, Username, UserAgent, IP      string
+		CreatedAt, LastSeenAt, ExpiresAt int64
+	}](t, body)
+	if res.StatusCode != http.StatusOK || len(list) != 2 || list[0].ID != phone.sessionID() || list[1].ID != laptop.sessionID() {
+		t.Fatalf("listed %d %s", res.StatusCode, body)
+	}
+	if s := list[1]; s.Username != laptop.session().Username || s.IP != "127.0.0.1" || s.UserAgent == "" ||
+		s.ExpiresAt != laptop.session().SessionExpiresAt || s.CreatedAt > time.Now().Unix() || s.LastSeenAt < s.CreatedAt {
+		t.Errorf("listed as %+v", s)
+	}
+	for _, want := range []float64{2, 0} {
+		res, body = a.call("DELETE", path)
+		if got := decode[map[string]any](t, body); res.StatusCode != http.StatusOK || got["ended"] != want {
+			t.Errorf("ended %d %s, want %v", res.StatusCode, body, want)
+		}
+	}
+	if laptop.session().Authenticated || phone.session().Authenticated {
+		t.Error("a session of the user lives on")
+	}
+	if !bob.session().Authenticated {
+		t.Error("another user was signed out")
+	}
+	if res, body = a.call("GET", path); res.StatusCode != http.StatusOK || strings.TrimSpace(body) != "[]" {
+		t.Errorf("listed %d %s after the end", res.StatusCode, body)
+	}
+}
+
+func TestAdminEndsOneSession(t *testing.T) {
+	r, a := withAdmin(t)
+	laptop, phone := r.signedIn("alice@example.com"), r.signedIn("alice@example.com")
+	id := phone.sessionID()
+	for range 2 { // gone is gone, and no failure
+		if res, body := a.call("DELETE", "/admin/sessions/"+id); res.StatusCode != http.StatusNoContent {
+			t.Errorf("answered %d %s", res.StatusCode, body)
+		}
+	}
+	if phone.session().Authenticated || !laptop.session().Authenticated {
+		t.Error("not that session was ended, or not that alone")
+	}
+	res, body := a.call("DELETE", "/admin/sessions/phone")
+	if code := problemCode(t, res, body); res.StatusCode != http.StatusBadRequest || code != "invalid_id" {
+		t.Errorf("what is no id: %d %s", res.StatusCode, code)
+	}
+	until(t, "the log line", func() bool { return strings.Contains(r.logs.String(), "session ended by the admin API") })
+}
+
+func TestAdminTakesASubjectAsItIs(t *testing.T) {
+	_, a := withAdmin(t)
+	for _, subject := range []string{"a/b", "a%2Fb", "%", "..", "a b?c"} {
+		res, body := a.call("GET", "/admin/users/"+url.PathEscape(subject)+"/sessions")
+		if res.StatusCode != http.StatusOK || strings.TrimSpace(body) != "[]" {
+			t.Errorf("%q: %d %s", subject, res.StatusCode, body)
+		}
+	}
+}
+
+func TestAdminStats(t *testing.T) {
+	_, a := withAdmin(t)
+	res, body := a.call("GET", "/admin/stats")
+	got := decode[struct {
+		StartedAt, UptimeSeconds int64
+		Store                    struct {
+			Kind      string
+			Available bool
+		}
+	}](t, body)
+	if res.StatusCode != http.StatusOK || got.Store.Kind != "memory" || !got.Store.Available ||
+		time.Since(time.Unix(got.StartedAt, 0)) > time.Minute || got.UptimeSeconds > 60 {
+		t.Errorf("answered %d %s", res.StatusCode, body)
+	}
+}
+
+func TestAdminRefuses(t *testing.T) {
+	r, a := withAdmin(t, guarded)
+	b := r.signedIn("alice@example.com")
+	user := "/admin/users/" + b.session().UserSub + "/sessions"
+	bearer := "Bearer " + adminToken
+	for _, tt := range []struct {
+		name, method, path string
+		headers            []string
+		status             int
+		code               string
+	}{
+		{"no token", "DELETE", user, nil, 401, "admin_token_required"},
+		{"no token at an endpoint that is none", "GET", "/admin/nothing", nil, 401, "admin_token_required"},
+		{"another token", "DELETE", user, []string{"Authorization", "Bearer x" + adminToken}, 401, "admin_token_required"},
+		{"an empty token", "DELETE", user, []string{"Authorization", "Bearer "}, 401, "admin_token_required"},
+		{"another scheme", "DELETE", user, []string{"Authorization", "Basic " + adminToken}, 401, "admin_token_required"},
+		{"a page", "DELETE", user, []string{"Authorization", bearer, "Origin", "http://" + strings.TrimPrefix(a.base, "http://")}, 403, "browser_refused"},
+		{"an opaque origin", "DELETE", user, []string{"Authorization", bearer, "Origin", "null"}, 403, "browser_refused"},
+		{"the address bar", "GET", user, []string{"Authorization", bearer, "Sec-Fetch-Site", "none", "Sec-Fetch-Mode", "navigate", "Accept", "text/html"}, 403, "browser_refused"},
+		{"an image", "GET", user, []string{"Authorization", bearer, "Sec-Fetch-Site", "cross-site"}, 403, "browser_refused"},
+		{"a name of somebody's", "DELETE", user, []string{"Authorization", bearer, "Host", "evil.test"}, 421, "misdirected"},
+		{"a path that is none", "GET", "/admin/nothing", []string{"Authorization", bearer}, 404, "not_found"},
+		{"a method that is none", "POST", user, []string{"Authorization", bearer}, 405, "method_not_allowed"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			res, body := a.call(tt.method, tt.path, tt.headers...)
+			if code := problemCode(t, res, body); res.StatusCode != tt.status || code != tt.code {
+				t.Errorf("answered %d %s", res.StatusCode, code)
+			}
+			if tt.status == 401 && !strings.HasPrefix(res.Header.Get("WWW-Authenticate"), "Bearer ") {
+				t.Errorf("WWW-Authenticate is %q", res.Header.Get("WWW-Authenticate"))
+			}
+			if tt.status == 405 && res.Header.Get("Allow") != "GET, DELETE" {
+				t.Errorf("Allow is %q", res.Header.Get("Allow"))
+			}
+		})
+	}
+	if !b.session().Authenticated {
+		t.Error("a refused request ended the session")
+	}
+	if res, body := a.call("GET", user, "Authorization", bearer); res.StatusCode != 200 || !strings.Contains(body, b.sessionID()) {
+		t.Errorf("with the token: %d %s", res.StatusCode, body)
+	}
+	if strings.Contains(r.logs.String(), adminToken) {
+		t.Error("the log holds the token")
+	}
+}
+
+// TestAdminGuardsMetricsAndNotTheProbes, as the contract has it.
+func TestAdminGuardsMetricsAndNotTheProbes(t *testing.T) {
+	_, a := withAdmin(t, guarded)
+	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/metrics": 401} {
+		if res, body := a.call("GET", path); res.StatusCode != want {
+			t.Errorf("%s: %d %s", path, res.StatusCode, body)
+		}
+	}
+	if res, _ := a.call("GET", "/metrics", "Authorization", "bearer "+adminToken); res.StatusCode != 200 {
+		t.Errorf("/metrics with the token: %d", res.StatusCode)
+	}
+	if res, _ := a.call("GET", "/healthz", "Host", "evil.test"); res.StatusCode != http.StatusMisdirectedRequest {
+		t.Errorf("a probe by another name: %d", res.StatusCode)
+	}
+}
+
+// TestAdminIsNotOnThePublicListener: the path is an upstream's there.
+func TestAdminIsNotOnThePublicListener(t *testing.T) {
+	r, _ := withAdmin(t)
+	if res, body := r.browser().fetch("GET", "/admin/stats", ""); !strings.Contains(body, `"path":"/admin/stats"`) {
+		t.Errorf("answered %d %s", res.StatusCode, body)
+	}
+}

@@ -1,0 +1,84 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+	"reflect"
+
+	"github.com/gatehouse-auth/gatehouse/internal/config"
+	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+)
+
+// routing is one generation of the routes: a table, the relay that knows its
+// routes, and the handler over both. A request keeps the generation it began
+// with, so that the relay always knows the route that the table found.
+type routing struct {
+	relay   *proxy.Dispatcher
+	handler http.Handler
+}
+
+func (s *Server) newRouting(routes []config.Route) (*routing, error) {
+	table, err := proxy.NewTable(routeTable(routes), s.mount)
+	if err != nil {
+		return nil, err
+	}
+	relay, err := proxy.NewRelay(proxy.Options{
+		Table: table, CookieNames: s.cookies.Names(), BodyBytes: s.cfg.Limits.BodyBytes,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &routing{relay: relay, handler: s.routes(table, relay)}, nil
+}
+
+// serveRouted serves a request by the routes that hold now.
+func (s *Server) serveRouted(w http.ResponseWriter, r *http.Request) {
+	s.routing.Load().handler.ServeHTTP(w, r)
+}
+
+// Reload loads the configuration again and takes over its routes and its
+// session.keys while the server runs. No request fails by it: those under way
+// end by the routes they began with. A configuration that load refuses changes
+// nothing. What else is different takes a restart, and is left as it is. The
+// outcome is logged; the error is for the caller who wants to know.
+func (s *Server) Reload(load func() (*config.Config, error)) error {
+	s.reloads.Lock()
+	defer s.reloads.Unlock()
+	cfg, err := load()
+	if err == nil {
+		err = s.adopt(cfg)
+	}
+	if err != nil {
+		s.log.Error("configuration not reloaded: the one before stays", "error", err)
+		return fmt.Errorf("reload configuration: %w", err)
+	}
+	for _, w := range cfg.Warnings {
+		s.log.Warn("configuration", "warning", w)
+	}
+	if !reflect.DeepEqual(fixed(s.cfg), fixed(cfg)) {
+		s.log.Warn("other keys than routes and session.keys have changed: they take a restart")
+	}
+	s.log.Info("configuration reloaded", "routes", len(cfg.Routes), "keys", len(cfg.Session.Keys))
+	return nil
+}
+
+// adopt takes over the routes and keys of cfg, or changes nothing.
+func (s *Server) adopt(cfg *config.Config) error {
+	next, err := s.newRouting(cfg.Routes)
+	if err != nil {
+		return err
+	}
+	if err := s.ring.Replace(cfg.Session.Keys...); err != nil {
+		return err
+	}
+	s.cookies.Rekey()
+	s.routing.Swap(next).relay.CloseIdle()
+	return nil
+}
+
+// fixed is the part of a configuration that holds as long as the process.
+func fixed(cfg *config.Config) config.Config {
+	c := *cfg
+	c.Routes, c.Session.Keys, c.Warnings = nil, nil, nil
+	return c
+}

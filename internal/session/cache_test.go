@@ -1,0 +1,183 @@
+package session_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/session"
+)
+
+func TestCache(t *testing.T) {
+	bounds := session.CacheOptions{Entries: 10, Bytes: 1 << 20}
+	// cost is how many times the store is asked for n loads.
+	cost := func(t *testing.T, w *world, m *session.Manager, s *session.Session, n int) int {
+		t.Helper()
+		before := w.store.callCount("load")
+		for range n {
+			if _, err := m.Load(t.Context(), s.Handle); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return w.store.callCount("load") - before
+	}
+	want := func(t *testing.T, what string, got, want int) {
+		t.Helper()
+		if got != want {
+			t.Errorf("%s: %d loads, want %d", what, got, want)
+		}
+	}
+	cases := map[string]func(*testing.T, *world){
+		"serves_a_session_seen_a_moment_ago_until_it_is_ten_seconds_old": func(t *testing.T, w *world) {
+			m, s := w.listening(), w.login()
+			want(t, "at once", cost(t, w, m, s, 100), 1)
+			time.Sleep(10*time.Second - time.Millisecond)
+			want(t, "just before", cost(t, w, m, s, 100), 0)
+			time.Sleep(time.Millisecond)
+			want(t, "then", cost(t, w, m, s, 100), 1)
+		},
+		"forgets_a_session_that_changed_elsewhere": func(t *testing.T, w *world) {
+			m, s := w.listening(), w.login()
+			cost(t, w, m, s, 1)
+			if _, err := w.m.Refresh(t.Context(), s); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if got, err := m.Load(t.Context(), s.Handle); err != nil || got.Generation != 1 {
+				t.Errorf("Load = %v, %v", got, err)
+			}
+			if _, err := w.m.End(t.Context(), s.Handle, session.ReasonLogout); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			_, err := m.Load(t.Context(), s.Handle)
+			wantErr(t, err, session.ErrNotFound)
+		},
+		"forgets_what_this_instance_changed_before_any_message": func(t *testing.T, w *world) {
+			m, s := w.listening(), w.login()
+			w.store.setAway(true, "change") // and no message comes
+			cost(t, w, m, s, 1)
+			if _, err := m.Refresh(t.Context(), s); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := m.Load(t.Context(), s.Handle); err != nil || got.Generation != 1 {
+				t.Errorf("Load = %v, %v", got, err)
+			}
+			if _, err := m.End(t.Context(), s.Handle, session.ReasonLogout); err != nil {
+				t.Fatal(err)
+			}
+			_, err := m.Load(t.Context(), s.Handle)
+			wantErr(t, err, session.ErrNotFound)
+			other := w.login()
+			cost(t, w, m, other, 1)
+			if _, err := m.EndAll(t.Context(), "sub-1", session.ReasonGlobal); err != nil {
+				t.Fatal(err)
+			}
+			_, err = m.Load(t.Context(), other.Handle)
+			wantErr(t, err, session.ErrNotFound)
+		},
+		"keeps_nothing_that_was_loaded_while_it_changed": func(t *testing.T, w *world) {
+			m, s := w.listening(), w.login()
+			once := true
+			w.store.loaded = func() {
+				if once {
+					once = false
+					if _, err := w.m.End(t.Context(), s.Handle, session.ReasonLogout); err != nil {
+						t.Error(err)
+					}
+					time.Sleep(time.Millisecond) // the message overtakes the load
+				}
+			}
+			_, _ = m.Load(t.Context(), s.Handle) // either answer is true
+			_, err := m.Load(t.Context(), s.Handle)
+			wantErr(t, err, session.ErrNotFound)
+		},
+		"keeps_nothing_that_was_loaded_before_it_listened": func(t *testing.T, w *world) {
+			m, s := w.listening(), w.login()
+			w.store.setAway(true, "watch")
+			time.Sleep(2 * time.Second)
+			w.store.loaded = func() {
+				w.store.loaded = nil
+				w.store.setAway(false, "watch")
+				time.Sleep(time.Second)
+			}
+			want(t, "across the return", cost(t, w, m, s, 1), 1)
+			want(t, "then", cost(t, w, m, s, 2), 1)
+		},
+		"is_bypassed_while_the_subscription_is_down_and_empty_after": func(t *testing.T, w *world) {
+			m, s := w.listening(), w.login()
+			cost(t, w, m, s, 1)
+			w.store.setAway(true, "watch")
+			time.Sleep(2 * time.Second)
+			want(t, "deaf", cost(t, w, m, s, 10), 10)
+			if st := m.Stats(); st.Listening || st.CacheEntries != 0 || st.CacheBytes != 0 {
+				t.Errorf("deaf: %+v", st)
+			}
+			w.store.setAway(false, "watch")
+			time.Sleep(time.Second)
+			want(t, "back", cost(t, w, m, s, 10), 1)
+		},
+		"is_not_used_by_a_manager_that_does_not_run": func(t *testing.T, w *world) {
+			m, s := w.instance(), w.login()
+			want(t, "idle", cost(t, w, m, s, 10), 10)
+		},
+		"is_bounded_in_number_and_bytes": func(t *testing.T, w *world) {
+			m := w.listening()
+			w.cache.Entries, w.cache.Bytes = 1000, 5000
+			small := w.listening()
+			for range 50 {
+				s := w.login()
+				cost(t, w, m, s, 1)
+				cost(t, w, small, s, 1)
+				want(t, "the newest", cost(t, w, m, s, 1), 0)
+			}
+			if st := m.Stats(); st.CacheEntries != 10 {
+				t.Errorf("%+v", st)
+			}
+			if st := small.Stats(); st.CacheBytes > 5000 || st.CacheEntries == 0 {
+				t.Errorf("%+v", st)
+			}
+		},
+		"forgets_tokens_that_nobody_asks_for": func(t *testing.T, w *world) {
+			m, s := w.listening(), w.login()
+			cost(t, w, m, s, 1)
+			time.Sleep(20 * time.Second)
+			if st := m.Stats(); st.CacheEntries != 0 || st.CacheBytes != 0 {
+				t.Errorf("%+v", st)
+			}
+		},
+		"a_use_is_recorded_once_and_costs_no_load": func(t *testing.T, w *world) {
+			m, s := w.listening(), w.login()
+			time.Sleep(idleTimeout / 2)
+			now := time.Now()
+			for range 100 {
+				got, err := m.Load(t.Context(), s.Handle)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got, err = m.Touch(t.Context(), got); err != nil || !got.LastSeen.Equal(now) {
+					t.Fatalf("Touch = %v, %v", got, err)
+				}
+			}
+			if n := w.store.callCount("touch"); n != 1 {
+				t.Errorf("%d writes", n)
+			}
+			want(t, "all", w.store.callCount("load"), 1)
+		},
+		"serves_no_session_past_its_limits": func(t *testing.T, w *world) {
+			m, s := w.listening(), w.login()
+			time.Sleep(session.IdleLimit(idleTimeout) - time.Second)
+			cost(t, w, m, s, 1)
+			time.Sleep(time.Second)
+			_, err := m.Load(t.Context(), s.Handle)
+			wantErr(t, err, session.ErrNotFound)
+		},
+	}
+	for name, run := range cases {
+		cases[name] = func(t *testing.T, w *world) {
+			w.cache = bounds
+			run(t, w)
+		}
+	}
+	inBubble(t, cases)
+}

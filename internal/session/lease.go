@@ -1,0 +1,121 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/oauth"
+)
+
+const (
+	// leasePoll is how long an instance that is not at its turn waits before it
+	// asks again, doubled after each time. It is for messages that were lost and
+	// owners that failed or died; a success comes by message.
+	leasePoll    = 50 * time.Millisecond
+	leasePollMax = 500 * time.Millisecond
+)
+
+// leaseTerm exceeds what one call of the token endpoint may take and the store's
+// calls around it, so that even an owner that cannot renew works alone. It is
+// also how long the others wait for one that died.
+func (m *Manager) leaseTerm() time.Duration { return m.o.RefreshTimeout + 2*StoreTimeout }
+
+// lease is a session's lease while this instance has it: no other refreshes
+// that session. What it cannot prevent is a process held up for longer than the
+// term that goes on as if nothing had happened; [Store] Replace stops that one.
+type lease struct {
+	m     *Manager
+	id    string
+	owner string
+
+	stop    context.CancelFunc
+	renewal sync.WaitGroup
+}
+
+// turn waits until it is this instance's turn to refresh the session, and
+// returns the lease; or the session, where another instance has refreshed it
+// meanwhile. A store that does not answer ends the wait: the refreshed tokens
+// could not be stored either.
+func (f *flight) turn(ctx context.Context) (*lease, *Session, error) {
+	l := &lease{m: f.m, id: f.from.ID, owner: rand.Text()}
+	end := time.Now().Add(2 * f.m.leaseTerm())
+	for d := leasePoll; time.Now().Before(end); d = min(2*d, leasePollMax) {
+		got, err := f.m.store.Acquire(ctx, l.id, l.owner, f.m.leaseTerm())
+		if err != nil {
+			return nil, nil, storeError(err)
+		}
+		if got {
+			l.keep(ctx)
+			return l, nil, nil
+		}
+		changed, err := f.await(ctx, jittered(d))
+		if err != nil {
+			return nil, nil, storeError(err)
+		}
+		if !changed {
+			continue
+		}
+		if newer, err := f.newer(ctx); newer != nil || err != nil {
+			return nil, newer, err
+		}
+	}
+	return nil, nil, fmt.Errorf("%w: another instance has been asking it for too long", oauth.ErrUnavailable)
+}
+
+// await waits for news of the session, at most d.
+func (f *flight) await(ctx context.Context, d time.Duration) (changed bool, err error) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-f.changed:
+		return true, nil
+	case <-t.C:
+		return false, nil
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+}
+
+// newer returns the session if it is another one than the flight began with and
+// of use, nil if not.
+func (f *flight) newer(ctx context.Context) (*Session, error) {
+	s, err := f.m.store.Load(ctx, f.from.Handle)
+	if err != nil {
+		return nil, storeError(err)
+	}
+	if s.Generation == f.from.Generation || !s.valid(time.Now()) {
+		return nil, nil
+	}
+	return s, nil
+}
+
+// keep renews the lease until it is released.
+func (l *lease) keep(ctx context.Context) {
+	ctx, l.stop = context.WithCancel(ctx)
+	l.renewal.Go(func() {
+		for pause(ctx, l.m.leaseTerm()/3) {
+			// One that is lost stays lost; one that could not be renewed may be
+			// renewed at the next try.
+			if held, err := l.holds(ctx); err == nil && !held {
+				l.m.log.Warn("lease of a refresh lost", "session", l.id)
+				return
+			}
+		}
+	})
+}
+
+// holds makes sure of the lease for another term.
+func (l *lease) holds(ctx context.Context) (bool, error) {
+	return l.m.store.Renew(ctx, l.id, l.owner, l.m.leaseTerm())
+}
+
+// release gives the lease back, also where the work was abandoned. If the store
+// does not take it the lease runs out.
+func (l *lease) release(ctx context.Context) {
+	l.stop()
+	l.renewal.Wait()
+	_ = l.m.store.Release(context.WithoutCancel(ctx), l.id, l.owner)
+}

@@ -1,0 +1,68 @@
+package session_test
+
+import (
+	"testing"
+
+	"github.com/gatehouse-auth/gatehouse/internal/session"
+)
+
+func TestListeners(t *testing.T) {
+	t.Run("every_listener_of_a_session_hears_of_it_and_no_other", func(t *testing.T) {
+		var l session.Listeners
+		first, _ := l.Join("a")
+		second, _ := l.Join("a")
+		other, _ := l.Join("b")
+		l.Tell(session.Change{ID: "a", Generation: 2})
+		if c := <-first; c.Generation != 2 {
+			t.Errorf("the first heard %+v", c)
+		}
+		if c := <-second; c.Generation != 2 {
+			t.Errorf("the second heard %+v", c)
+		}
+		select {
+		case c := <-other:
+			t.Errorf("another session's listener heard %+v", c)
+		default:
+		}
+	})
+	t.Run("the_newest_change_waits_for_a_slow_listener", func(t *testing.T) {
+		var l session.Listeners
+		changes, _ := l.Join("a")
+		for generation := range uint64(5) {
+			l.Tell(session.Change{ID: "a", Generation: generation + 1})
+		}
+		l.Tell(session.Change{ID: "a", Reason: session.ReasonLogout})
+		if c := <-changes; !c.Ended() {
+			t.Errorf("heard %+v, want the end", c)
+		}
+	})
+	t.Run("who_left_hears_nothing_and_is_not_counted", func(t *testing.T) {
+		var l session.Listeners
+		stays, _ := l.Join("a")
+		left, leave := l.Join("a")
+		leave()
+		leave()
+		l.Tell(session.Change{ID: "a", Generation: 2})
+		if len(left) != 0 || len(stays) != 1 || l.Open() != 1 {
+			t.Errorf("left hears %d, stays hears %d, %d open", len(left), len(stays), l.Open())
+		}
+	})
+	t.Run("a_close_ends_those_who_listen_and_those_who_come", func(t *testing.T) {
+		var l session.Listeners
+		before, leave := l.Join("a")
+		l.Close()
+		after, _ := l.Join("a")
+		if _, ok := <-before; ok {
+			t.Error("it goes on")
+		}
+		if _, ok := <-after; ok {
+			t.Error("one that came later goes on")
+		}
+		leave()
+		l.Tell(session.Change{ID: "a", Generation: 2})
+		l.Close()
+		if n := l.Open(); n != 0 {
+			t.Errorf("%d are open", n)
+		}
+	})
+}

@@ -1,0 +1,261 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/redistest"
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/session"
+	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
+	"github.com/gatehouse-auth/gatehouse/internal/sessionstore/storetest"
+)
+
+func TestMain(m *testing.M) {
+	sessionstore.LogDriver(slog.New(slog.DiscardHandler))
+	os.Exit(m.Run())
+}
+
+// gateway is a manager on a Redis store with a client of its own, as a process
+// of its own would have, and listening.
+func gateway(t testing.TB, server *redistest.Server, p *provider, cache session.CacheOptions) *session.Manager {
+	t.Helper()
+	ring, err := secret.NewRing(make([]byte, secret.KeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := sessionstore.NewRedis(sessionstore.RedisOptions{URL: server.URL, Ring: ring, IdleTimeout: idleTimeout})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := session.NewManager(session.Options{
+		Store: st, Provider: p, IdleTimeout: idleTimeout, AbsoluteTimeout: absoluteTimeout,
+		BeforeExpiry: beforeExpiry, RefreshTimeout: refreshTimeout, ForcedPerMinute: 3,
+		RotationGrace: p.grace, Cache: cache,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { _ = m.Run(ctx) })
+	t.Cleanup(func() {
+		_ = m.Drain(context.Background())
+		cancel()
+		running.Wait()
+		_ = st.Close()
+	})
+	waitListening(t, m, true)
+	return m
+}
+
+// waitFor waits for what no clock of ours decides, and returns how long it took.
+func waitFor(t testing.TB, what string, is func() bool) time.Duration {
+	t.Helper()
+	began := time.Now()
+	for !is() {
+		if time.Since(began) > 10*time.Second {
+			t.Fatalf("never %s", what)
+		}
+		<-time.After(time.Millisecond)
+	}
+	return time.Since(began)
+}
+
+func waitListening(t testing.TB, m *session.Manager, want bool) time.Duration {
+	t.Helper()
+	return waitFor(t, "listening or not", func() bool { return m.Stats().Listening == want })
+}
+
+var redisCache = session.CacheOptions{Entries: 1000, Bytes: 16 << 20}
+
+func loginAt(t testing.TB, m *session.Manager, p *provider) *session.Session {
+	t.Helper()
+	s, err := m.Create(t.Context(), session.New{Tokens: p.login()}, session.Handle{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestFleetOnRedis: three instances with a client each, one real Redis.
+func TestFleetOnRedis(t *testing.T) {
+	server := redistest.Start(t, redistest.Options{})
+	for name, c := range map[string]struct {
+		delay time.Duration
+		lose  func(int) bool
+		calls int
+	}{
+		"150_requests_at_expiry_cost_one_call":            {200 * time.Millisecond, nil, 1},
+		"150_requests_at_expiry_cost_one_call_of_4_s":     {4 * time.Second, nil, 1},
+		"an_answer_lost_within_the_grace_costs_two_calls": {100 * time.Millisecond, func(n int) bool { return n == 1 }, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newProvider()
+			p.rotate, p.delay, p.lose, p.grace = true, c.delay, c.lose, 30*time.Second
+			p.life = time.Second
+			fleet := []*session.Manager{
+				gateway(t, server, p, redisCache), gateway(t, server, p, redisCache), gateway(t, server, p, redisCache),
+			}
+			s := loginAt(t, fleet[0], p)
+			<-time.After(time.Until(s.Tokens.AccessExpiresAt) + 10*time.Millisecond)
+			p.set(func(p *provider) { p.life = time.Hour })
+			got, longest := storm(t, fleet, s, 50)
+			if n := p.callCount(); n != c.calls || got.Generation != 1 {
+				t.Errorf("%d calls, generation %d", n, got.Generation)
+			}
+			t.Logf("the longest of 150 waited %v for a call of %v", longest, c.delay)
+		})
+	}
+}
+
+// TestEndOnRedis: how soon the other instances, which have the session cached,
+// refuse it.
+func TestEndOnRedis(t *testing.T) {
+	server := redistest.Start(t, redistest.Options{})
+	p := newProvider()
+	a, b := gateway(t, server, p, redisCache), gateway(t, server, p, redisCache)
+	refused := func(m *session.Manager, s *session.Session) bool {
+		_, err := m.Load(t.Context(), s.Handle)
+		return errors.Is(err, session.ErrNotFound)
+	}
+	end := func(t *testing.T, s *session.Session) time.Duration {
+		t.Helper()
+		if refused(b, s) {
+			t.Fatal("not signed in")
+		}
+		if _, err := a.End(t.Context(), s.Handle, session.ReasonLogout); err != nil {
+			t.Fatal(err)
+		}
+		return waitFor(t, "refused", func() bool { return refused(b, s) })
+	}
+	t.Run("takes_100_ms_at_most", func(t *testing.T) {
+		var took []time.Duration
+		for range 300 {
+			took = append(took, end(t, loginAt(t, a, p)))
+		}
+		slices.Sort(took)
+		t.Logf("median %v, p99 %v, longest %v", took[150], took[297], took[299])
+		if took[297] > 100*time.Millisecond {
+			t.Errorf("p99 %v", took[297])
+		}
+	})
+	t.Run("takes_a_second_at_most_with_the_subscription_cut", func(t *testing.T) {
+		for range 5 {
+			s := loginAt(t, a, p)
+			waitListening(t, b, true)
+			_ = refused(b, s)
+			if err := server.Client().Do(t.Context(), "CLIENT", "KILL", "TYPE", "pubsub").Err(); err != nil {
+				t.Fatal(err)
+			}
+			if took := end(t, s); took > time.Second {
+				t.Errorf("refused after %v", took)
+			}
+		}
+	})
+	t.Run("an_outage_is_bridged_for_a_second_and_over_within_two", func(t *testing.T) {
+		s := loginAt(t, a, p)
+		waitListening(t, b, true)
+		for range 2 {
+			if _, err := b.Load(t.Context(), s.Handle); err != nil {
+				t.Fatal(err)
+			}
+		}
+		server.Pause()
+		defer server.Continue()
+		if _, err := b.Load(t.Context(), s.Handle); err != nil {
+			t.Errorf("from the cache: %v", err)
+		}
+		if took := waitListening(t, b, false); took > time.Second {
+			t.Errorf("served for %v", took)
+		}
+		_, err := b.Load(t.Context(), s.Handle)
+		wantErr(t, err, session.ErrUnavailable)
+		server.Continue()
+		back := waitFor(t, "served", func() bool { _, err := b.Load(t.Context(), s.Handle); return err == nil })
+		if back += waitListening(t, b, true); back > 2*time.Second {
+			t.Errorf("back after %v", back)
+		}
+	})
+}
+
+// TestCacheCost counts what 10,000 requests of a session seen a moment ago cost
+// Redis: nothing but signs of life.
+func TestCacheCost(t *testing.T) {
+	server := redistest.Start(t, redistest.Options{})
+	p := newProvider()
+	m := gateway(t, server, p, redisCache)
+	s := loginAt(t, m, p)
+	request := func() {
+		got, err := m.Load(t.Context(), s.Handle)
+		if err == nil {
+			got, err = m.Touch(t.Context(), got)
+		}
+		if err == nil {
+			_, err = m.Fresh(t.Context(), got)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	request()
+	admin := server.Client()
+	if err := admin.ConfigResetStat(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	for range 10_000 {
+		request()
+	}
+	for line := range strings.Lines(admin.Info(t.Context(), "commandstats").Val()) {
+		name, _, _ := strings.Cut(line, ":")
+		switch strings.TrimSpace(name) {
+		case "", "# Commandstats", "cmdstat_ping", "cmdstat_config|resetstat", "cmdstat_info", "cmdstat_hello":
+		default:
+			t.Errorf("10,000 requests cost %s", line)
+		}
+	}
+	if n := testing.AllocsPerRun(1000, request); n != 0 {
+		t.Errorf("%v allocations a request, want none", n)
+	}
+}
+
+// BenchmarkRedis is what a request of a signed-in browser costs here, with
+// tokens of Cognito's real size.
+func BenchmarkRedis(b *testing.B) {
+	server := redistest.Start(b, redistest.Options{})
+	for name, cache := range map[string]session.CacheOptions{"cached": redisCache, "uncached": {}} {
+		b.Run(name, func(b *testing.B) {
+			m := gateway(b, server, newProvider(), cache)
+			s, err := m.Create(b.Context(), session.New{Tokens: storetest.Sample("sub-1").Tokens}, session.Handle{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			ctx := b.Context()
+			b.ReportAllocs()
+			b.ResetTimer()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					got, err := m.Load(ctx, s.Handle)
+					if err == nil {
+						got, err = m.Touch(ctx, got)
+					}
+					if err == nil {
+						_, err = m.Fresh(ctx, got)
+					}
+					if err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		})
+	}
+}

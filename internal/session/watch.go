@@ -1,0 +1,64 @@
+package session
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Run listens to what happens to sessions on all instances, until ctx ends, and
+// returns its error. Without it the manager is as right and slower: nothing is
+// cached, and a refresh on another instance is found by asking.
+func (m *Manager) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var sweeping sync.WaitGroup
+	defer sweeping.Wait()
+	defer cancel()
+	sweeping.Go(func() {
+		for pause(ctx, m.cache.o.Age) {
+			m.cache.sweep(time.Now())
+		}
+	})
+	told, last := false, false
+	return m.store.Watch(ctx, m.changed, func(up bool) {
+		m.cache.listening(up, time.Now())
+		if ctx.Err() == nil && (!told || up != last) {
+			told, last = true, up
+			m.tellListening(up)
+		}
+	})
+}
+
+func (m *Manager) tellListening(up bool) {
+	if up {
+		m.log.Info("changes of sessions are heard")
+		return
+	}
+	m.log.Warn("changes of sessions are not heard: every request asks the store")
+}
+
+// changed takes in what happened to a session, here or elsewhere.
+func (m *Manager) changed(c Change) {
+	m.cache.drop(c.ID)
+	m.wake(c.ID)
+	m.o.Observe.change(c)
+}
+
+// Stats are figures of a manager at one moment.
+type Stats struct {
+	// Listening: changes of sessions arrive, and the cache is used.
+	Listening bool
+	// CacheEntries and CacheBytes are what the cache holds; CacheHits counts the
+	// loads that it served.
+	CacheEntries, CacheBytes int
+	CacheHits                uint64
+	// BreakerOpen: the token endpoint is not asked, as it did not answer lately.
+	BreakerOpen bool
+}
+
+// Stats returns the figures of now.
+func (m *Manager) Stats() Stats {
+	s := m.cache.stats(time.Now())
+	s.BreakerOpen = m.breaker.open(time.Now())
+	return s
+}

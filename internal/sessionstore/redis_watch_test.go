@@ -1,0 +1,75 @@
+package sessionstore_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/redistest"
+	"github.com/gatehouse-auth/gatehouse/internal/session"
+	"github.com/gatehouse-auth/gatehouse/internal/sessionstore/storetest"
+)
+
+func TestRedisWatch(t *testing.T) {
+	server := redistest.Start(t, redistest.Options{})
+	for name, outage := range map[string]struct{ begin, end func() }{
+		"stopped": {server.Stop, server.Restart},
+		"paused":  {server.Pause, server.Continue},
+		"cut_off": {func() {
+			if err := server.Client().Do(t.Context(), "CLIENT", "KILL", "TYPE", "pubsub").Err(); err != nil {
+				t.Error(err)
+			}
+		}, func() {}},
+	} {
+		t.Run(name+"_is_told_within_a_second_and_recovers_within_two", func(t *testing.T) {
+			st := openRedis(t, server, 30*time.Minute)
+			w := storetest.Watch(t, st)
+			began := time.Now()
+			outage.begin()
+			w.WaitUp(false)
+			if took := time.Since(began); took > time.Second {
+				t.Errorf("told of the loss after %v", took)
+			}
+			outage.end()
+			began = time.Now()
+			w.WaitUp(true)
+			if took := time.Since(began); took > 2*time.Second {
+				t.Errorf("up again after %v", took)
+			}
+			s := createIn(t, st, storetest.Sample("sub-1"))
+			if _, err := st.Delete(t.Context(), s.Handle, session.ReasonLogout); err != nil {
+				t.Fatal(err)
+			}
+			if c := w.Next(); c.ID != s.ID || !c.Ended() {
+				t.Errorf("change %+v", c)
+			}
+		})
+	}
+	t.Run("other_messages_on_the_channel_are_ignored", func(t *testing.T) {
+		st := openRedis(t, server, 30*time.Minute)
+		w := storetest.Watch(t, st)
+		for _, m := range []string{"", "garbage", string(make([]byte, 8+43)), string(make([]byte, 10_000))} {
+			if err := server.Client().Publish(t.Context(), "gatehouse:changes", m).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := createIn(t, st, storetest.Sample("sub-1"))
+		if err := st.DeleteID(t.Context(), s.ID, session.ReasonAdmin); err != nil {
+			t.Fatal(err)
+		}
+		if c := w.Next(); c.ID != s.ID {
+			t.Errorf("change %+v", c)
+		}
+	})
+	t.Run("a_user_who_may_not_publish_changes_nothing", func(t *testing.T) {
+		rules := "~gatehouse:* &other +@all"
+		mute := redistest.Start(t, redistest.Options{User: "gateway", Password: "password", Rules: rules})
+		st := openRedis(t, mute, 30*time.Minute)
+		s := createIn(t, st, storetest.Sample("sub-1"))
+		if _, err := st.Delete(t.Context(), s.Handle, session.ReasonLogout); err == nil {
+			t.Error("deleted, and nobody was told")
+		}
+		if _, err := st.Load(t.Context(), s.Handle); err != nil {
+			t.Errorf("Load: %v", err)
+		}
+	})
+}

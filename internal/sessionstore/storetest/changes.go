@@ -1,0 +1,210 @@
+package storetest
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/gatehouse-auth/gatehouse/internal/session"
+)
+
+// Watcher is one Watch under way, and what it was told.
+type Watcher struct {
+	t       testing.TB
+	changes chan session.Change
+	ups     chan bool
+}
+
+// Watch starts a Watch that ends with the test, and waits until it is up.
+func Watch(t testing.TB, st session.Store) *Watcher {
+	t.Helper()
+	w := &Watcher{t: t, changes: make(chan session.Change, 1000), ups: make(chan bool, 1000)}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		_ = st.Watch(ctx, func(c session.Change) { w.changes <- c }, func(up bool) {
+			select {
+			case w.ups <- up:
+			default:
+			}
+		})
+	})
+	t.Cleanup(func() { cancel(); running.Wait() })
+	w.WaitUp(true)
+	return w
+}
+
+// patience is how long a test waits for what must come at once.
+const patience = 10 * time.Second
+
+// WaitUp waits until the watch says that it is up, or down.
+func (w *Watcher) WaitUp(want bool) {
+	w.t.Helper()
+	deadline := time.After(patience)
+	for {
+		select {
+		case up := <-w.ups:
+			if up == want {
+				return
+			}
+		case <-deadline:
+			w.t.Fatalf("never told up(%v)", want)
+		}
+	}
+}
+
+// Next returns the next change.
+func (w *Watcher) Next() session.Change {
+	w.t.Helper()
+	select {
+	case c := <-w.changes:
+		return c
+	case <-time.After(patience):
+		w.t.Fatal("told of no change")
+		return session.Change{}
+	}
+}
+
+func (w *Watcher) want(changes ...session.Change) {
+	w.t.Helper()
+	for _, want := range changes {
+		if d := cmp.Diff(want, w.Next()); d != "" {
+			w.t.Error(d)
+		}
+	}
+}
+
+func testWatch(t *testing.T, open Open) {
+	st := open(t, longIdle)
+	one, two := Watch(t, st), Watch(t, st)
+	t.Run("tells_everyone_of_refreshes_and_ends_in_order", func(t *testing.T) {
+		s := create(t, st, Sample("sub-1"))
+		next := s
+		for range 3 {
+			var err error
+			if next, err = st.Replace(t.Context(), refreshed(next)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := st.Delete(t.Context(), s.Handle, session.ReasonLogout); err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range []*Watcher{one, two} {
+			w.want(session.Change{ID: s.ID, Generation: 1}, session.Change{ID: s.ID, Generation: 2},
+				session.Change{ID: s.ID, Generation: 3}, session.Change{ID: s.ID, Reason: session.ReasonLogout})
+		}
+	})
+	t.Run("tells_of_an_end_by_id", func(t *testing.T) {
+		s := create(t, st, Sample("sub-1"))
+		if err := st.DeleteID(t.Context(), s.ID, session.ReasonAdmin); err != nil {
+			t.Fatal(err)
+		}
+		one.want(session.Change{ID: s.ID, Reason: session.ReasonAdmin})
+	})
+	t.Run("tells_nothing_of_what_changed_nothing", func(t *testing.T) {
+		s := create(t, st, Sample("sub-1"))
+		stale := refreshed(refreshed(s))
+		if _, err := st.Replace(t.Context(), stale); err == nil {
+			t.Fatal("replaced over a gap")
+		}
+		if err := st.Touch(t.Context(), s.Handle, s.LastSeen.Add(longIdle/2)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := st.Delete(t.Context(), session.NewHandle(), session.ReasonLogout); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := st.Replace(t.Context(), refreshed(s)); err != nil {
+			t.Fatal(err)
+		}
+		one.want(session.Change{ID: s.ID, Generation: 1})
+	})
+	t.Run("goes_on_saying_that_it_is_up", func(t *testing.T) {
+		for range 5 {
+			one.WaitUp(true)
+		}
+	})
+	t.Run("ends_with_its_context", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		last := true
+		err := st.Watch(ctx, func(session.Change) {}, func(up bool) { last = up })
+		if err == nil || last {
+			t.Errorf("Watch = %v, up %v at the end", err, last)
+		}
+	})
+}
+
+func testLeases(t *testing.T, open Open) {
+	st := open(t, longIdle)
+	const term = time.Minute
+	do := func(t *testing.T, f func(context.Context, string, string, time.Duration) (bool, error),
+		id, owner string, term time.Duration, want bool) {
+		t.Helper()
+		if got, err := f(t.Context(), id, owner, term); got != want || err != nil {
+			t.Errorf("%v, %v; want %v", got, err, want)
+		}
+	}
+	t.Run("have_one_owner", func(t *testing.T) {
+		do(t, st.Acquire, "one", "a", term, true)
+		do(t, st.Acquire, "one", "b", term, false)
+		do(t, st.Acquire, "one", "a", term, true) // the command, sent again
+		do(t, st.Acquire, "two", "b", term, true)
+		do(t, st.Renew, "one", "b", term, false)
+		do(t, st.Renew, "one", "a", term, true)
+		do(t, st.Renew, "none", "a", term, false)
+	})
+	t.Run("are_given_back_by_their_owner_only", func(t *testing.T) {
+		do(t, st.Acquire, "three", "a", term, true)
+		for _, owner := range []string{"b", "a", "a"} {
+			do(t, st.Acquire, "three", "c", term, false)
+			if err := st.Release(t.Context(), "three", owner); err != nil {
+				t.Error(err)
+			}
+			if owner == "a" {
+				break
+			}
+		}
+		do(t, st.Acquire, "three", "c", term, true)
+	})
+	t.Run("run_out_after_their_term_unless_renewed", func(t *testing.T) {
+		const brief = 200 * time.Millisecond
+		do(t, st.Acquire, "four", "a", term, true)
+		began := time.Now()
+		do(t, st.Renew, "four", "a", brief, true)
+		for ok := false; !ok; {
+			<-time.After(brief / 20)
+			var err error
+			if ok, err = st.Acquire(t.Context(), "four", "b", term); err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(began); !ok && took > brief+slack {
+				t.Fatalf("still held after %v", took)
+			}
+		}
+		if took := time.Since(began); took < brief {
+			t.Errorf("ran out after %v", took)
+		}
+		do(t, st.Renew, "four", "a", term, false)
+	})
+	t.Run("are_given_to_one_of_many", func(t *testing.T) {
+		var mu sync.Mutex
+		got := 0
+		parallel(20, func(i int) {
+			ok, err := st.Acquire(t.Context(), "five", string(rune('a'+i)), term)
+			if err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if ok {
+				got++
+			}
+		})
+		if got != 1 {
+			t.Errorf("%d owners", got)
+		}
+	})
+}
