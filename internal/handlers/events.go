@@ -171,7 +171,8 @@ type expiringEvent struct {
 func (t *stream) wait(s *session.Session) time.Duration {
 	d := beat - rand.N(beat/5) //nolint:gosec // spreads load, guards nothing
 	end := t.limit(s)
-	for _, at := range []time.Time{end.Add(-t.events.Lead), end, s.ExpiresAt} {
+	idle := end.Add(end.Sub(s.LastSeen) / 10) // when the store ends it, see session.IdleLimit
+	for _, at := range []time.Time{end.Add(-t.events.Lead), end, idle, s.ExpiresAt} {
 		if left := time.Until(at) + settle; left > 0 {
 			d = min(d, left)
 		}

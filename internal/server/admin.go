@@ -53,7 +53,7 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 // adminHost refuses names that are not loopback on a loopback listener: a page
 // elsewhere can make a browser call it under a name of its own (DNS rebinding).
 func (s *Server) adminHost(next http.Handler) http.Handler {
-	if !loopbackAddress(s.cfg.AdminListen) {
+	if !s.cfg.AdminToken.Empty() && !loopbackAddress(s.cfg.AdminListen) {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -90,6 +90,7 @@ func loopbackAddress(hostport string) bool {
 	if err != nil {
 		host = strings.Trim(hostport, "[]")
 	}
+	host = strings.ToLower(host) // names have no case (RFC 4343), and the configuration judges so too
 	addr, err := netip.ParseAddr(host)
 	return err == nil && addr.IsLoopback() || host == "localhost" || strings.HasSuffix(host, ".localhost")
 }

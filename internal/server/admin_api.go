@@ -38,7 +38,7 @@ func (s *Server) adminAPI() *adminAPI {
 	return &adminAPI{
 		sessions: s.manager, store: s.store, log: s.log,
 		problems: problem.NewRenderer(problem.Options{Metrics: s.metrics}),
-		token:    s.cfg.AdminToken, loopback: loopbackAddress(s.cfg.AdminListen),
+		token:    s.cfg.AdminToken, loopback: s.cfg.AdminToken.Empty() || loopbackAddress(s.cfg.AdminListen),
 		version: s.opts.Version, kind: s.cfg.Session.Store.Scheme, started: time.Now(),
 	}
 }

@@ -213,3 +213,28 @@ func TestAdminIsNotOnThePublicListener(t *testing.T) {
 		t.Errorf("answered %d %s", res.StatusCode, body)
 	}
 }
+
+// A listener that needs no token must know its own name however it is spelled:
+// else a page under another name could read it (DNS rebinding).
+func TestAdminKnowsLoopbackInAnySpelling(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	_ = l.Close()
+	newRig(t, func(doc map[string]any) { doc["admin_listen"] = "LocalHost:" + port })
+	a := admin{t: t, base: "http://127.0.0.1:" + port}
+	until(t, "the admin listener", func() bool {
+		conn, err := net.Dial("tcp", "127.0.0.1:"+port)
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err == nil
+	})
+	for host, want := range map[string]int{"evil.example:" + port: 421, "LOCALHOST:" + port: 200} {
+		if res, body := a.call("GET", "/admin/stats", "Host", host); res.StatusCode != want {
+			t.Errorf("Host %s: %d %s, want %d", host, res.StatusCode, body, want)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/cognito"
 	"github.com/gatehouse-auth/gatehouse/internal/config"
@@ -136,8 +137,13 @@ func (s *Server) sessionFigures() telemetry.SessionFigures {
 // sessionCache bounds the cache of opened sessions; only sessions that lie
 // elsewhere, sealed, need one.
 func sessionCache(scheme string) session.CacheOptions {
-	if scheme == "memory" {
+	switch scheme {
+	case "memory":
 		return session.CacheOptions{}
+	case "redis-cluster":
+		// The sign of life is the word of one node; what the others publish comes to
+		// it over the cluster's bus, whose loss does not show. So the age is the bound.
+		return session.CacheOptions{Entries: 10_000, Bytes: 128 << 20, Age: 900 * time.Millisecond}
 	}
 	return session.CacheOptions{Entries: 10_000, Bytes: 128 << 20}
 }

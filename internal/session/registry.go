@@ -90,7 +90,10 @@ func (m *Manager) makeRoom(ctx context.Context, s *Session) {
 	if m.o.MaxPerUser <= 0 {
 		return
 	}
-	ctx = context.WithoutCancel(ctx) // a browser that leaves has logged in all the same
+	// A browser that leaves has logged in all the same; what takes longer than the
+	// store may take is left to the next login.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), StoreTimeout)
+	defer cancel()
 	list, err := m.store.List(ctx, s.Subject)
 	if err == nil {
 		_, err = m.endListed(ctx, surplus(list, s, m.o.MaxPerUser), ReasonReplaced)
