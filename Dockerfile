@@ -16,15 +16,15 @@ COPY . .
 # mounted there takes over its owner. There is no shell later to change it.
 RUN mkdir -p /data && chown 65532:65532 /data
 ARG TARGETOS TARGETARCH VERSION=dev
-ENV CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH GOTOOLCHAIN=local \
+ENV GOCACHE=/cache/go-build CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH GOTOOLCHAIN=local \
     LDFLAGS="-s -w -X main.version=${VERSION}"
 
 FROM source AS build-dev
-RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/cache/go-build \
     go build -trimpath -ldflags "$LDFLAGS" -o /gateway ./cmd/gateway
 
 FROM source AS build
-RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/cache/go-build \
     go build -trimpath -tags production -ldflags "$LDFLAGS" -o /gateway ./cmd/gateway
 
 FROM scratch AS base
