@@ -1,0 +1,230 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/cognitoemu"
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+)
+
+// PublicURL is the one address under which browsers know all instances. Nobody
+// listens there: each browser's client dials the instance it is meant for.
+const PublicURL = "http://localhost:8000"
+
+// Provider is where a fleet's users sign in.
+type Provider interface {
+	Domain() string
+	API() string
+	Issuer() string
+}
+
+// Options of a fleet.
+type Options struct {
+	// Instances: three unless it says otherwise.
+	Instances int
+	Pool      Provider
+	// Store is the session store of each instance, which may reach it over a
+	// link of its own.
+	Store func(instance int) string
+	// Settings are changed in the configuration, section by section.
+	Settings map[string]map[string]any
+}
+
+// Fleet is several gateways with one configuration but for the way to the store.
+type Fleet struct {
+	Gateways []*Gateway
+	// API is behind all of them. It counts what reached it.
+	API *API
+
+	t testing.TB
+}
+
+// Start starts a fleet and waits until each instance is ready; it ends with the test.
+func Start(t testing.TB, o Options) *Fleet {
+	t.Helper()
+	if o.Instances == 0 {
+		o.Instances = 3
+	}
+	f := &Fleet{t: t, API: startAPI(t)}
+	key := secret.NewKey()
+	for i := range o.Instances {
+		g := newGateway(t, i, f.configuration(o, o.Store(i), key))
+		g.process.start()
+		f.Gateways = append(f.Gateways, g)
+	}
+	for _, g := range f.Gateways {
+		g.WaitReady()
+	}
+	return f
+}
+
+func (f *Fleet) configuration(o Options, store, key string) map[string]any {
+	cfg := map[string]any{
+		"public_url": PublicURL,
+		"cognito": map[string]any{
+			"region": "eu-west-1", "user_pool_id": cognitoemu.DefaultPoolID, "client_id": cognitoemu.DefaultClientID,
+			"domain": o.Pool.Domain(), "issuer": o.Pool.Issuer(), "api_endpoint": o.Pool.API(),
+		},
+		"session": map[string]any{"store": store, "keys": []string{key}},
+		"routes":  []any{map[string]any{"path": "/api/", "upstream": f.API.server.URL}},
+		"log":     map[string]any{"level": "info"},
+	}
+	for section, keys := range o.Settings {
+		if cfg[section] == nil {
+			cfg[section] = map[string]any{}
+		}
+		maps.Copy(cfg[section].(map[string]any), keys)
+	}
+	return cfg
+}
+
+// Gateway is one instance.
+type Gateway struct {
+	// Addr and Admin are where it listens, also after a restart.
+	Addr, Admin string
+
+	t       testing.TB
+	config  string
+	process *process
+}
+
+func newGateway(t testing.TB, i int, cfg map[string]any) *Gateway {
+	t.Helper()
+	g := &Gateway{t: t, Addr: freeAddr(t), Admin: freeAddr(t), config: filepath.Join(t.TempDir(), "gatehouse.yaml")}
+	cfg["listen"], cfg["admin_listen"] = g.Addr, g.Admin
+	text, err := json.Marshal(cfg) // which is YAML too
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(g.config, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g.process = newProcess(t, fmt.Sprintf("gateway %d", i), "serve", "--config", g.config)
+	return g
+}
+
+// Kill ends the instance as a crash does.
+func (g *Gateway) Kill() { g.process.kill() }
+
+// Stop ends it in order.
+func (g *Gateway) Stop() { g.process.stop() }
+
+// Pause stops its process (SIGSTOP), and Continue lets it go on.
+func (g *Gateway) Pause() { g.process.signal(syscall.SIGSTOP) }
+
+// Continue lets a paused instance go on.
+func (g *Gateway) Continue() { g.process.signal(syscall.SIGCONT) }
+
+// Restart starts an instance that was killed or stopped, and waits until it listens.
+func (g *Gateway) Restart() {
+	g.t.Helper()
+	g.process.start()
+	waitFor(g.t, "an instance that listens", 30*time.Second, func() bool {
+		res, err := http.Get("http://" + g.Admin + "/healthz")
+		return err == nil && res.Body.Close() == nil
+	})
+}
+
+// WaitReady waits until the instance can serve.
+func (g *Gateway) WaitReady() {
+	g.t.Helper()
+	waitFor(g.t, "an instance that is ready", 60*time.Second, func() bool {
+		res, err := http.Get("http://" + g.Admin + "/readyz")
+		if err != nil {
+			return false
+		}
+		defer func() { _ = res.Body.Close() }()
+		return res.StatusCode == http.StatusOK
+	})
+}
+
+// Metric returns the sum of a metric's samples whose line begins with prefix.
+func (g *Gateway) Metric(prefix string) float64 {
+	g.t.Helper()
+	res, err := http.Get("http://" + g.Admin + "/metrics")
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	var sum float64
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, prefix) {
+			var v float64
+			_, _ = fmt.Sscan(line[strings.LastIndexByte(line, ' ')+1:], &v)
+			sum += v
+		}
+	}
+	return sum
+}
+
+// API is what the gateways protect. It answers with claims of the token it got.
+type API struct {
+	server *httptest.Server
+	calls  atomic.Int64
+	mu     sync.Mutex
+	stale  int
+}
+
+// Calls is how many requests reached the API.
+func (a *API) Calls() int { return int(a.calls.Load()) }
+
+// Expired is how many of them came with a token past its end.
+func (a *API) Expired() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.stale
+}
+
+// startAPI answers GET /api/… with {"sub","jti","iat"}.
+func startAPI(t testing.TB) *API {
+	a := &API{}
+	a.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.calls.Add(1)
+		c, ok := claimsOf(r.Header.Get("Authorization"))
+		if !ok {
+			w.WriteHeader(http.StatusTeapot) // a gateway let someone through without a token
+			return
+		}
+		if time.Now().Unix() > c.Expires {
+			a.mu.Lock()
+			a.stale++
+			a.mu.Unlock()
+		}
+		_ = json.NewEncoder(w).Encode(c)
+	}))
+	t.Cleanup(a.server.Close)
+	return a
+}
+
+func waitFor(t testing.TB, what string, patience time.Duration, done func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("waited %v in vain for %s", patience, what)
+		}
+	}
+}

@@ -1,0 +1,152 @@
+package fleet
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// built is the gateway's binary, built once for all tests of a run.
+var built struct {
+	sync.Once
+	path string
+	err  error
+}
+
+// Binary returns the path of a gateway built from this checkout, with the race
+// detector: a process that finds a race exits with status 66, which fails the
+// test when it is stopped.
+func Binary(t testing.TB) string {
+	t.Helper()
+	built.Do(func() {
+		dir, err := os.MkdirTemp("", "gatehouse-fleet")
+		if err != nil {
+			built.err = err
+			return
+		}
+		built.path = filepath.Join(dir, "gateway")
+		cmd := exec.Command("go", "build", "-race", "-o", built.path, "./cmd/gateway")
+		cmd.Dir = "../.."
+		if out, err := cmd.CombinedOutput(); err != nil {
+			built.err = fmt.Errorf("%w\n%s", err, out)
+		}
+	})
+	if built.err != nil {
+		t.Fatalf("build the gateway: %v", built.err)
+	}
+	return built.path
+}
+
+// RemoveBinary removes what Binary built. TestMain calls it at the end.
+func RemoveBinary() {
+	if built.path != "" {
+		_ = os.RemoveAll(filepath.Dir(built.path))
+	}
+}
+
+// process is a child that can be ended, stopped and started again.
+type process struct {
+	t    testing.TB
+	name string
+	args []string
+
+	mu   sync.Mutex
+	cmd  *exec.Cmd
+	logs *logs
+}
+
+func newProcess(t testing.TB, name string, args ...string) *process {
+	p := &process{t: t, name: name, args: args, logs: &logs{}}
+	t.Cleanup(func() {
+		p.signal(syscall.SIGCONT)
+		p.stop()
+		if t.Failed() {
+			t.Logf("the end of the log of %s:\n%s", name, p.logs.tail(4000))
+		}
+	})
+	return p
+}
+
+// start runs the child.
+func (p *process) start() {
+	p.t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cmd = exec.Command(Binary(p.t), p.args...)
+	p.cmd.Stdout, p.cmd.Stderr = p.logs, p.logs
+	p.cmd.Env = append(os.Environ(), "GORACE=halt_on_error=1")
+	if err := p.cmd.Start(); err != nil {
+		p.t.Fatalf("start %s: %v", p.name, err)
+	}
+}
+
+// stop ends the child in order (SIGTERM), and fails the test if it did not end well.
+func (p *process) stop() {
+	if err := p.end(syscall.SIGTERM); err != nil {
+		p.t.Errorf("%s ended with %v", p.name, err)
+	}
+}
+
+// kill ends the child as a crash does (kill -9).
+func (p *process) kill() { _ = p.end(syscall.SIGKILL) }
+
+func (p *process) end(sig syscall.Signal) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cmd == nil {
+		return nil
+	}
+	_ = p.cmd.Process.Signal(sig)
+	err := p.cmd.Wait()
+	p.cmd = nil
+	return err
+}
+
+// signal reaches a child that runs.
+func (p *process) signal(sig syscall.Signal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cmd != nil {
+		_ = p.cmd.Process.Signal(sig)
+	}
+}
+
+// logs collects what a child writes.
+type logs struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logs) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+func (l *logs) tail(n int) string {
+	s := l.String()
+	return s[max(0, len(s)-n):]
+}
+
+// freeAddr finds a port of loopback that nobody listens on now.
+func freeAddr(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("find a free port: %v", err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
