@@ -119,13 +119,28 @@ func (c *sessionsRevokeCmd) Run(ctx context.Context, p process) error {
 		return printBody(p, body)
 	}
 	var answer struct {
-		Ended int `json:"ended"`
+		Ended         int    `json:"ended"`
+		GlobalSignOut string `json:"globalSignOut"`
 	}
 	if err := decodeAnswer(body, &answer); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(p.stdout, "ended %s\n", count(answer.Ended, "session"))
+	_, err = fmt.Fprintf(p.stdout, "ended %s\nat the user pool: %s\n", count(answer.Ended, "session"), poolSignOut(answer.GlobalSignOut))
 	return err
+}
+
+// poolSignOut words what became of the user's sign-in at Cognito, and what to do.
+func poolSignOut(outcome string) string {
+	switch outcome {
+	case "done":
+		return "signed out everywhere"
+	case "no_credentials":
+		return "nothing done, the gateway has no AWS credentials (see: aws cognito-idp admin-user-global-sign-out)"
+	case "unknown_user":
+		return "no user of that name"
+	default:
+		return "not signed out, the gateway's log says why"
+	}
 }
 
 func (c *sessionsRevokeCmd) revokeID(ctx context.Context, p process) error {

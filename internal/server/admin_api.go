@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/gatehouse-auth/gatehouse/internal/cognito"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
@@ -24,6 +26,7 @@ import (
 type adminAPI struct {
 	sessions *session.Manager
 	store    session.Store
+	signOut  func(ctx context.Context, name string) error // of a user, at the user pool
 	problems *problem.Renderer
 	log      *slog.Logger
 
@@ -37,6 +40,9 @@ type adminAPI struct {
 func (s *Server) adminAPI() *adminAPI {
 	return &adminAPI{
 		sessions: s.manager, store: s.store, log: s.log,
+		signOut: cognito.NewAdmin(cognito.AdminOptions{
+			PoolID: s.cfg.Cognito.UserPoolID, Endpoint: s.cfg.Cognito.APIEndpoint, Region: s.cfg.Cognito.Region, HTTP: s.calls,
+		}).SignOutUser,
 		problems: problem.NewRenderer(problem.Options{Metrics: s.metrics}),
 		token:    s.cfg.AdminToken, loopback: s.cfg.AdminToken.Empty() || loopbackAddress(s.cfg.AdminListen),
 		version: s.opts.Version, kind: s.cfg.Session.Store.Scheme, started: time.Now(),

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ type admin struct {
 // withAdmin starts a gateway whose admin listener is known.
 func withAdmin(t *testing.T, change ...settings) (*rig, admin) {
 	t.Helper()
+	withoutAWS(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -37,6 +39,21 @@ func withAdmin(t *testing.T, change ...settings) (*rig, admin) {
 		return err == nil
 	})
 	return r, a
+}
+
+// withoutAWS takes away whatever AWS credentials the machine may have.
+func withoutAWS(t *testing.T) {
+	t.Helper()
+	for _, name := range []string{
+		"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE",
+		"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+	} {
+		t.Setenv(name, "")
+	}
+	nowhere := filepath.Join(t.TempDir(), "none")
+	t.Setenv("AWS_CONFIG_FILE", nowhere)
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", nowhere)
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 }
 
 func guarded(doc map[string]any) { doc["admin_token"] = adminToken }
@@ -82,7 +99,8 @@ func TestAdminListsAndEndsTheSessionsOfAUser(t *testing.T) {
 	}
 	for _, want := range []float64{2, 0} {
 		res, body = a.call("DELETE", path)
-		if got := decode[map[string]any](t, body); res.StatusCode != http.StatusOK || got["ended"] != want {
+		if got := decode[map[string]any](t, body); res.StatusCode != http.StatusOK || got["ended"] != want ||
+			got["globalSignOut"] != "no_credentials" {
 			t.Errorf("ended %d %s, want %v", res.StatusCode, body, want)
 		}
 	}
@@ -95,6 +113,44 @@ func TestAdminListsAndEndsTheSessionsOfAUser(t *testing.T) {
 	if res, body = a.call("GET", path); res.StatusCode != http.StatusOK || strings.TrimSpace(body) != "[]" {
 		t.Errorf("listed %d %s after the end", res.StatusCode, body)
 	}
+}
+
+func TestAdminSignsAUserOutAtTheUserPool(t *testing.T) {
+	r, a := withAdmin(t)
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "not-a-secret")
+	laptop := r.signedIn("alice@example.com")
+	sub := laptop.session().UserSub
+	laptop.fetch("GET", "/api/x", "")
+	token := r.seen.last(t).Header.Get("Authorization")
+	if got := r.userInfo(token); got != http.StatusOK {
+		t.Fatalf("the token is answered %d before the end", got)
+	}
+	for _, c := range []struct{ sub, want string }{{sub, "done"}, {sub, "done"}, {"nobody", "unknown_user"}} {
+		res, body := a.call("DELETE", "/admin/users/"+c.sub+"/sessions")
+		if got := decode[map[string]any](t, body); res.StatusCode != http.StatusOK || got["globalSignOut"] != c.want {
+			t.Errorf("%s: answered %d %s, want %s", c.sub, res.StatusCode, body, c.want)
+		}
+	}
+	if got := r.userInfo(token); got != http.StatusUnauthorized {
+		t.Errorf("the token is answered %d after the end: the user is not out at the pool", got)
+	}
+}
+
+// userInfo asks the pool about an access token.
+func (r *rig) userInfo(authorization string) int {
+	r.t.Helper()
+	req, err := http.NewRequest("GET", r.domain+"/oauth2/userInfo", nil)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", authorization)
+	res, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	return res.StatusCode
 }
 
 func TestAdminEndsOneSession(t *testing.T) {

@@ -2,9 +2,11 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/cognito"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
@@ -45,8 +47,16 @@ func (a *adminAPI) listUser(w http.ResponseWriter, r *http.Request, _ *telemetry
 	return adminJSON(w, answer)
 }
 
+// userEnd is what an end of all of a user's sessions came to.
+type userEnd struct {
+	Ended int `json:"ended"`
+	// GlobalSignOut is what became of the user's tokens at the user pool: done;
+	// no_credentials, where AWS gives this process none; unknown_user; failed.
+	GlobalSignOut string `json:"globalSignOut"`
+}
+
 // endUser is DELETE /admin/users/{sub}/sessions: it ends them all and says how
-// many. The user's sign-in at Cognito is not ended: that takes AWS credentials.
+// many, and signs the user out at Cognito where AWS credentials allow that.
 func (a *adminAPI) endUser(w http.ResponseWriter, r *http.Request, ev *telemetry.Event) error {
 	subject, err := pathValue(r, "sub")
 	if err != nil {
@@ -54,13 +64,40 @@ func (a *adminAPI) endUser(w http.ResponseWriter, r *http.Request, ev *telemetry
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), adminEndTimeout)
 	defer cancel()
+	name := a.nameAtPool(ctx, subject)
 	n, err := a.sessions.EndAll(ctx, subject, session.ReasonAdmin)
+	out := a.signOutAtPool(ctx, name, ev)
 	a.log.Info("sessions ended by the admin API", "requestId", ev.RequestID, "client", ev.Client,
-		"subject", subject, "ended", n, "complete", err == nil)
+		"subject", subject, "ended", n, "complete", err == nil, "globalSignOut", out)
 	if err != nil {
 		return err
 	}
-	return adminJSON(w, map[string]int{"ended": n})
+	return adminJSON(w, userEnd{Ended: n, GlobalSignOut: out})
+}
+
+// nameAtPool is what Cognito calls the user. A subject will do but for users who
+// came from another provider; theirs is known from a session.
+func (a *adminAPI) nameAtPool(ctx context.Context, subject string) string {
+	if list, err := a.sessions.List(ctx, subject); err == nil && len(list) > 0 && list[0].Username != "" {
+		return list[0].Username
+	}
+	return subject
+}
+
+// signOutAtPool says what became of it. That it failed fails nothing else: the
+// sessions here are over.
+func (a *adminAPI) signOutAtPool(ctx context.Context, name string, ev *telemetry.Event) string {
+	err := a.signOut(ctx, name)
+	switch {
+	case err == nil:
+		return "done"
+	case errors.Is(err, cognito.ErrNoCredentials):
+		return "no_credentials"
+	case errors.Is(err, cognito.ErrUnknownUser):
+		return "unknown_user"
+	}
+	a.log.Warn("user not signed out at the user pool", "requestId", ev.RequestID, "error", err)
+	return "failed"
 }
 
 // endSession is DELETE /admin/sessions/{id}: 204, whether or not there was one,
