@@ -12,6 +12,10 @@ MAKEFLAGS += --no-print-directory
 # becomes a requirement of the gateway.
 TOOL := go tool -modfile=tools/go.mod
 
+# The tests of several gateways at once are a module of their own too.
+FLEET := internal/fleet
+FLEETTOOL := go -C $(FLEET) tool -modfile=$(CURDIR)/tools/go.mod
+
 # Where .ci/deps puts a Node.js, if the machine's own is too old.
 export PATH := $(CURDIR)/.cache/node/bin:$(PATH)
 
@@ -56,6 +60,7 @@ test-deps:
 .PHONY: test-go
 test-go:
 	$(TOOL) gotestsum --format standard-quiet -- -race -timeout 5m ./...
+	$(FLEETTOOL) gotestsum --format standard-quiet -- -race -timeout 8m ./...
 
 .PHONY: test-browser
 test-browser: web/e2e/node_modules/.package-lock.json
@@ -73,7 +78,7 @@ fuzz: ## run every fuzz target for FUZZTIME (30s) each
 
 .PHONY: soak
 soak: test-deps ## run the long forms of the tests (build tag soak), at most SOAKTIME (2h)
-	go test -race -tags soak -run Soak -count 1 -timeout $(SOAKTIME) ./...
+	go -C $(FLEET) test -race -tags soak -count 1 -timeout $(SOAKTIME) -v ./...
 
 .PHONY: bench
 bench: ## measure the gateway against a bare reverse proxy (ARGS='-store redis://localhost:6379/0')
@@ -90,9 +95,12 @@ lint: ## gofmt, go vet, staticcheck, golangci-lint
 	if [[ -n $$unformatted ]]; then echo "not formatted; run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
 	go vet -tags production ./...
-	go vet -tags soak ./...
 	$(TOOL) staticcheck ./...
 	$(TOOL) golangci-lint run
+	go -C $(FLEET) vet ./...
+	go -C $(FLEET) vet -tags soak ./...
+	$(FLEETTOOL) staticcheck ./...
+	$(FLEETTOOL) golangci-lint run --config $(CURDIR)/.golangci.yml
 
 .PHONY: vuln
 vuln:
@@ -101,6 +109,7 @@ vuln:
 .PHONY: tidy
 tidy:
 	go mod tidy -diff
+	go -C $(FLEET) mod tidy -diff
 	go mod verify
 
 # Generated files must be what their generators make of the source. Compared are
