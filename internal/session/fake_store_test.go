@@ -16,6 +16,7 @@ type faultyStore struct {
 	loaded    func() // called between a load and its return
 	unaware   bool   // of a watch that went deaf, until it hears again
 	leaseless bool   // everyone gets every lease, as if each had run out
+	grants    bool   // and the answer to a lease asked for while "acquire" is away is lost
 
 	mu    sync.Mutex
 	away  map[string]bool // by method
@@ -115,6 +116,9 @@ func (f *faultyStore) Delete(ctx context.Context, h session.Handle, why session.
 
 func (f *faultyStore) Acquire(ctx context.Context, id, owner string, term time.Duration) (bool, error) {
 	if err := f.call("acquire"); err != nil {
+		if f.grants {
+			_, _ = f.Store.Acquire(ctx, id, owner, term)
+		}
 		return false, err
 	}
 	if f.leaseless {

@@ -156,6 +156,36 @@ func TestFleet(t *testing.T) {
 			t.Errorf("waited %v", longest)
 		}
 	}
+	cases["a_lease_whose_grant_was_not_heard_is_given_back"] = func(t *testing.T, w *world) {
+		fleet := w.fleet(2, true)
+		s := w.login()
+		time.Sleep(justPast)
+		w.store.grants = true
+		w.store.setAway(true, "acquire")
+		_, err := fleet[0].Fresh(t.Context(), s)
+		wantErr(t, err, session.ErrUnavailable)
+		w.store.setAway(false, "acquire")
+		if _, took, err := fresh(t, fleet[1], s); err != nil || took > 3*time.Second {
+			t.Errorf("another instance's turn came after %v, %v", took, err)
+		}
+		w.wantCalls(1)
+	}
+	cases["no_second_call_is_made_without_the_lease"] = func(t *testing.T, w *world) {
+		w.provider.rotate, w.provider.grace, w.grace = true, 30*time.Second, 30*time.Second
+		w.provider.lose = func(n int) bool { return n == 1 }
+		fleet := w.fleet(2, true)
+		s := w.login()
+		time.Sleep(justPast)
+		w.store.setAway(true, "renew")
+		_, err := fleet[0].Fresh(t.Context(), s)
+		wantErr(t, err, oauth.ErrUnavailable)
+		w.wantCalls(1)
+		w.store.setAway(false, "renew")
+		if got, err := fleet[1].Fresh(t.Context(), s); err != nil || got.Generation != 1 {
+			t.Errorf("Fresh = %v, %v", got, err)
+		}
+		w.wantCalls(2)
+	}
 	cases["tokens_that_wait_for_the_store_outlive_the_lease"] = func(t *testing.T, w *world) {
 		w.provider.rotate = true
 		fleet := w.fleet(2, true)

@@ -131,7 +131,7 @@ func (f *flight) refresh(ctx context.Context) (*Session, string, error) {
 	if current.Generation != f.from.Generation && current.valid(time.Now()) {
 		return current, OutcomeAdopted, nil
 	}
-	tokens, err := f.redeem(ctx, current)
+	tokens, err := f.redeem(ctx, lease, current)
 	switch {
 	case errors.Is(err, oauth.ErrGrantRevoked):
 		return f.refused(ctx, lease, current, err)
@@ -157,18 +157,24 @@ func (f *flight) withoutProvider(ctx context.Context) (*Session, string, error) 
 
 // redeem calls the provider, and once more if the answer was lost and the
 // rotation grace lets the old refresh token still be used: the first call may
-// have been carried out, and then nobody has its successor.
-func (f *flight) redeem(ctx context.Context, current *Session) (oauth.Tokens, error) {
+// have been carried out, and then nobody has its successor. The lease, which was
+// long enough for one call, is made sure of for the second: an instance that lost
+// its way to the store would call beside the next owner, for tokens that it could
+// not save.
+func (f *flight) redeem(ctx context.Context, l *lease, current *Session) (oauth.Tokens, error) {
 	if current.Tokens.Refresh.Empty() {
 		return oauth.Tokens{}, oauth.ErrGrantRevoked // expired, with nothing to go on with
 	}
 	began := time.Now()
 	tokens, err := f.call(ctx, current)
 	lost := errors.Is(err, oauth.ErrUnavailable) && !errors.Is(err, errBreakerOpen)
-	if lost && time.Since(began)+gracePause < f.m.o.RotationGrace && pause(ctx, gracePause) {
-		return f.call(ctx, current)
+	if !lost || time.Since(began)+gracePause >= f.m.o.RotationGrace || !pause(ctx, gracePause) {
+		return tokens, err
 	}
-	return tokens, err
+	if held, unsure := l.holds(ctx); unsure != nil || !held {
+		return tokens, err
+	}
+	return f.call(ctx, current)
 }
 
 // call calls the provider, under the deadline of one call.

@@ -45,6 +45,7 @@ func (f *flight) turn(ctx context.Context) (*lease, *Session, error) {
 	for d := leasePoll; time.Now().Before(end); d = min(2*d, leasePollMax) {
 		got, err := f.m.store.Acquire(ctx, l.id, l.owner, f.m.leaseTerm())
 		if err != nil {
+			l.forsake()
 			return nil, nil, storeError(err)
 		}
 		if got {
@@ -118,4 +119,19 @@ func (l *lease) release(ctx context.Context) {
 	l.stop()
 	l.renewal.Wait()
 	_ = l.m.store.Release(context.WithoutCancel(ctx), l.id, l.owner)
+}
+
+// forsake gives back a lease that nobody knows to be had: a store that did not
+// answer may have granted it, or may yet, when it comes to what waits on a broken
+// connection. Until its end it would keep everyone from refreshing.
+func (l *lease) forsake() {
+	l.m.work.start(func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, l.m.leaseTerm())
+		defer cancel()
+		for pause(ctx, StoreTimeout) {
+			if l.m.store.Release(ctx, l.id, l.owner) == nil {
+				return
+			}
+		}
+	})
 }
