@@ -217,7 +217,8 @@ func TestCacheCost(t *testing.T) {
 	for line := range strings.Lines(admin.Info(t.Context(), "commandstats").Val()) {
 		name, _, _ := strings.Cut(line, ":")
 		switch strings.TrimSpace(name) {
-		case "", "# Commandstats", "cmdstat_ping", "cmdstat_config|resetstat", "cmdstat_info", "cmdstat_hello":
+		case "", "# Commandstats", "cmdstat_config|resetstat", "cmdstat_info", "cmdstat_hello":
+		case "cmdstat_evalsha", "cmdstat_del", "cmdstat_publish": // signs of life: there was no end
 		default:
 			t.Errorf("10,000 requests cost %s", line)
 		}

@@ -25,7 +25,8 @@ import (
 //	gatehouse:l:{id}       the lease of whoever refreshes it (redis_lease.go)
 //	gatehouse:u:{subject}  index: the ids of a subject's sessions (index.go)
 //
-// and one channel, gatehouse:changes (redis_watch.go).
+// and channels: gatehouse:changes for all, and gatehouse:beat:{random} for the
+// signs of life of each instance (redis_watch.go).
 //
 // The limits are Redis's own: a record's time to live is the idle limit or what
 // is left to the absolute one, whichever is less. The absolute limit is checked

@@ -46,7 +46,7 @@ func openRedis(t testing.TB, server *redistest.Server, idle time.Duration) *sess
 }
 
 // leastRules are all that a store's ACL user needs.
-const leastRules = "~gatehouse:* &gatehouse:changes +publish +subscribe +@connection +get +set +getrange +setrange +del +pexpire +pttl " +
+const leastRules = "~gatehouse:* &gatehouse:changes &gatehouse:beat:* +publish +subscribe +@connection +get +set +getrange +setrange +del +pexpire +pttl " +
 	"+zadd +zrem +zrange +zremrangebyscore +eval +evalsha"
 
 func TestRedis(t *testing.T) {

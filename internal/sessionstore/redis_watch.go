@@ -19,11 +19,17 @@ import (
 // the scripts, SSUBSCRIBE in subscribe) are the way, and these the two places.
 const changeChannel = "gatehouse:changes"
 
+// beatChannel is the beginning of a subscription's own channel, for its signs of
+// life: on one channel for all, each of n instances would hear n of them.
+const beatChannel = "gatehouse:beat:"
+
 const (
-	// silence is how long a subscription may be silent before it is taken for
-	// lost: a connection that died without a word shows no other way. Pings keep a
-	// living one from it.
+	// silence is how long a subscription may hear no sign of life before it is
+	// taken for lost: a connection that died without a word shows no other way.
 	silence = 3 * session.Heartbeat
+	// beatTimeout bounds the sending of one. It counts no more by then, but may
+	// have opened a connection for the next.
+	beatTimeout = 2 * session.Heartbeat
 
 	watchPause    = 50 * time.Millisecond // doubled after each try
 	watchPauseMax = 500 * time.Millisecond
@@ -55,8 +61,8 @@ func decodeChange(m string) (session.Change, bool) {
 func (r *Redis) Watch(ctx context.Context, receive func(session.Change), up func(bool)) error {
 	for d := watchPause; ; d = min(2*d, watchPauseMax) {
 		began := time.Now()
-		_ = r.subscribe(ctx, receive, up) // what it was matters to nobody: try again
-		up(false)
+		err := r.subscribe(ctx, receive, up)
+		r.log.Debug("subscription to the changes of sessions lost", "error", err)
 		if time.Since(began) > r.timeout {
 			d = watchPause // it stood for a while
 		}
@@ -73,56 +79,61 @@ var errResubscribed = errors.New("subscription made anew: changes may have been 
 // subscribe tells of changes as long as one subscription holds.
 func (r *Redis) subscribe(ctx context.Context, receive func(session.Change), up func(bool)) error {
 	ctx, cancel := context.WithCancel(ctx)
-	p := r.client.Subscribe(ctx, changeChannel)
+	own := beatChannel + strconv.FormatUint(rand.Uint64(), 36) //nolint:gosec // tells subscriptions apart, guards nothing
+	channels := []string{changeChannel, own}
+	p := r.client.Subscribe(ctx, channels...)
 	var running sync.WaitGroup
 	defer running.Wait()
+	defer up(false) // before the wait for a beat that hangs
 	defer cancel()
 	watchdog := time.AfterFunc(r.timeout, cancel) // until it stands; then silence
 	defer watchdog.Stop()
 	context.AfterFunc(ctx, func() { _ = p.Close() }) // what makes Receive return
-
-	for subscribed := false; ; {
+	for confirmed := 0; ; {
 		message, err := p.Receive(ctx)
 		if err != nil {
 			return err
 		}
-		watchdog.Reset(silence)
-		if _, ok := message.(*redis.Subscription); !ok {
+		switch message := message.(type) {
+		case *redis.Message:
+			if message.Channel == own {
+				watchdog.Reset(silence)
+			}
 			tell(message, receive, up)
-			continue
+		case *redis.Subscription:
+			switch confirmed++; {
+			case confirmed == len(channels):
+				watchdog.Reset(silence)
+				running.Go(func() { r.beat(ctx, own) })
+			case confirmed > len(channels): // the driver connects again by itself, and says so by this alone
+				return errResubscribed
+			}
 		}
-		// The driver connects again by itself, and says so by this alone.
-		if subscribed {
-			return errResubscribed
-		}
-		subscribed = true
-		running.Go(func() { beat(ctx, p) })
 	}
 }
 
 // tell passes on what a message says.
-func tell(message any, receive func(session.Change), up func(bool)) {
-	switch message := message.(type) {
-	case *redis.Message:
-		if c, ok := decodeChange(message.Payload); ok {
-			receive(c)
-		}
-	case *redis.Pong:
-		if prompt(message.Payload) {
+func tell(m *redis.Message, receive func(session.Change), up func(bool)) {
+	if m.Channel != changeChannel {
+		if prompt(m.Payload) {
 			up(true)
 		}
+		return
+	}
+	if c, ok := decodeChange(m.Payload); ok {
+		receive(c)
 	}
 }
 
-// beat asks the server for signs of life until ctx ends. Each carries the time
-// when it was asked for.
-func beat(ctx context.Context, p *redis.PubSub) {
+// beat sends signs of life until ctx ends: changes that nobody hears of but this
+// subscription. They take the way that changes take, by the client that writes
+// to the server that takes writes now, and so prove it. A subscription at a
+// server that was one until a moment ago still stands, and would answer a PING.
+func (r *Redis) beat(ctx context.Context, channel string) {
 	t := time.NewTicker(session.Heartbeat * 4 / 5)
 	defer t.Stop()
 	for {
-		if p.Ping(ctx, strconv.FormatInt(time.Now().UnixMilli(), 10)) != nil {
-			return // Receive will see it, or the watchdog
-		}
+		r.sendBeat(ctx, channel)
 		select {
 		case <-t.C:
 		case <-ctx.Done():
@@ -131,10 +142,21 @@ func beat(ctx context.Context, p *redis.PubSub) {
 	}
 }
 
+// sendBeat sends one, with the time when it was sent. Whether it arrived is for
+// the subscription to say.
+func (r *Redis) sendBeat(ctx context.Context, channel string) {
+	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
+	defer cancel()
+	now := strconv.FormatInt(time.Now().UnixMilli(), 10)
+	if err := beatScript.Run(ctx, r.client, []string{channel}, now).Err(); err != nil {
+		r.log.Debug("sign of life not sent", "error", err)
+	}
+}
+
 // prompt reports whether a sign of life took no longer than it should. A late
 // one says that the changes are late too.
-func prompt(asked string) bool {
-	ms, err := strconv.ParseInt(asked, 10, 64)
+func prompt(sent string) bool {
+	ms, err := strconv.ParseInt(sent, 10, 64)
 	late := time.Since(time.UnixMilli(ms))
 	return err == nil && late.Abs() <= session.Heartbeat
 }

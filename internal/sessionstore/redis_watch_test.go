@@ -11,9 +11,17 @@ import (
 
 func TestRedisWatch(t *testing.T) {
 	server := redistest.Start(t, redistest.Options{})
+	become := func(args ...any) func() {
+		return func() {
+			if err := server.Client().Do(t.Context(), append([]any{"REPLICAOF"}, args...)...).Err(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
 	for name, outage := range map[string]struct{ begin, end func() }{
 		"stopped": {server.Stop, server.Restart},
 		"paused":  {server.Pause, server.Continue},
+		"demoted": {become("127.0.0.1", "1"), become("NO", "ONE")}, // keeps its subscribers, and answers them
 		"cut_off": {func() {
 			if err := server.Client().Do(t.Context(), "CLIENT", "KILL", "TYPE", "pubsub").Err(); err != nil {
 				t.Error(err)

@@ -59,6 +59,16 @@ if type(record) ~= 'string' then return false end
 return record
 `)
 
+// beatScript publishes a sign of life, and fails wherever an end would: DEL of a
+// key that never is changes nothing and costs no replication, but a server that
+// became a replica, or has too few of them to take writes, refuses it.
+//
+//	KEYS: the channel, as a key that never is.  ARGV: message.
+var beatScript = redis.NewScript(`
+redis.call('DEL', KEYS[1])
+return redis.call('PUBLISH', KEYS[1], ARGV[1])
+`)
+
 // indexScript adds a session to its subject's index and drops those that are
 // over, so that the index of a subject that logs in all day stays small.
 //
