@@ -27,11 +27,18 @@ func TestMain(m *testing.M) {
 // of its own would have, and listening.
 func gateway(t testing.TB, server *redistest.Server, p *provider, cache session.CacheOptions) *session.Manager {
 	t.Helper()
+	m, _ := gatewayAt(t, server.URL, p, cache)
+	return m
+}
+
+// gatewayAt is a gateway that knows a URL, and its store.
+func gatewayAt(t testing.TB, url string, p *provider, cache session.CacheOptions) (*session.Manager, session.Store) {
+	t.Helper()
 	ring, err := secret.NewRing(make([]byte, secret.KeySize))
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, err := sessionstore.NewRedis(sessionstore.RedisOptions{URL: server.URL, Ring: ring, IdleTimeout: idleTimeout})
+	st, err := sessionstore.NewRedis(sessionstore.RedisOptions{URL: url, Ring: ring, IdleTimeout: idleTimeout})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +60,7 @@ func gateway(t testing.TB, server *redistest.Server, p *provider, cache session.
 		_ = st.Close()
 	})
 	waitListening(t, m, true)
-	return m
+	return m, st
 }
 
 // waitFor waits for what no clock of ours decides, and returns how long it took.
@@ -159,6 +166,23 @@ func TestEndOnRedis(t *testing.T) {
 			if took := end(t, s); took > time.Second {
 				t.Errorf("refused after %v", took)
 			}
+		}
+	})
+	t.Run("takes_a_second_at_most_with_a_subscription_gone_deaf", func(t *testing.T) {
+		proxy := redistest.StartProxy(t, server)
+		c, _ := gatewayAt(t, proxy.URL, p, redisCache)
+		for range 3 {
+			s := loginAt(t, a, p)
+			waitListening(t, c, true)
+			_ = refused(c, s)
+			proxy.Deafen(true)
+			if _, err := a.End(t.Context(), s.Handle, session.ReasonLogout); err != nil {
+				t.Fatal(err)
+			}
+			if took := waitFor(t, "refused", func() bool { return refused(c, s) }); took > time.Second {
+				t.Errorf("refused after %v", took)
+			}
+			proxy.Deafen(false)
 		}
 	})
 	t.Run("an_outage_is_bridged_for_a_second_and_over_within_two", func(t *testing.T) {
