@@ -24,6 +24,9 @@ const (
 	writeTimeout = 10 * time.Second
 	// settle is what a limit may be kept late, by the store's milliseconds.
 	settle = 20 * time.Millisecond
+	// hurry is how soon a stream looks its session up once changes are heard again.
+	// They all do, so each takes a moment of its own.
+	hurry = time.Second
 )
 
 // Events is GET {mount}/events: what happens to the session at hand, as
@@ -32,6 +35,9 @@ type Events struct {
 	Account *Account
 	// Changes is told of every change of a session.
 	Changes *session.Listeners
+	// Lookups bounds, by its capacity, how many streams look their sessions up at
+	// a time once changes are heard again; 0: no bound.
+	Lookups chan struct{}
 	// Lead is how long before a limit the page is told of it.
 	Lead time.Duration
 }
@@ -80,6 +86,10 @@ type stream struct {
 
 	told   uint64    // the generation that the page knows
 	warned time.Time // the limit that it was told of
+
+	// within is how soon to look the session up, as changes were missed; 0: there
+	// is no hurry.
+	within time.Duration
 }
 
 // run tells the state and then what changes, until the session ends, the
@@ -98,6 +108,10 @@ func (t *stream) run(ctx context.Context, s *session.Session, changes <-chan ses
 			switch {
 			case !open:
 				return nil
+			case c.Missed:
+				t.within = hurry
+				timer.Reset(t.wait(s))
+				continue
 			case c.Ended():
 				return t.signedOut(s, c.Reason)
 			}
@@ -106,7 +120,7 @@ func (t *stream) run(ctx context.Context, s *session.Session, changes <-chan ses
 				return err
 			}
 		}
-		now, err := t.events.Account.load(ctx, t.exchange)
+		now, err := t.lookUp(ctx)
 		switch {
 		case errors.Is(err, session.ErrNotFound):
 			return t.signedOut(s, t.silentEnd(s))
@@ -118,6 +132,24 @@ func (t *stream) run(ctx context.Context, s *session.Session, changes <-chan ses
 		}
 		timer.Reset(t.wait(s))
 	}
+}
+
+// lookUp asks for the session. After a gap all streams do so at once, which must
+// not keep requests from the store; one that gets no answer comes back soon.
+func (t *stream) lookUp(ctx context.Context) (*session.Session, error) {
+	if t.within > 0 && cap(t.events.Lookups) > 0 {
+		select {
+		case t.events.Lookups <- struct{}{}:
+			defer func() { <-t.events.Lookups }()
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	s, err := t.events.Account.load(ctx, t.exchange)
+	if t.within = min(2*t.within, 5*hurry); err == nil {
+		t.within = 0
+	}
+	return s, err
 }
 
 // begin tells the state. A page that was told of an older generation, by the id
@@ -170,6 +202,9 @@ type expiringEvent struct {
 // its warning comes before.
 func (t *stream) wait(s *session.Session) time.Duration {
 	d := beat - rand.N(beat/5) //nolint:gosec // spreads load, guards nothing
+	if t.within > 0 {
+		d = min(d, rand.N(t.within)) //nolint:gosec // the same
+	}
 	end := t.limit(s)
 	idle := end.Add(end.Sub(s.LastSeen) / 10) // when the store ends it, see session.IdleLimit
 	for _, at := range []time.Time{end.Add(-t.events.Lead), end, idle, s.ExpiresAt} {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,8 +34,13 @@ func (noPool) Revoke(context.Context, secret.Text) error { return nil }
 // account is one session, and what serves it, in the memory store.
 func account(t *testing.T) (*handlers.Events, *session.Session) {
 	t.Helper()
+	return accountIn(t, sessionstore.NewMemory(sessionstore.MemoryOptions{IdleTimeout: idle}))
+}
+
+func accountIn(t *testing.T, st session.Store) (*handlers.Events, *session.Session) {
+	t.Helper()
 	m, err := session.NewManager(session.Options{
-		Store: sessionstore.NewMemory(sessionstore.MemoryOptions{IdleTimeout: idle}), Provider: noPool{t},
+		Store: st, Provider: noPool{t},
 		IdleTimeout: idle, AbsoluteTimeout: 12 * time.Hour, BeforeExpiry: time.Minute,
 		RefreshTimeout: time.Second, ForcedPerMinute: 1,
 	})
@@ -116,5 +122,77 @@ func TestAStreamWhoseReaderIsGoneEnds(t *testing.T) {
 		if took := time.Since(began); took > 0 {
 			t.Errorf("it went on for %v", took)
 		}
+	})
+}
+
+// slowStore takes its time for a load, and counts them; it can be away.
+type slowStore struct {
+	session.Store
+	took time.Duration
+
+	mu                 sync.Mutex
+	away               bool
+	loads, now, atOnce int
+}
+
+func (s *slowStore) Load(ctx context.Context, h session.Handle) (*session.Session, error) {
+	s.mu.Lock()
+	s.loads, s.now = s.loads+1, s.now+1
+	s.atOnce = max(s.atOnce, s.now)
+	away := s.away
+	s.mu.Unlock()
+	time.Sleep(s.took)
+	s.mu.Lock()
+	s.now--
+	s.mu.Unlock()
+	if away {
+		return nil, session.ErrUnavailable
+	}
+	return s.Store.Load(ctx, h)
+}
+
+// begin counts anew, and returns how many loads there were, and at once.
+func (s *slowStore) begin(away bool) (loads, atOnce int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	loads, atOnce = s.loads, s.atOnce
+	s.away, s.loads, s.atOnce = away, 0, 0
+	return loads, atOnce
+}
+
+func TestStreamsThatMissedChangesLookSoonAndNotAllAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const streams, atOnce = 50, 4
+		st := &slowStore{Store: sessionstore.NewMemory(sessionstore.MemoryOptions{IdleTimeout: idle}), took: 100 * time.Millisecond}
+		e, s := accountIn(t, st)
+		e.Lookups = make(chan struct{}, atOnce)
+		ctx, cancel := context.WithCancel(t.Context())
+		var open sync.WaitGroup
+		for range streams {
+			open.Go(func() {
+				r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/auth/events", nil)
+				if err := e.Stream(httptest.NewRecorder(), r, &middleware.Exchange{Handle: s.Handle}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		time.Sleep(time.Second)
+		st.begin(false)
+		e.Changes.Miss()
+		time.Sleep(3 * time.Second)
+		if n, most := st.begin(true); n != streams || most > atOnce {
+			t.Errorf("%d lookups, %d at once", n, most)
+		}
+		e.Changes.Miss()
+		time.Sleep(3 * time.Second)
+		if n, _ := st.begin(false); n < streams {
+			t.Errorf("%d lookups of a store that was away", n)
+		}
+		time.Sleep(10 * time.Second)
+		if n, _ := st.begin(false); n < streams {
+			t.Errorf("%d lookups once it was back", n)
+		}
+		cancel()
+		open.Wait()
 	})
 }

@@ -86,7 +86,7 @@ func (s *Server) buildSessions(ring *secret.Ring) error {
 		Cache:           sessionCache(s.cfg.Session.Store.Scheme),
 		Observe: session.Observer{
 			Refresh: s.metrics.Refresh, Revoke: s.metrics.Revoke, Delete: s.metrics.Delete,
-			Change: s.changes.Tell,
+			Change: s.changes.Tell, Heard: s.changes.Miss,
 		},
 		Logger: s.log,
 	})
@@ -203,7 +203,7 @@ func (s *Server) buildEndpoints(*secret.Ring) error {
 		LogoutPath: s.mount + "/logout",
 	}
 	s.events = &handlers.Events{
-		Account: s.account, Changes: &s.changes,
+		Account: s.account, Changes: &s.changes, Lookups: make(chan struct{}, 16),
 		Lead: min(expiryNotice, s.cfg.Session.IdleTimeout/4),
 	}
 	s.public = &handlers.PublicConfig{

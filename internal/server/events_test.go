@@ -168,6 +168,38 @@ func TestEventsCrossInstances(t *testing.T) {
 	})
 }
 
+// TestEventsMissed: a stream at an instance that was deaf when its session ended
+// learns of it soon after that instance hears again, long before the next beat.
+func TestEventsMissed(t *testing.T) {
+	redis := redistest.Start(t, redistest.Options{})
+	proxy, key := redistest.StartProxy(t, redis), secret.NewKey()
+	at := func(store string) settings {
+		return section("session", map[string]any{"store": store, "keys": []string{key}})
+	}
+	r := newRig(t, at(redis.URL))
+	f := fleet{r, r.instance(at(proxy.URL))}
+	ended, kept := f.signedIn("alice@example.com"), f.signedIn("bob@example.com")
+	s, other := f.elsewhere(ended).events(t, ""), f.elsewhere(kept).events(t, "")
+	s.next("session")
+	other.next("session")
+	proxy.Deafen(true)
+	ended.fetch("POST", "/auth/logout", "")
+	select {
+	case e := <-s.events:
+		t.Fatalf("told %+v by an instance that is deaf", e)
+	case <-time.After(time.Second): // until the instance has noticed
+	}
+	proxy.Deafen(false)
+	if e := s.within(10*time.Second, "signedOut"); e.data != `{"reason":"revoked"}` {
+		t.Errorf("signed out with %s", e.data)
+	}
+	select {
+	case e := <-other.events:
+		t.Errorf("the other session was told %+v", e)
+	default:
+	}
+}
+
 func TestEventsTellTheStateFirst(t *testing.T) {
 	r := newRig(t)
 	b := r.signedIn("alice@example.com")

@@ -27,10 +27,13 @@ type Change struct {
 	Generation uint64
 	// Reason is why it ended; empty where it was refreshed.
 	Reason Reason
+	// Missed: nobody knows whether anything happened, for changes were not heard a
+	// while. Only [Listeners] say so.
+	Missed bool
 }
 
 // Ended reports whether the session is over.
-func (c Change) Ended() bool { return c.Generation == 0 }
+func (c Change) Ended() bool { return c.Generation == 0 && !c.Missed }
 
 // Heartbeat is how often, at least, a store repeats during [Changes.Watch] that
 // changes arrive.

@@ -61,6 +61,21 @@ func (l *Listeners) Tell(change Change) {
 	}
 }
 
+// Miss tells all who listen that changes of their sessions may have been missed.
+// It never blocks, and takes no one's news away.
+func (l *Listeners) Miss() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for id, all := range l.byID {
+		for _, c := range all {
+			select {
+			case c <- Change{ID: id, Missed: true}:
+			default: // it has something to look at already
+			}
+		}
+	}
+}
+
 // Close ends all listening, of those who join later too.
 func (l *Listeners) Close() {
 	l.mu.Lock()

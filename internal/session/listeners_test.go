@@ -47,6 +47,19 @@ func TestListeners(t *testing.T) {
 			t.Errorf("left hears %d, stays hears %d, %d open", len(left), len(stays), l.Open())
 		}
 	})
+	t.Run("who_missed_something_is_told_and_keeps_the_news_it_has", func(t *testing.T) {
+		var l session.Listeners
+		idle, _ := l.Join("a")
+		ended, _ := l.Join("b")
+		l.Tell(session.Change{ID: "b", Reason: session.ReasonLogout})
+		l.Miss()
+		if c := <-idle; !c.Missed || c.Ended() || c.ID != "a" {
+			t.Errorf("heard %+v", c)
+		}
+		if c := <-ended; !c.Ended() {
+			t.Errorf("heard %+v, want the end", c)
+		}
+	})
 	t.Run("a_close_ends_those_who_listen_and_those_who_come", func(t *testing.T) {
 		var l session.Listeners
 		before, leave := l.Join("a")

@@ -17,6 +17,9 @@ type Observer struct {
 	// Change is told of each change of a session, here or elsewhere, that
 	// [Manager.Run] hears of; in the order in which they happened.
 	Change func(Change)
+	// Heard is called when [Manager.Run] begins to hear of changes, at first and
+	// after a gap: what happened before was told to nobody.
+	Heard func()
 }
 
 // The outcomes an [Observer] hears of.
@@ -46,6 +49,12 @@ func (o *Observer) revoke(outcome string) {
 func (o *Observer) delete(outcome string) {
 	if o.Delete != nil {
 		o.Delete(outcome)
+	}
+}
+
+func (o *Observer) heard() {
+	if o.Heard != nil {
+		o.Heard()
 	}
 }
 

@@ -32,6 +32,7 @@ func (m *Manager) Run(ctx context.Context) error {
 func (m *Manager) tellListening(up bool) {
 	if up {
 		m.log.Info("changes of sessions are heard")
+		m.o.Observe.heard()
 		return
 	}
 	m.log.Warn("changes of sessions are not heard: every request asks the store")
