@@ -27,6 +27,11 @@ const (
 	// hurry is how soon a stream looks its session up once changes are heard again.
 	// They all do, so each takes a moment of its own.
 	hurry = time.Second
+
+	// maxStreams is how many streams a session may have at an instance. Each costs
+	// memory for as long as it lasts, and a page that goes wrong opens many.
+	maxStreams     = 16
+	streamsRetryIn = 30 * time.Second
 )
 
 // Events is GET {mount}/events: what happens to the session at hand, as
@@ -42,14 +47,25 @@ type Events struct {
 	Lead time.Duration
 }
 
-// Stream answers with the events of a session, or 401. A stream is no use of its
-// session, however long it lasts.
+// errTooManyStreams refuses the newest stream. Were the oldest to go instead, its
+// page would come back at once and push out the next, for ever; a refused
+// EventSource stays closed.
+var errTooManyStreams = &problem.Error{
+	Status: http.StatusTooManyRequests, Code: "too_many_streams",
+	Public: "This session has as many event streams open as it may.", RetryAfter: streamsRetryIn,
+}
+
+// Stream answers with the events of a session, or 401, or 429 above maxStreams.
+// A stream is no use of its session, however long it lasts.
 func (e *Events) Stream(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
 	s, err := e.Account.load(r.Context(), x)
 	if err != nil {
 		return unauthenticatedOr(err)
 	}
-	changes, leave := e.Changes.Join(s.ID)
+	changes, leave, ok := e.Changes.Join(s.ID, maxStreams)
+	if !ok {
+		return errTooManyStreams
+	}
 	defer leave()
 	// Once more: what happened before the stream joined is told to nobody.
 	if s, err = e.Account.load(r.Context(), x); err != nil {

@@ -314,3 +314,30 @@ func TestEventsAreCounted(t *testing.T) {
 	a.call("DELETE", "/admin/sessions/"+b.sessionID())
 	s.signedOut("admin")
 }
+
+func TestEventsAreLimitedBySession(t *testing.T) {
+	r := newRig(t)
+	b, other := r.signedIn("alice@example.com"), r.signedIn("alice@example.com")
+	var streams []*eventStream
+	for range 16 {
+		s := b.events(t, "")
+		s.next("session")
+		streams = append(streams, s)
+	}
+	if res, _ := b.fetch("HEAD", "/auth/events", ""); res.StatusCode != http.StatusTooManyRequests {
+		t.Fatalf("the 17th: %d", res.StatusCode) // a stream would be read for ever
+	}
+	res, body := b.fetch("GET", "/auth/events", "")
+	if code := problemCode(t, res, body); res.StatusCode != http.StatusTooManyRequests || code != "too_many_streams" ||
+		res.Header.Get("Retry-After") == "" {
+		t.Errorf("the 17th: %d %s, Retry-After %q", res.StatusCode, code, res.Header.Get("Retry-After"))
+	}
+	other.events(t, "").next("session")
+	streams[3].close()
+	until(t, "room for another", func() bool {
+		res, _ := b.fetch("HEAD", "/auth/events", "")
+		return res.StatusCode == http.StatusOK
+	})
+	b.fetch("POST", "/auth/logout", "")
+	streams[0].signedOut("logout")
+}

@@ -15,24 +15,28 @@ type Listeners struct {
 	open   int
 }
 
-// Join returns where the changes of a session arrive until leave is called. The
-// newest takes the place of one that was not received, for it says more: an end
-// is always the last. The channel is closed by [Listeners.Close], and closed
-// already after that.
-func (l *Listeners) Join(id string) (changes <-chan Change, leave func()) {
+// Join returns where the changes of a session arrive until leave is called, or
+// false where most listen to that session already. The newest change takes the
+// place of one that was not received, for it says more: an end is always the
+// last. The channel is closed by [Listeners.Close], and closed already after
+// that.
+func (l *Listeners) Join(id string, most int) (changes <-chan Change, leave func(), ok bool) {
 	c := make(chan Change, 1)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		close(c)
-		return c, func() {}
+		return c, func() {}, true
+	}
+	if len(l.byID[id]) >= most {
+		return nil, nil, false
 	}
 	if l.byID == nil {
 		l.byID = make(map[string][]chan Change)
 	}
 	l.byID[id] = append(l.byID[id], c)
 	l.open++
-	return c, func() { l.leave(id, c) }
+	return c, func() { l.leave(id, c) }, true
 }
 
 func (l *Listeners) leave(id string, c chan Change) {

@@ -9,9 +9,9 @@ import (
 func TestListeners(t *testing.T) {
 	t.Run("every_listener_of_a_session_hears_of_it_and_no_other", func(t *testing.T) {
 		var l session.Listeners
-		first, _ := l.Join("a")
-		second, _ := l.Join("a")
-		other, _ := l.Join("b")
+		first, _, _ := l.Join("a", 9)
+		second, _, _ := l.Join("a", 9)
+		other, _, _ := l.Join("b", 9)
 		l.Tell(session.Change{ID: "a", Generation: 2})
 		if c := <-first; c.Generation != 2 {
 			t.Errorf("the first heard %+v", c)
@@ -27,7 +27,7 @@ func TestListeners(t *testing.T) {
 	})
 	t.Run("the_newest_change_waits_for_a_slow_listener", func(t *testing.T) {
 		var l session.Listeners
-		changes, _ := l.Join("a")
+		changes, _, _ := l.Join("a", 9)
 		for generation := range uint64(5) {
 			l.Tell(session.Change{ID: "a", Generation: generation + 1})
 		}
@@ -38,8 +38,8 @@ func TestListeners(t *testing.T) {
 	})
 	t.Run("who_left_hears_nothing_and_is_not_counted", func(t *testing.T) {
 		var l session.Listeners
-		stays, _ := l.Join("a")
-		left, leave := l.Join("a")
+		stays, _, _ := l.Join("a", 9)
+		left, leave, _ := l.Join("a", 9)
 		leave()
 		leave()
 		l.Tell(session.Change{ID: "a", Generation: 2})
@@ -49,8 +49,8 @@ func TestListeners(t *testing.T) {
 	})
 	t.Run("who_missed_something_is_told_and_keeps_the_news_it_has", func(t *testing.T) {
 		var l session.Listeners
-		idle, _ := l.Join("a")
-		ended, _ := l.Join("b")
+		idle, _, _ := l.Join("a", 9)
+		ended, _, _ := l.Join("b", 9)
 		l.Tell(session.Change{ID: "b", Reason: session.ReasonLogout})
 		l.Miss()
 		if c := <-idle; !c.Missed || c.Ended() || c.ID != "a" {
@@ -60,11 +60,28 @@ func TestListeners(t *testing.T) {
 			t.Errorf("heard %+v, want the end", c)
 		}
 	})
+	t.Run("a_session_has_no_more_than_most", func(t *testing.T) {
+		var l session.Listeners
+		_, leave, _ := l.Join("a", 2)
+		if _, _, ok := l.Join("a", 2); !ok {
+			t.Error("the second is refused")
+		}
+		if _, _, ok := l.Join("a", 2); ok || l.Open() != 2 {
+			t.Errorf("the third may listen, %d open", l.Open())
+		}
+		if _, _, ok := l.Join("b", 2); !ok {
+			t.Error("that of another session is refused")
+		}
+		leave()
+		if _, _, ok := l.Join("a", 2); !ok {
+			t.Error("refused in the place of one that left")
+		}
+	})
 	t.Run("a_close_ends_those_who_listen_and_those_who_come", func(t *testing.T) {
 		var l session.Listeners
-		before, leave := l.Join("a")
+		before, leave, _ := l.Join("a", 9)
 		l.Close()
-		after, _ := l.Join("a")
+		after, _, _ := l.Join("a", 9)
 		if _, ok := <-before; ok {
 			t.Error("it goes on")
 		}
