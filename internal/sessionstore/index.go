@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"errors"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -74,25 +73,27 @@ func (r *Redis) List(ctx context.Context, subject string) ([]session.Listing, er
 }
 
 // listMembers reads the listing parts of the sessions of an index, and returns
-// the entries that can go as well.
+// the entries that can go as well. What lies under a session's name and is no
+// record is no session, and must not hide the others.
 func (r *Redis) listMembers(ctx context.Context, subject string, members []string) (
 	list []session.Listing, dangling []any, err error,
 ) {
-	answers, err := r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+	answers, _ := r.client.Pipelined(ctx, func(p redis.Pipeliner) error { // each answer has its own error
 		for _, m := range members {
 			id, _, _ := splitMember(m)
 			p.GetRange(ctx, recordKey(id), 0, session.RecordPrefix-1)
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return nil, nil, err
-	}
 	list = []session.Listing{}
 	now := time.Now()
 	for i, m := range members {
 		id, created, ok := splitMember(m)
 		prefix, err := answers[i].(*redis.StringCmd).Bytes()
+		if redis.HasErrorPrefix(err, "WRONGTYPE") {
+			r.warnOfType.Do(func() { r.log.Warn("under the name of a session lies what is none", "session", id) })
+			continue
+		}
 		if err != nil {
 			return nil, nil, err
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -40,13 +41,23 @@ type Redis struct {
 
 	replicas int // to wait for
 	log      *slog.Logger
+
+	warnOfType sync.Once
 }
 
 var _ session.Store = (*Redis)(nil)
 
-// Ping implements [session.Store].
+// Ping implements [session.Store]. In a cluster every primary must answer: each
+// has sessions that the others have not.
 func (r *Redis) Ping(ctx context.Context) error {
-	return r.call(ctx, "ping", func(ctx context.Context) error { return r.client.Ping(ctx).Err() })
+	return r.call(ctx, "ping", func(ctx context.Context) error {
+		if cluster, ok := r.client.(*redis.ClusterClient); ok {
+			return cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+				return node.Ping(ctx).Err()
+			})
+		}
+		return r.client.Ping(ctx).Err()
+	})
 }
 
 // Close implements [session.Store].

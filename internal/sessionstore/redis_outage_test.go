@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/gatehouse-auth/gatehouse/internal/redistest"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
@@ -340,6 +341,48 @@ func TestRedisIndex(t *testing.T) {
 		}
 		if n := entries(t); n != 2 {
 			t.Errorf("%d entries, want 2", n)
+		}
+	})
+	t.Run("garbage_hides_no_session_and_what_is_no_entry_is_pruned", func(t *testing.T) {
+		var spoilt []*session.Session
+		for range 3 {
+			spoilt = append(spoilt, createIn(t, st, storetest.Sample("sub-3")))
+		}
+		kept := createIn(t, st, storetest.Sample("sub-3"))
+		key := func(s *session.Session) string { return "gatehouse:s:{" + s.ID + "}" }
+		before := entries(t)
+		vanish(t, spoilt[0])
+		for _, err := range []error{
+			admin.RPush(t.Context(), key(spoilt[0]), "x").Err(),
+			admin.Set(t.Context(), key(spoilt[1]), "garbage", 0).Err(),
+			admin.Set(t.Context(), key(spoilt[2]), strings.Repeat("x", 5000), 0).Err(),
+		} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		index := ""
+		for _, k := range admin.Keys(t.Context(), "gatehouse:u:*").Val() {
+			if admin.ZCard(t.Context(), k).Val() == 4 {
+				index = k
+			}
+		}
+		for _, entry := range []string{"", "x", strings.Repeat("é", 30)} {
+			if err := admin.ZAdd(t.Context(), index, redis.Z{Score: 1e15, Member: entry}).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		list, err := st.List(t.Context(), "sub-3")
+		if d := cmp.Diff([]session.Listing{kept.Listing()}, list); d != "" || err != nil {
+			t.Error(d, err)
+		}
+		if n := entries(t); n != before {
+			t.Errorf("%d entries, want %d", n, before)
+		}
+		for _, s := range spoilt {
+			if err := st.DeleteID(t.Context(), s.ID, session.ReasonAdmin); err != nil {
+				t.Errorf("DeleteID: %v", err)
+			}
 		}
 	})
 	t.Run("a_login_drops_entries_past_their_absolute_limit", func(t *testing.T) {

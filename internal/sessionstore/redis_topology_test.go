@@ -247,6 +247,42 @@ func TestRedisCluster(t *testing.T) {
 	})
 }
 
+// TestRedisClusterPing: readiness must see the loss of one shard of three, at
+// every question, however the node was lost.
+func TestRedisClusterPing(t *testing.T) {
+	cluster := redistest.StartCluster(t, redistest.Options{User: "gateway", Password: "password", Rules: leastClusterRules}, false)
+	st := openURL(t, cluster.URL, 30*time.Minute)
+	if err := st.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	node := cluster.Nodes[1]
+	for name, loss := range map[string]struct{ begin, end func() }{
+		"stopped": {node.Stop, node.Restart},
+		"paused":  {node.Pause, node.Continue},
+	} {
+		t.Run("a_shard_that_is_"+name, func(t *testing.T) {
+			loss.begin()
+			for range 5 {
+				began := time.Now()
+				if err := st.Ping(t.Context()); !errors.Is(err, session.ErrUnavailable) {
+					t.Errorf("Ping: err = %v, want ErrUnavailable", err)
+				}
+				if took := time.Since(began); took > session.StoreTimeout {
+					t.Errorf("Ping took %v", took)
+				}
+			}
+			loss.end()
+			cluster.WaitComplete()
+			began := time.Now()
+			for err := error(session.ErrUnavailable); err != nil; err = st.Ping(t.Context()) {
+				if took := time.Since(began); took > session.StoreTimeout {
+					t.Fatalf("not back after %v: %v", took, err)
+				}
+			}
+		})
+	}
+}
+
 // onEveryShard creates a session of sub-1 on each shard.
 func onEveryShard(t *testing.T, st *sessionstore.Redis, cluster *redistest.Cluster) map[int]*session.Session {
 	t.Helper()
