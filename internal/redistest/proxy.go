@@ -10,8 +10,9 @@ import (
 	"testing"
 )
 
-// Proxy passes connections on to a server without TLS, and can let the
-// subscriptions among them go deaf without closing them, as a firewall does.
+// Proxy passes connections on to a server without TLS. It can let the
+// subscriptions among them go deaf without closing them, as a firewall does, and
+// lose an answer.
 type Proxy struct {
 	// URL is the server's, with the proxy's address.
 	URL string
@@ -21,6 +22,7 @@ type Proxy struct {
 
 	mu    sync.Mutex
 	conns []net.Conn
+	lose  string // what the command says whose answer is lost; empty: none
 }
 
 // StartProxy starts a proxy that ends with the test.
@@ -53,6 +55,24 @@ func StartProxy(t testing.TB, server *Server) *Proxy {
 // more; with false those that come from now on hear again.
 func (p *Proxy) Deafen(deaf bool) { p.deaf.Store(deaf) }
 
+// LoseAnswer lets the server carry out the next command that says text, and
+// closes the connection in the place of its answer.
+func (p *Proxy) LoseAnswer(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lose = text
+}
+
+func (p *Proxy) loses(command []byte) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	lost := p.lose != "" && bytes.Contains(command, []byte(p.lose))
+	if lost {
+		p.lose = ""
+	}
+	return lost
+}
+
 func (p *Proxy) pass(client net.Conn) {
 	server, err := net.Dial("tcp", p.to)
 	if err != nil {
@@ -62,12 +82,15 @@ func (p *Proxy) pass(client net.Conn) {
 	p.mu.Lock()
 	p.conns = append(p.conns, client, server)
 	p.mu.Unlock()
-	var subscribed, deaf atomic.Bool
+	var subscribed, deaf, lost atomic.Bool
 	var running sync.WaitGroup
 	running.Go(func() {
 		relay(server, client, func(b []byte) bool {
 			if bytes.Contains(b, []byte("subscribe\r\n")) {
 				subscribed.Store(true)
+			}
+			if p.loses(b) {
+				lost.Store(true)
 			}
 			return true
 		})
@@ -75,6 +98,11 @@ func (p *Proxy) pass(client net.Conn) {
 	relay(client, server, func([]byte) bool {
 		if subscribed.Load() && p.deaf.Load() {
 			deaf.Store(true)
+		}
+		if lost.Load() {
+			_ = client.Close()
+			_ = server.Close()
+			return false
 		}
 		return !deaf.Load()
 	})

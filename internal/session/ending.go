@@ -33,10 +33,42 @@ func (m *Manager) End(ctx context.Context, h Handle, why Reason) (*Session, erro
 	if h.Empty() {
 		return nil, nil
 	}
-	s, err := m.delete(context.WithoutCancel(ctx), h, why)
+	e := &ending{handle: h, why: why}
+	s, err := m.tryEnd(context.WithoutCancel(ctx), e)
 	if err != nil {
-		m.deleteLater(h, why)
+		m.deleteLater(e)
 		return nil, fmt.Errorf("end session: %w", err)
+	}
+	return s, nil
+}
+
+// ending is a session's end by its handle, over all its tries.
+type ending struct {
+	handle Handle
+	why    Reason
+	seen   *Session // what the session was before; nil: not known
+}
+
+// tryEnd deletes a session and does what follows. The answer to a deletion that
+// was carried out can be lost, and with it the only copy of the refresh token,
+// for a second try finds nothing. So the session is looked at before: what the
+// deletion answers is newer, what was seen is there in any case. Both together
+// take no longer than a store may take for one.
+func (m *Manager) tryEnd(ctx context.Context, e *ending) (*Session, error) {
+	ctx, cancel := context.WithTimeout(ctx, StoreTimeout)
+	defer cancel()
+	if e.seen == nil {
+		e.seen = m.cache.get(e.handle, time.Now())
+	}
+	if e.seen == nil {
+		e.seen, _ = m.store.Load(ctx, e.handle) // without an answer the deletion has to do
+	}
+	s, err := m.delete(ctx, e.handle, e.why)
+	if err != nil {
+		return nil, err
+	}
+	if s == nil {
+		s = e.seen
 	}
 	m.ended(s)
 	return s, nil
@@ -84,8 +116,8 @@ func (m *Manager) ended(s *Session) {
 }
 
 // deleteLater tries a deletion again until the store takes it.
-func (m *Manager) deleteLater(h Handle, why Reason) {
-	key := h.Reveal() // once per session, however often its sign-out is clicked
+func (m *Manager) deleteLater(e *ending) {
+	key := e.handle.Reveal() // once per session, however often its sign-out is clicked
 	got, full := m.deletions.take(key)
 	if full {
 		m.o.Observe.delete(OutcomeDropped)
@@ -96,16 +128,15 @@ func (m *Manager) deleteLater(h Handle, why Reason) {
 	}
 	m.work.start(func(ctx context.Context) {
 		defer m.deletions.free(key)
-		m.o.Observe.delete(m.keepDeleting(ctx, h, why))
+		m.o.Observe.delete(m.keepDeleting(ctx, e))
 	})
 }
 
-func (m *Manager) keepDeleting(ctx context.Context, h Handle, why Reason) (outcome string) {
+func (m *Manager) keepDeleting(ctx context.Context, e *ending) (outcome string) {
 	ctx, cancel := context.WithTimeout(ctx, deleteFor)
 	defer cancel()
 	for d := deletePause; pause(ctx, d); d = min(2*d, deletePauseMax) {
-		if s, err := m.delete(ctx, h, why); err == nil {
-			m.ended(s)
+		if _, err := m.tryEnd(ctx, e); err == nil {
 			return OutcomeDone
 		}
 	}

@@ -42,6 +42,22 @@ func gatewayAt(t testing.TB, url string, p *provider, cache session.CacheOptions
 	if err != nil {
 		t.Fatal(err)
 	}
+	m := managerOn(t, st, p, cache)
+	t.Cleanup(func() { _ = st.Close() })
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { _ = m.Run(ctx) })
+	t.Cleanup(func() {
+		_ = m.Drain(context.Background())
+		cancel()
+		running.Wait()
+	})
+	waitListening(t, m, true)
+	return m, st
+}
+
+func managerOn(t testing.TB, st session.Store, p *provider, cache session.CacheOptions) *session.Manager {
+	t.Helper()
 	m, err := session.NewManager(session.Options{
 		Store: st, Provider: p, IdleTimeout: idleTimeout, AbsoluteTimeout: absoluteTimeout,
 		BeforeExpiry: beforeExpiry, RefreshTimeout: refreshTimeout, ForcedPerMinute: 3,
@@ -50,17 +66,7 @@ func gatewayAt(t testing.TB, url string, p *provider, cache session.CacheOptions
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	running.Go(func() { _ = m.Run(ctx) })
-	t.Cleanup(func() {
-		_ = m.Drain(context.Background())
-		cancel()
-		running.Wait()
-		_ = st.Close()
-	})
-	waitListening(t, m, true)
-	return m, st
+	return m
 }
 
 // waitFor waits for what no clock of ours decides, and returns how long it took.
@@ -209,6 +215,61 @@ func TestEndOnRedis(t *testing.T) {
 			t.Errorf("back after %v", back)
 		}
 	})
+}
+
+// TestEndWithALostAnswer: the driver sends the deletion again, which then finds
+// nothing, and the refresh token is revoked all the same.
+func TestEndWithALostAnswer(t *testing.T) {
+	proxy := redistest.StartProxy(t, redistest.Start(t, redistest.Options{}))
+	for name, cache := range map[string]session.CacheOptions{"cached": redisCache, "not_cached": {}} {
+		t.Run(name, func(t *testing.T) {
+			p := newProvider()
+			m, _ := gatewayAt(t, proxy.URL, p, cache)
+			s := loginAt(t, m, p)
+			if _, err := m.Load(t.Context(), s.Handle); err != nil {
+				t.Fatal(err)
+			}
+			proxy.LoseAnswer(string(session.ReasonLogout))
+			was, err := m.End(t.Context(), s.Handle, session.ReasonLogout)
+			if err != nil || was == nil || was.ID != s.ID {
+				t.Errorf("End = %v, %v", was, err)
+			}
+			waitFor(t, "revoked", func() bool { return p.living() == 0 })
+		})
+	}
+}
+
+// TestEndAllOnRedis: a replica that lags holds every end up for half a second,
+// and yet all are ended within the time that a global sign-out has.
+func TestEndAllOnRedis(t *testing.T) {
+	const sessions = 40
+	server := redistest.Start(t, redistest.Options{}) // has no replica: waiting takes its time
+	p := newProvider()
+	ring, err := secret.NewRing(make([]byte, secret.KeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := sessionstore.NewRedis(sessionstore.RedisOptions{URL: server.URL, Ring: ring, IdleTimeout: idleTimeout, WaitReplicas: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = st.Close() }()
+	m := managerOn(t, st, p, session.CacheOptions{})
+	for range sessions {
+		loginAt(t, m, p)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	began := time.Now()
+	if n, err := m.EndAll(ctx, p.subject, session.ReasonGlobal); n != sessions || err != nil {
+		t.Errorf("EndAll = %d, %v", n, err)
+	}
+	if took := time.Since(began); took < 500*time.Millisecond {
+		t.Errorf("it took %v: nobody waited", took)
+	}
+	if list, err := m.List(t.Context(), p.subject); err != nil || len(list) > 0 {
+		t.Errorf("List = %d sessions, %v; want none", len(list), err)
+	}
 }
 
 // TestCacheCost counts what 10,000 requests of a session seen a moment ago cost
