@@ -68,7 +68,8 @@ func (m *Manager) EndOthers(ctx context.Context, s *Session) (int, error) {
 const endAtOnce = 8
 
 // endListed ends the sessions of a list and returns how many. One that cannot be
-// ended does not save the others.
+// ended does not save the others. With ctx it begins no more of them; one under way
+// takes the store's own time, for its answer is what is reported.
 func (m *Manager) endListed(ctx context.Context, list []Listing, why Reason) (int, error) {
 	var (
 		ending sync.WaitGroup
@@ -84,7 +85,7 @@ func (m *Manager) endListed(ctx context.Context, list []Listing, why Reason) (in
 		places <- struct{}{}
 		ending.Go(func() {
 			defer func() { <-places }()
-			err := m.deleteID(ctx, l.ID, why)
+			err := m.deleteID(context.WithoutCancel(ctx), l.ID, why)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
