@@ -8,15 +8,17 @@ package redistest
 
 import (
 	"bufio"
-	"crypto/rand"
+	crand "crypto/rand"
 	"crypto/x509"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"net"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -83,7 +85,7 @@ func Start(t testing.TB, o Options) *Server {
 
 func newSetup(t testing.TB, o Options) setup {
 	t.Helper()
-	u := setup{Options: o, admin: rand.Text(), ready: "Ready to accept connections"}
+	u := setup{Options: o, admin: crand.Text(), ready: "Ready to accept connections"}
 	if o.TLS {
 		u.certificate = newCertificate(t)
 	}
@@ -104,14 +106,21 @@ func newServer(t testing.TB, u setup) *Server {
 	return s
 }
 
+// Ports that the system gives to nobody by itself: of those that it gives to
+// outgoing connections, one may be taken again before the server has it.
+const lowestPort, highestPort = 10_000, 30_000
+
 func freeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatalf("find a free port: %v", err)
+	for range 100 {
+		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(lowestPort+rand.IntN(highestPort-lowestPort))) //nolint:gosec // spreads ports, guards nothing
+		if l, err := net.Listen("tcp", addr); err == nil {
+			_ = l.Close()
+			return addr
+		}
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	t.Fatal("find a free port: none of a hundred is")
+	return ""
 }
 
 // url of one or several hosts.
