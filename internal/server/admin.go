@@ -19,12 +19,13 @@ const readyTimeout = 2 * time.Second
 // own: nothing of it is ever on the public one.
 func (s *Server) adminServer() *http.Server {
 	mux := chi.NewRouter()
-	mux.Mount("/admin", s.adminAPI().routes())
+	token := &adminToken{token: s.cfg.AdminToken, log: s.log}
+	mux.Mount("/admin", s.adminAPI(token).routes())
 	mux.Group(func(mux chi.Router) {
 		mux.Use(s.adminHost)
 		mux.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
 		mux.Get("/readyz", s.ready)
-		mux.With(s.adminBearer).Method(http.MethodGet, "/metrics", s.metrics.Handler())
+		mux.With(token.guard).Method(http.MethodGet, "/metrics", s.metrics.Handler())
 	})
 	return &http.Server{
 		Handler:           mux,
@@ -59,18 +60,6 @@ func (s *Server) adminHost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !loopbackAddress(r.Host) {
 			plain(w, http.StatusMisdirectedRequest, "this listener answers to loopback names only")
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// adminBearer demands admin_token, where one is set.
-func (s *Server) adminBearer(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !bearerEquals(r, s.cfg.AdminToken) {
-			w.Header().Set("WWW-Authenticate", adminChallenge)
-			plain(w, http.StatusUnauthorized, "admin_token required")
 			return
 		}
 		next.ServeHTTP(w, r)

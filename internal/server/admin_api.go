@@ -8,14 +8,12 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
 
 	"github.com/gatehouse-auth/gatehouse/internal/cognito"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
-	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 )
@@ -30,21 +28,21 @@ type adminAPI struct {
 	problems *problem.Renderer
 	log      *slog.Logger
 
-	token    secret.Text // empty: the listener is on loopback and trusts it
-	loopback bool        // answer to loopback names only
+	token    *adminToken
+	loopback bool // answer to loopback names only
 	version  string
 	kind     string // of the store
 	started  time.Time
 }
 
-func (s *Server) adminAPI() *adminAPI {
+func (s *Server) adminAPI(token *adminToken) *adminAPI {
 	return &adminAPI{
 		sessions: s.manager, store: s.store, log: s.log,
 		signOut: cognito.NewAdmin(cognito.AdminOptions{
 			PoolID: s.cfg.Cognito.UserPoolID, Endpoint: s.cfg.Cognito.APIEndpoint, Region: s.cfg.Cognito.Region, HTTP: s.calls,
 		}).SignOutUser,
 		problems: problem.NewRenderer(problem.Options{Metrics: s.metrics}),
-		token:    s.cfg.AdminToken, loopback: s.cfg.AdminToken.Empty() || loopbackAddress(s.cfg.AdminListen),
+		token:    token, loopback: s.cfg.AdminToken.Empty() || loopbackAddress(s.cfg.AdminListen),
 		version: s.opts.Version, kind: s.cfg.Session.Store.Scheme, started: time.Now(),
 	}
 }
@@ -100,24 +98,11 @@ func (a *adminAPI) refuse(r *http.Request) error {
 	case len(r.Header["Origin"]) > 0 || len(r.Header["Sec-Fetch-Site"]) > 0:
 		return &problem.Error{Status: http.StatusForbidden, Code: "browser_refused",
 			Public: "The admin API is not for browsers."}
-	case !bearerEquals(r, a.token):
-		return &problem.Error{Status: http.StatusUnauthorized, Code: "admin_token_required",
-			Public: "Send admin_token as a bearer token.",
-			Header: http.Header{"Www-Authenticate": {adminChallenge}}}
+	}
+	if refused := a.token.refuse(r); refused != nil {
+		return refused
 	}
 	return nil
-}
-
-const adminChallenge = `Bearer realm="gatehouse admin"`
-
-// bearerEquals reports whether the request carries the token (RFC 6750 §2.1),
-// or none is demanded.
-func bearerEquals(r *http.Request, token secret.Text) bool {
-	if token.Empty() {
-		return true
-	}
-	scheme, sent, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	return strings.EqualFold(scheme, "Bearer") && token.Equal(secret.NewText(sent))
 }
 
 // statsAnswer is about this instance; times are Unix seconds.

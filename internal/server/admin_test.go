@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -244,6 +245,32 @@ func TestAdminRefuses(t *testing.T) {
 	if strings.Contains(r.logs.String(), adminToken) {
 		t.Error("the log holds the token")
 	}
+}
+
+func TestAdminTokenIsNotGuessed(t *testing.T) {
+	r, a := withAdmin(t, guarded)
+	call := func(path, token string, want int) *http.Response {
+		t.Helper()
+		res, body := a.call("GET", path, "Authorization", "Bearer "+token)
+		if res.StatusCode != want {
+			t.Errorf("%s with %q: %d %s, want %d", path, token, res.StatusCode, body, want)
+		}
+		return res
+	}
+	for i := range 10 {
+		call([]string{"/admin/stats", "/metrics"}[i%2], "guess", http.StatusUnauthorized)
+	}
+	for _, path := range []string{"/admin/stats", "/metrics"} {
+		res := call(path, "guess", http.StatusTooManyRequests)
+		if s, err := strconv.Atoi(res.Header.Get("Retry-After")); err != nil || s < 1 || s > 60 {
+			t.Errorf("%s: Retry-After %q", path, res.Header.Get("Retry-After"))
+		}
+		call(path, adminToken, http.StatusOK)
+		if res, _ := a.call("GET", path); res.StatusCode != http.StatusUnauthorized {
+			t.Errorf("%s without a token: %d", path, res.StatusCode)
+		}
+	}
+	until(t, "the log line", func() bool { return strings.Contains(r.logs.String(), "too many wrong admin tokens") })
 }
 
 // TestAdminGuardsMetricsAndNotTheProbes, as the contract has it.

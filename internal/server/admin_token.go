@@ -1,0 +1,87 @@
+package server
+
+import (
+	"log/slog"
+	"maps"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/problem"
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+)
+
+const (
+	adminChallenge = `Bearer realm="gatehouse admin"`
+
+	// maxGuesses is how many wrong tokens a guessWindow may have before the next
+	// are 429. Whose they are does not count: a guesser has many addresses.
+	maxGuesses  = 10
+	guessWindow = time.Minute
+)
+
+// adminToken asks for admin_token (RFC 6750 §2.1). Safe for concurrent use.
+type adminToken struct {
+	token secret.Text // empty: none is asked for
+	log   *slog.Logger
+
+	mu    sync.Mutex
+	since time.Time
+	wrong int
+}
+
+// refuse returns why a request may not pass, nil if it may. The right token
+// passes whatever others guess: nobody shuts the operator out.
+func (a *adminToken) refuse(r *http.Request) *problem.Error {
+	if a.token.Empty() {
+		return nil
+	}
+	scheme, sent, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if strings.EqualFold(scheme, "Bearer") && a.token.Equal(secret.NewText(sent)) {
+		return nil
+	}
+	if sent != "" {
+		if wait := a.guessed(time.Now()); wait > 0 {
+			return &problem.Error{Status: http.StatusTooManyRequests, Code: "too_many_attempts",
+				Public: "Too many wrong tokens.", RetryAfter: wait}
+		}
+	}
+	return &problem.Error{Status: http.StatusUnauthorized, Code: "admin_token_required",
+		Public: "Send admin_token as a bearer token.",
+		Header: http.Header{"Www-Authenticate": {adminChallenge}}}
+}
+
+// guard puts the question before a handler that answers in plain text.
+func (a *adminToken) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		refused := a.refuse(r)
+		if refused == nil {
+			next.ServeHTTP(w, r)
+			return
+		}
+		maps.Copy(w.Header(), refused.Header)
+		if refused.RetryAfter > 0 {
+			w.Header().Set("Retry-After", strconv.Itoa(int(refused.RetryAfter/time.Second)+1))
+		}
+		plain(w, refused.Status, refused.Public)
+	})
+}
+
+// guessed counts a wrong token, and returns how long there have been too many.
+func (a *adminToken) guessed(now time.Time) (wait time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if now.Sub(a.since) >= guessWindow {
+		a.since, a.wrong = now, 0
+	}
+	a.wrong++
+	if a.wrong <= maxGuesses {
+		return 0
+	}
+	if a.wrong == maxGuesses+1 {
+		a.log.Warn("too many wrong admin tokens", "within", guessWindow.String())
+	}
+	return a.since.Add(guessWindow).Sub(now)
+}
