@@ -274,7 +274,7 @@ func TestRedisClusterPing(t *testing.T) {
 			loss.end()
 			cluster.WaitComplete()
 			began := time.Now()
-			for err := error(session.ErrUnavailable); err != nil; err = st.Ping(t.Context()) {
+			for err := session.ErrUnavailable; err != nil; err = st.Ping(t.Context()) {
 				if took := time.Since(began); took > session.StoreTimeout {
 					t.Fatalf("not back after %v: %v", took, err)
 				}
