@@ -23,16 +23,18 @@ const (
 	// unknownKeyPause is the least time between two fetches that unknown key ids
 	// caused. Anyone may send a token with a new kid.
 	unknownKeyPause = 30 * time.Second
-	// The pause after a failed fetch doubles from the first to the second.
-	minRetryPause = time.Second
-	maxRetryPause = 30 * time.Second
+	// retryPause is the least time from one fetch to the next while they fail,
+	// whoever asks: a login finds the keys again a second after they are back, and
+	// a provider in trouble is asked once a second by an instance.
+	retryPause = time.Second
 )
 
 var errUnknownKey = errors.New("the provider's key set has no one key of that id")
 
-// keySet is the provider's JSON Web Key Set, cached. One fetch runs at a time,
-// detached from whoever asked: a caller that leaves must not cost the others
-// their answer. Nothing is fetched before someone asks.
+// keySet is the provider's JSON Web Key Set, cached. Fetches run detached from
+// whoever asked: a caller that leaves must not cost the others their answer. One
+// runs at a time, but in an outage: there the next does not wait for one that
+// hangs on a connection of before. Nothing is fetched before someone asks.
 type keySet struct {
 	url  string
 	http *http.Client
@@ -41,10 +43,9 @@ type keySet struct {
 	keys     map[string]*rsa.PublicKey // nil for a kid that two keys claim
 	fetched  time.Time                 // the last success
 	lastErr  error                     // why the last fetch failed; nil after a success
-	retry    time.Time                 // after a failure: no fetch before
-	pause    time.Duration             // after a failure: how long until retry
+	began    time.Time                 // the last fetch, however it ended
 	unknown  time.Time                 // the last fetch caused by an unknown kid
-	inFlight chan struct{}             // closed when the fetch under way ends; nil: none
+	inFlight chan struct{}             // closed when the latest fetch ends; nil: it has
 }
 
 func newKeySet(url string, h *http.Client) *keySet { return &keySet{url: url, http: h} }
@@ -112,18 +113,14 @@ func (s *keySet) look(kid string) (*rsa.PublicKey, <-chan struct{}) {
 	if k := s.keys[kid]; k != nil {
 		return k, nil
 	}
-	if s.inFlight != nil {
-		return nil, s.inFlight
-	}
 	// A failed fetch answered nobody; the next has its own, shorter pause.
-	if s.lastErr == nil && !s.unknown.IsZero() && time.Since(s.unknown) < unknownKeyPause {
-		return nil, nil
-	}
-	wait := s.start()
-	if wait != nil {
+	if s.lastErr == nil && s.inFlight == nil {
+		if !s.unknown.IsZero() && time.Since(s.unknown) < unknownKeyPause {
+			return nil, nil
+		}
 		s.unknown = time.Now()
 	}
-	return nil, wait
+	return nil, s.start()
 }
 
 // absent says what an unknown kid means: a fact if the set was had, nothing if
@@ -145,38 +142,38 @@ func (s *keySet) usable() bool {
 // start begins a fetch, or joins the one under way. It returns nil while a
 // failure is too fresh to try again. Call with mu held.
 func (s *keySet) start() <-chan struct{} {
-	if s.inFlight != nil {
+	if s.lastErr == nil && s.inFlight != nil {
 		return s.inFlight
 	}
-	if time.Now().Before(s.retry) {
-		return nil
+	if s.lastErr != nil && time.Since(s.began) < retryPause {
+		return s.inFlight
 	}
-	done := make(chan struct{})
-	s.inFlight = done
+	done, began := make(chan struct{}), time.Now()
+	s.inFlight, s.began = done, began
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), keysFetchTimeout)
 		defer cancel()
 		keys, err := s.fetch(ctx)
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.settle(keys, err)
-		s.inFlight = nil
+		s.settle(keys, err, began)
+		if s.inFlight == done {
+			s.inFlight = nil
+		}
 		close(done)
 	}()
 	return done
 }
 
-// settle records the outcome of a fetch; a failure leaves the keys in hand. Call
-// with mu held.
-func (s *keySet) settle(keys map[string]*rsa.PublicKey, err error) {
-	s.lastErr = err
-	if err != nil {
-		s.pause = min(max(2*s.pause, minRetryPause), maxRetryPause)
-		s.retry = time.Now().Add(s.pause)
-		return
+// settle records the outcome of a fetch; a failure leaves the keys in hand, and
+// says nothing against a fetch that began later. Call with mu held.
+func (s *keySet) settle(keys map[string]*rsa.PublicKey, err error, began time.Time) {
+	switch {
+	case err == nil:
+		s.keys, s.fetched, s.lastErr = keys, time.Now(), nil
+	case !s.fetched.After(began):
+		s.lastErr = err
 	}
-	s.keys, s.fetched = keys, time.Now()
-	s.pause, s.retry = 0, time.Time{}
 }
 
 func (s *keySet) fetch(ctx context.Context) (map[string]*rsa.PublicKey, error) {
