@@ -1,6 +1,10 @@
 package oauth
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"time"
+)
 
 // The outcomes of a call to the provider, sorted by what the caller must do.
 // Test with errors.Is; the cause is wrapped beside them.
@@ -31,6 +35,25 @@ var (
 	// ErrParameter: a parameter of the login is too long or not text.
 	ErrParameter = errors.New("login parameter malformed")
 )
+
+// BusyError is the answer of an endpoint that will not say now: 429 (RFC 6585
+// §4), or 503 with a Retry-After (RFC 9110 §10.2.3). It stands beside
+// [ErrUnavailable] in an error. Because it is an answer, nothing of the request
+// is lost on the way and there is nothing to repeat at once.
+type BusyError struct {
+	Status int
+	// Until is when the endpoint may be asked again, at most a minute after its
+	// answer; zero where it did not say.
+	Until time.Time
+}
+
+// Error implements error.
+func (e *BusyError) Error() string {
+	if e.Until.IsZero() {
+		return fmt.Sprintf("answered %d", e.Status)
+	}
+	return fmt.Sprintf("answered %d: not before %s", e.Status, e.Until.UTC().Format(time.RFC3339))
+}
 
 // AuthorizationError is the provider's own refusal at the callback (RFC 6749
 // §4.1.2.1). Both texts come from the query: untrusted, capped in length, to be

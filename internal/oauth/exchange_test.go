@@ -232,6 +232,61 @@ func TestTokenEndpointOutcomes(t *testing.T) {
 	}
 }
 
+// TestBusy: what an endpoint says of when to come again is believed, within
+// bounds.
+func TestBusy(t *testing.T) {
+	date := func(in time.Duration) string { return time.Now().Add(in).UTC().Format(http.TimeFormat) }
+	none := time.Duration(-1) // not a BusyError
+	for name, tc := range map[string]struct {
+		status     int
+		retryAfter string
+		ahead      time.Duration // of the provider's clock; its answer then has a date
+		want       time.Duration
+	}{
+		"429 in seconds":               {429, "7", 0, 7 * time.Second},
+		"429 without":                  {429, "", 0, 0},
+		"429 at a date":                {429, date(30 * time.Second), 0, 30 * time.Second},
+		"429 by a clock that is ahead": {429, date(time.Hour + 30*time.Second), time.Hour, 30 * time.Second},
+		"429 at a date that has been":  {429, date(-time.Hour), 0, 0},
+		"429 for a day":                {429, "86400", 0, time.Minute},
+		"429 at a date in a year":      {429, date(365 * 24 * time.Hour), 0, time.Minute},
+		"429 for longer than numbers":  {429, "99999999999999999999999", 0, time.Minute},
+		"429 for less than nothing":    {429, "-5", 0, 0},
+		"429 for a fraction":           {429, "1.5", 0, 0},
+		"429 for a word":               {429, "soon", 0, 0},
+		"503 in seconds":               {503, "7", 0, 7 * time.Second},
+		"503 without":                  {503, "", 0, none},
+		"503 for no time":              {503, "0", 0, none},
+		"500 in seconds":               {500, "7", 0, none},
+		"400 in seconds":               {400, "7", 0, none},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newProvider(t)
+			c := p.serve()
+			p.token = func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Retry-After", tc.retryAfter)
+				w.Header().Set("Date", date(tc.ahead))
+				w.WriteHeader(tc.status)
+			}
+			before := time.Now()
+			_, err := c.Refresh(t.Context(), Tokens{Refresh: secret.NewText("refresh-0"), Subject: testSubject})
+			assertOnly(t, "refresh", err, ErrUnavailable)
+			var busy *BusyError
+			switch is := errors.As(err, &busy); {
+			case is != (tc.want != none):
+				t.Errorf("%v", err)
+			case is && tc.want == 0 && !busy.Until.IsZero():
+				t.Errorf("until %v", busy.Until)
+			case is && tc.want > 0:
+				const blur = 10 * time.Second // dates have whole seconds, and the test takes its time
+				if in := busy.Until.Sub(before); in < tc.want-2*time.Second || in > tc.want+blur || busy.Status != tc.status {
+					t.Errorf("%d in %v, want %v", busy.Status, in, tc.want)
+				}
+			}
+		})
+	}
+}
+
 // assertOnly wants err to be of one kind, and of no other.
 func assertOnly(t *testing.T, what string, err, want error) {
 	t.Helper()

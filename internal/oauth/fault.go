@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
+	"time"
 
 	"golang.org/x/oauth2"
 )
@@ -66,7 +68,47 @@ func classifyToken(ctx context.Context, err error) error {
 	if isForm(answered.Response) {
 		code = "" // x/oauth2 reads forms too; no token endpoint answers in them
 	}
+	if busy := busy(answered.Response, time.Now()); busy != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, busy)
+	}
 	return classify(answered.Response.StatusCode, code)
+}
+
+// maxRetryAfter bounds what is believed of a Retry-After: a slip of the provider
+// or of something before it must not keep sessions out for a day.
+const maxRetryAfter = time.Minute
+
+// busy returns what a 429, or a 503 with a Retry-After, says; nil for any other
+// answer.
+func busy(res *http.Response, now time.Time) *BusyError {
+	wait := retryAfter(res.Header, now)
+	limited := res.StatusCode == http.StatusTooManyRequests
+	if !limited && (res.StatusCode != http.StatusServiceUnavailable || wait == 0) {
+		return nil
+	}
+	e := &BusyError{Status: res.StatusCode}
+	if wait > 0 {
+		e.Until = now.Add(wait)
+	}
+	return e
+}
+
+// retryAfter reads the header in either of its forms (RFC 9110 §10.2.3); 0 where
+// there is none, none of use, or a date that has passed. A date is held against
+// the answer's own, as the two clocks may differ.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	value := h.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(value, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
+		return time.Duration(min(seconds, uint64(maxRetryAfter/time.Second))) * time.Second
+	}
+	until, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	if sent, err := http.ParseTime(h.Get("Date")); err == nil {
+		now = sent
+	}
+	return min(max(until.Sub(now), 0), maxRetryAfter)
 }
 
 // cause is why a call had no answer, as far as it is safe to tell: net/http

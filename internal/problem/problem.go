@@ -150,12 +150,24 @@ func classify(err error) (*Error, slog.Level) {
 		return &Error{Status: 502, Code: "invalid_token", Err: err,
 			Public: "The sign-in service sent a token that does not verify."}, slog.LevelError
 	case errors.Is(err, oauth.ErrUnavailable):
-		return &Error{Status: 503, Code: "idp_unavailable", Err: err, RetryAfter: 5 * time.Second,
+		return &Error{Status: 503, Code: "idp_unavailable", Err: err, RetryAfter: providerPause(err),
 			Public: "The sign-in service does not answer. Try again shortly."}, slog.LevelWarn
 	default:
 		return &Error{Status: 500, Code: "internal", Err: err,
 			Public: "Something went wrong inside the gateway."}, slog.LevelError
 	}
+}
+
+// providerPause is when to come again about a user pool that does not answer:
+// not before it said itself.
+func providerPause(err error) time.Duration {
+	var busy *oauth.BusyError
+	if errors.As(err, &busy) {
+		if left := time.Until(busy.Until); left > 0 {
+			return left
+		}
+	}
+	return 5 * time.Second
 }
 
 func levelOf(status int) slog.Level {

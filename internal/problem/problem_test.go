@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -102,6 +103,34 @@ var rows = map[string]row{
 	"work_took_long":  {wrapped(context.DeadlineExceeded), 500, "internal", "", slog.LevelError, false},
 	"provider_no":     {wrapped(&oauth.AuthorizationError{Code: "access_denied", Description: canary}), 500, "internal", "", slog.LevelError, false}, // the callback's to word
 	"away_and_absent": {fmt.Errorf("%w: %w", session.ErrNotFound, session.ErrUnavailable), 503, "store_unavailable", "2", slog.LevelError, false},
+}
+
+// TestRetryAfterIsTheProviders: whoever is told to come later comes no sooner
+// than the provider said.
+func TestRetryAfterIsTheProviders(t *testing.T) {
+	for name, c := range map[string]struct {
+		in, since time.Duration
+		want      string
+	}{
+		"at_once":                   {20 * time.Second, 0, "20"},
+		"later_on":                  {20 * time.Second, 17500 * time.Millisecond, "3"},
+		"no_more_once_it_is_over":   {20 * time.Second, 20 * time.Second, "5"},
+		"our_own_where_it_has_none": {0, 0, "5"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				busy := &oauth.BusyError{Status: 429}
+				if c.in > 0 {
+					busy.Until = time.Now().Add(c.in)
+				}
+				time.Sleep(c.since)
+				w, _ := render(asked("call", "/api/x"), fmt.Errorf("%w: %w", oauth.ErrUnavailable, busy))
+				if got := w.Header().Get("Retry-After"); w.Code != 503 || got != c.want {
+					t.Errorf("%d, Retry-After %q, want %q", w.Code, got, c.want)
+				}
+			})
+		})
+	}
 }
 
 func TestRender(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
@@ -33,10 +34,13 @@ var errBreakerOpen = fmt.Errorf("%w: not asked again so soon after its failures"
 type breaker struct {
 	slots chan struct{}
 
+	refusals atomic.Uint64 // calls that it did not let through
+
 	mu       sync.Mutex
-	failures int       // in a row
-	until    time.Time // no call before, once failures reach tolerance
-	probing  bool      // one call is finding out
+	failures int              // in a row
+	until    time.Time        // no call before, once failures reach tolerance
+	probing  bool             // one call is finding out
+	busy     *oauth.BusyError // no call before its time; nil: nobody said so
 }
 
 func newBreaker() *breaker { return &breaker{slots: make(chan struct{}, maxCalls)} }
@@ -52,12 +56,11 @@ func (b *breaker) do(ctx context.Context, call func() error) error {
 	}
 	probe, ok := b.enter(time.Now())
 	if !ok {
-		return errBreakerOpen
+		return b.refusal()
 	}
-	failed := true // stands if call panics
-	defer func() { b.leave(probe, failed) }()
-	err := call()
-	failed = errors.Is(err, oauth.ErrUnavailable)
+	err := fmt.Errorf("%w: broken off", oauth.ErrUnavailable) // stands if call panics
+	defer func() { b.leave(probe, err) }()
+	err = call()
 	return err
 }
 
@@ -69,7 +72,21 @@ func (b *breaker) open(now time.Time) bool {
 }
 
 func (b *breaker) refuses(now time.Time) bool {
+	if b.busy != nil && now.Before(b.busy.Until) {
+		return true
+	}
 	return b.failures >= tolerance && (b.probing || now.Before(b.until))
+}
+
+// refusal counts a call that is not made, and is its error.
+func (b *breaker) refusal() error {
+	b.refusals.Add(1)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.busy != nil && time.Now().Before(b.busy.Until) {
+		return fmt.Errorf("%w: %w", errBreakerOpen, b.busy)
+	}
+	return errBreakerOpen
 }
 
 func (b *breaker) enter(now time.Time) (probe, ok bool) {
@@ -84,19 +101,34 @@ func (b *breaker) enter(now time.Time) (probe, ok bool) {
 }
 
 // leave counts a call. One that began before the breaker opened counts like any
-// other: what it found out is as true.
-func (b *breaker) leave(probe, failed bool) {
+// other: what it found out is as true. Only a rate limit that was told outlasts
+// the successes of calls beside it; when it is over one call probes first.
+func (b *breaker) leave(probe bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if probe {
 		b.probing = false
 	}
-	if !failed {
+	if !errors.Is(err, oauth.ErrUnavailable) {
 		b.failures = 0
 		return
 	}
 	b.failures++
+	if busy := rateLimited(err); busy != nil {
+		b.busy, b.failures = busy, max(b.failures, tolerance)
+	}
 	if n := b.failures - tolerance; n >= 0 {
 		b.until = time.Now().Add(jittered(min(breakerPause<<min(n, 10), breakerPauseMax)))
 	}
+}
+
+// rateLimited returns the answer that asks this whole instance to wait, nil if
+// err is none. A 503 may be about the one request.
+func rateLimited(err error) *oauth.BusyError {
+	const tooManyRequests = 429 // RFC 6585 §4
+	var busy *oauth.BusyError
+	if errors.As(err, &busy) && busy.Status == tooManyRequests && !busy.Until.IsZero() {
+		return busy
+	}
+	return nil
 }

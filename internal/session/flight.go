@@ -12,7 +12,8 @@ import (
 
 const (
 	// refreshPause is how long after a failed refresh its session's requests get
-	// the same answer, so that a provider in trouble isn't asked by each of them.
+	// the same answer, so that a provider in trouble isn't asked by each of them;
+	// longer where the provider said for how long (BusyError).
 	refreshPause = time.Second
 
 	// saveFor is how long new tokens are kept for a store that does not take
@@ -89,15 +90,25 @@ func (f *flight) finish(s *Session, err error) {
 	case err == nil, errors.Is(err, ErrNotFound):
 		f.m.leave(f)
 	case errors.Is(err, errBreakerOpen): // nobody was asked but the store
-		f.leaveIn(breakerPause)
+		f.leaveIn(jittered(breakerPause))
 	default:
-		f.leaveIn(refreshPause)
+		f.leaveIn(told(err) + jittered(refreshPause))
 	}
 	f.land(s, err)
 }
 
 func (f *flight) leaveIn(d time.Duration) {
-	time.AfterFunc(jittered(d), func() { f.m.leave(f) })
+	time.AfterFunc(d, func() { f.m.leave(f) })
+}
+
+// told is how long the provider asked to be left alone about this session; 0 if
+// it did not.
+func told(err error) time.Duration {
+	var busy *oauth.BusyError
+	if !errors.As(err, &busy) {
+		return 0
+	}
+	return max(0, time.Until(busy.Until))
 }
 
 // land lets the waiters go. Only the first result counts.
@@ -152,22 +163,23 @@ func (f *flight) withoutProvider(ctx context.Context) (*Session, string, error) 
 	case newer != nil:
 		return newer, OutcomeAdopted, nil
 	}
-	return failed(errBreakerOpen)
+	return failed(f.m.breaker.refusal())
 }
 
 // redeem calls the provider, and once more if the answer was lost and the
 // rotation grace lets the old refresh token still be used: the first call may
-// have been carried out, and then nobody has its successor. The lease, which was
-// long enough for one call, is made sure of for the second: an instance that lost
-// its way to the store would call beside the next owner, for tokens that it could
-// not save.
+// have been carried out, and then nobody has its successor. Who was told to come
+// later has had an answer. The lease, which was long enough for one call, is made
+// sure of for the second: an instance that lost its way to the store would call
+// beside the next owner, for tokens that it could not save.
 func (f *flight) redeem(ctx context.Context, l *lease, current *Session) (oauth.Tokens, error) {
 	if current.Tokens.Refresh.Empty() {
 		return oauth.Tokens{}, oauth.ErrGrantRevoked // expired, with nothing to go on with
 	}
 	began := time.Now()
 	tokens, err := f.call(ctx, current)
-	lost := errors.Is(err, oauth.ErrUnavailable) && !errors.Is(err, errBreakerOpen)
+	var answered *oauth.BusyError
+	lost := errors.Is(err, oauth.ErrUnavailable) && !errors.Is(err, errBreakerOpen) && !errors.As(err, &answered)
 	if !lost || time.Since(began)+gracePause >= f.m.o.RotationGrace || !pause(ctx, gracePause) {
 		return tokens, err
 	}

@@ -2,7 +2,9 @@ package session_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
@@ -91,6 +93,88 @@ func TestFreshFailures(t *testing.T) {
 			if err := w.m.Drain(t.Context()); err != nil {
 				t.Error(err)
 			}
+		},
+	})
+}
+
+// TestToldToWait: what a provider says of when to come again is kept to, for the
+// session or for the whole instance, and no longer.
+func TestToldToWait(t *testing.T) {
+	told := func(w *world, status int, wait time.Duration) {
+		busy := &oauth.BusyError{Status: status, Until: time.Now().Add(wait)}
+		w.provider.set(func(p *provider) { p.fault = fmt.Errorf("%w: %w", oauth.ErrUnavailable, busy) })
+	}
+	// asks has many requests for s in the time given, and wants so many calls.
+	asks := func(t *testing.T, w *world, s *session.Session, d time.Duration, calls int) {
+		t.Helper()
+		before := w.provider.callCount()
+		for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+			_, _, err := fresh(t, w.m, s)
+			wantErr(t, err, oauth.ErrUnavailable)
+			var busy *oauth.BusyError
+			if !errors.As(err, &busy) {
+				t.Fatalf("not told when to come again: %v", err)
+			}
+		}
+		if n := w.provider.callCount() - before; n != calls {
+			t.Errorf("%d calls, want %d", n, calls)
+		}
+	}
+	inBubble(t, map[string]func(*testing.T, *world){
+		"a_rate_limit_holds_back_the_instance": func(t *testing.T, w *world) {
+			s, other := w.login(), w.login()
+			time.Sleep(justPast)
+			told(w, 429, 20*time.Second)
+			asks(t, w, s, time.Second, 1)
+			w.provider.set(func(p *provider) { p.fault = nil })
+			asks(t, w, other, 18*time.Second, 0)
+			time.Sleep(time.Second + 500*time.Millisecond)
+			if got, _, err := fresh(t, w.m, other); err != nil || got.Generation != 1 {
+				t.Errorf("when it is over: %v, %v", got, err)
+			}
+			time.Sleep(time.Second)
+			if got, _, err := fresh(t, w.m, s); err != nil || got.Generation != 1 {
+				t.Errorf("when it is over: %v, %v", got, err)
+			}
+		},
+		"a_success_beside_it_does_not_end_it": func(t *testing.T, w *world) {
+			s, other, third := w.login(), w.login(), w.login()
+			time.Sleep(justPast)
+			w.provider.set(func(p *provider) { p.transit = 2 * time.Second })
+			done := make(chan error)
+			go func() { _, _, err := fresh(t, w.m, other); done <- err }()
+			synctest.Wait()
+			told(w, 429, 20*time.Second)
+			asks(t, w, s, time.Second, 1)
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+			w.provider.set(func(p *provider) { p.fault = nil })
+			asks(t, w, third, 10*time.Second, 0)
+		},
+		"a_503_holds_back_its_session_alone": func(t *testing.T, w *world) {
+			s, other := w.login(), w.login()
+			time.Sleep(justPast)
+			told(w, 503, 20*time.Second)
+			asks(t, w, s, 10*time.Second, 1)
+			w.provider.set(func(p *provider) { p.fault = nil })
+			asks(t, w, s, 9*time.Second, 0)
+			if got, _, err := fresh(t, w.m, other); err != nil || got.Generation != 1 {
+				t.Errorf("another session: %v, %v", got, err)
+			}
+			time.Sleep(2500 * time.Millisecond)
+			if got, _, err := fresh(t, w.m, s); err != nil || got.Generation != 1 {
+				t.Errorf("when it is over: %v, %v", got, err)
+			}
+		},
+		"an_answer_is_no_lost_answer": func(t *testing.T, w *world) {
+			w.grace = 30 * time.Second
+			w.m = w.instance()
+			s := w.login()
+			w.provider.rotate, w.provider.grace = true, w.grace
+			time.Sleep(justPast)
+			told(w, 429, 0) // and does not say until when
+			asks(t, w, s, 700*time.Millisecond, 1)
 		},
 	})
 }
