@@ -39,11 +39,15 @@ const (
 // load began: it may be older than the change.
 type cache struct {
 	o     CacheOptions
+	gap   func(time.Duration)
 	start time.Time
 	heard atomic.Int64 // when changes were last known to arrive, since start; 0: they do not
 
+	bypasses atomic.Uint64 // loads while the cache could not be used
+
 	mu    sync.Mutex // for every write; after it the shard's
 	up    bool
+	sign  time.Time                // the last that changes arrive, whatever came after
 	epoch uint64                   // counts changes
 	ids   map[string]*list.Element // by session id
 	order *list.List               // of *cached, oldest first
@@ -56,6 +60,7 @@ type shard struct {
 	mu       sync.RWMutex
 	sessions map[string]*cached // by handle
 	hits     atomic.Uint64
+	misses   atomic.Uint64
 }
 
 type cached struct {
@@ -64,11 +69,12 @@ type cached struct {
 	bytes   int
 }
 
-func newCache(o CacheOptions) *cache {
+// newCache returns an empty cache; gap is told how far the signs of life are apart.
+func newCache(o CacheOptions, gap func(time.Duration)) *cache {
 	if o.Age <= 0 {
 		o.Age = defaultCacheAge
 	}
-	c := &cache{o: o, start: time.Now(), ids: make(map[string]*list.Element), order: list.New()}
+	c := &cache{o: o, gap: gap, start: time.Now(), ids: make(map[string]*list.Element), order: list.New()}
 	for i := range c.shards {
 		c.shards[i].sessions = make(map[string]*cached)
 	}
@@ -86,7 +92,11 @@ func (c *cache) live(now time.Time) bool {
 
 // get returns the session of a handle that is not empty, nil if it is not here.
 func (c *cache) get(h Handle, now time.Time) *Session {
-	if c.o.Entries <= 0 || !c.live(now) {
+	if c.o.Entries <= 0 {
+		return nil
+	}
+	if !c.live(now) {
+		c.bypasses.Add(1)
 		return nil
 	}
 	shard := c.shard(h)
@@ -94,6 +104,7 @@ func (c *cache) get(h Handle, now time.Time) *Session {
 	e := shard.sessions[h.Reveal()]
 	if e == nil || !now.Before(e.until) {
 		shard.mu.RUnlock()
+		shard.misses.Add(1)
 		return nil
 	}
 	s := e.session
@@ -202,6 +213,12 @@ func (c *cache) dropHandle(h Handle) {
 func (c *cache) listening(up bool, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if up && c.o.Entries > 0 {
+		if !c.sign.IsZero() {
+			c.gap(now.Sub(c.sign))
+		}
+		c.sign = now
+	}
 	if up != c.up {
 		c.up = up
 		c.epoch++
@@ -237,9 +254,14 @@ func (c *cache) stats(now time.Time) Stats {
 	var s Stats
 	for i := range c.shards {
 		s.CacheHits += c.shards[i].hits.Load()
+		s.CacheMisses += c.shards[i].misses.Load()
 	}
+	s.CacheBypasses = c.bypasses.Load()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s.Listening, s.CacheEntries, s.CacheBytes = c.live(now), c.order.Len(), c.bytes
+	if s.Listening && s.CacheEntries > 0 {
+		s.CacheStaleness = now.Sub(c.sign)
+	}
 	return s
 }

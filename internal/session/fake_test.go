@@ -166,13 +166,14 @@ type world struct {
 	cache    session.CacheOptions    // of further instances
 	check    session.RevocationCheck // likewise
 	stop     []func()
-	outcomes map[string]int // by kind and outcome; read when all is quiet
+	outcomes map[string]int           // by kind and outcome; read when all is quiet
+	longest  map[string]time.Duration // lease wait, gap
 	mu       sync.Mutex
 }
 
 func newWorld(t testing.TB) *world {
 	w := &world{
-		t: t, provider: newProvider(), outcomes: make(map[string]int),
+		t: t, provider: newProvider(), outcomes: make(map[string]int), longest: make(map[string]time.Duration),
 		store: &faultyStore{
 			Store: sessionstore.NewMemory(sessionstore.MemoryOptions{IdleTimeout: idleTimeout}),
 			away:  make(map[string]bool), calls: make(map[string]int),
@@ -192,7 +193,7 @@ func (w *world) instance() *session.Manager {
 			w.outcomes[kind+" "+outcome]++
 		}
 	}
-	refresh := count("refresh")
+	refresh, lease := count("refresh"), count("lease")
 	m, err := session.NewManager(session.Options{
 		Store: w.store, Provider: w.provider,
 		IdleTimeout: idleTimeout, AbsoluteTimeout: absoluteTimeout,
@@ -200,7 +201,12 @@ func (w *world) instance() *session.Manager {
 		RotationGrace: w.grace, Cache: w.cache, RevocationCheck: w.check,
 		Observe: session.Observer{
 			Refresh: func(outcome string, _ time.Duration) { refresh(outcome) },
-			Revoke:  count("revoke"), Delete: count("delete"),
+			Revoke:  count("revoke"), Delete: count("delete"), Check: count("check"),
+			LeaseWait: func(outcome string, waited time.Duration) {
+				lease(outcome)
+				w.took("lease", waited)
+			},
+			Beat: func(gap time.Duration) { w.took("gap", gap) },
 		},
 	})
 	if err != nil {
@@ -233,6 +239,18 @@ func (w *world) drain() {
 			w.t.Errorf("Drain: %v", err)
 		}
 	}
+}
+
+func (w *world) took(what string, d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.longest[what] = max(w.longest[what], d)
+}
+
+func (w *world) longestOf(what string) time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.longest[what]
 }
 
 func (w *world) outcome(name string) int {

@@ -286,8 +286,8 @@ func TestOutage(t *testing.T) {
 			if n := w.provider.callCount() - before; served.Load() || n > 3*2*60 {
 				t.Errorf("%d calls in a minute, served %v", n, served.Load())
 			}
-			if !fleet[0].Stats().BreakerOpen {
-				t.Error("the breaker is closed")
+			if st := fleet[0].Stats(); !st.BreakerOpen || st.BreakerRefusals < 60 {
+				t.Errorf("the breaker: %+v", st)
 			}
 			w.provider.set(func(p *provider) { p.fault = nil })
 			time.Sleep(2 * time.Second)

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -39,7 +40,13 @@ type lease struct {
 // returns the lease; or the session, where another instance has refreshed it
 // meanwhile. A store that does not answer ends the wait: the refreshed tokens
 // could not be stored either.
-func (f *flight) turn(ctx context.Context) (*lease, *Session, error) {
+func (f *flight) turn(ctx context.Context) (mine *lease, newer *Session, err error) {
+	began, waited := time.Now(), false
+	defer func() {
+		if waited {
+			f.m.o.Observe.leaseWait(waitOutcome(mine, err), time.Since(began))
+		}
+	}()
 	l := &lease{m: f.m, id: f.from.ID, owner: rand.Text()}
 	end := time.Now().Add(2 * f.m.leaseTerm())
 	for d := leasePoll; time.Now().Before(end); d = min(2*d, leasePollMax) {
@@ -52,6 +59,7 @@ func (f *flight) turn(ctx context.Context) (*lease, *Session, error) {
 			l.keep(ctx)
 			return l, nil, nil
 		}
+		waited = true
 		changed, err := f.await(ctx, jittered(d))
 		if err != nil {
 			return nil, nil, storeError(err)
@@ -64,6 +72,20 @@ func (f *flight) turn(ctx context.Context) (*lease, *Session, error) {
 		}
 	}
 	return nil, nil, fmt.Errorf("%w: another instance has been asking it for too long", oauth.ErrUnavailable)
+}
+
+// waitOutcome is how a wait for a turn ended.
+func waitOutcome(mine *lease, err error) string {
+	switch {
+	case mine != nil:
+		return OutcomeTaken
+	case err == nil:
+		return OutcomeAdopted
+	case errors.Is(err, oauth.ErrUnavailable):
+		return OutcomeTimedOut
+	}
+	_, outcome, _ := failed(err)
+	return outcome
 }
 
 // await waits for news of the session, at most d.

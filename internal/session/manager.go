@@ -94,7 +94,7 @@ func NewManager(o Options) (*Manager, error) {
 	}
 	return &Manager{
 		o: o, store: o.Store, log: o.Logger,
-		work: newBackground(o.Logger), cache: newCache(o.Cache), breaker: newBreaker(),
+		work: newBackground(o.Logger), cache: newCache(o.Cache, o.Observe.beat), breaker: newBreaker(),
 		forced:  windows{limit: o.ForcedPerMinute},
 		flights: make(map[string]*flight), touches: make(map[string]struct{}),
 		revocations: newSlots(maxRevocations), deletions: newSlots(maxDeletions),

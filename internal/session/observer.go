@@ -14,6 +14,18 @@ type Observer struct {
 	// Delete is told of each deletion that had to be put off because the store
 	// did not answer: OutcomeDone, OutcomeFailed or OutcomeDropped.
 	Delete func(outcome string)
+	// LeaseWait is told of each refresh that found another instance's lease: how
+	// the wait ended (OutcomeTaken, OutcomeAdopted, OutcomeTimedOut, OutcomeEnded
+	// or OutcomeStore), and how long it was.
+	LeaseWait func(outcome string, waited time.Duration)
+	// Check is told of each time that a [RevocationCheck] was due and a valid token
+	// at hand: OutcomeDone (the user is in), OutcomeRefused, OutcomeDropped (not
+	// asked, as there was no answer lately), OutcomeUnavailable,
+	// OutcomeMisconfigured or OutcomeFailed.
+	Check func(outcome string)
+	// Beat is told of each sign that changes of sessions arrive, and how long ago
+	// the one before was. Not where there is no cache.
+	Beat func(gap time.Duration)
 	// Change is told of each change of a session, here or elsewhere, that
 	// [Manager.Run] hears of; in the order in which they happened.
 	Change func(Change)
@@ -31,7 +43,10 @@ const (
 	OutcomeStore         = "store_unavailable" // the store did not answer
 	OutcomeMisconfigured = "misconfigured"     // the provider refuses this client
 	OutcomeFailed        = "failed"            // anything else
-	OutcomeDropped       = "dropped"           // too many waiting already
+	OutcomeDropped       = "dropped"           // too many waiting already, or failing
+	OutcomeTaken         = "taken"             // the lease is ours
+	OutcomeTimedOut      = "timed_out"         // another instance had it for too long
+	OutcomeRefused       = "refused"           // the provider refuses the access token
 )
 
 func (o *Observer) refresh(outcome string, took time.Duration) {
@@ -55,6 +70,24 @@ func (o *Observer) delete(outcome string) {
 func (o *Observer) heard() {
 	if o.Heard != nil {
 		o.Heard()
+	}
+}
+
+func (o *Observer) leaseWait(outcome string, waited time.Duration) {
+	if o.LeaseWait != nil {
+		o.LeaseWait(outcome, waited)
+	}
+}
+
+func (o *Observer) check(outcome string) {
+	if o.Check != nil {
+		o.Check(outcome)
+	}
+}
+
+func (o *Observer) beat(gap time.Duration) {
+	if o.Beat != nil {
+		o.Beat(gap)
 	}
 }
 

@@ -150,6 +150,7 @@ func (m *Manager) check(ctx context.Context, s *Session) (*Session, error) {
 	refused := r.answer(s.ID).refused
 	if !refused && s.valid(began) {
 		err := r.ask(ctx, s.Tokens.Access)
+		m.o.Observe.check(checkOutcome(err))
 		m.tellAsking(err)
 		switch {
 		case err == nil:
@@ -172,6 +173,20 @@ func (m *Manager) check(ctx context.Context, s *Session) (*Session, error) {
 	}
 	r.keep(s.ID, answer{due: present().Add(min(r.Every, recheck))})
 	return nil, nil
+}
+
+// checkOutcome is what came of a question, for metrics.
+func checkOutcome(err error) string {
+	switch {
+	case err == nil:
+		return OutcomeDone
+	case errors.Is(err, oauth.ErrGrantRevoked):
+		return OutcomeRefused
+	case errors.Is(err, errBreakerOpen):
+		return OutcomeDropped
+	}
+	_, outcome, _ := failed(err)
+	return outcome
 }
 
 // ask puts the question, no more often at a time than the breaker allows.

@@ -49,17 +49,24 @@ func (m *Manager) changed(c Change) {
 type Stats struct {
 	// Listening: changes of sessions arrive, and the cache is used.
 	Listening bool
-	// CacheEntries and CacheBytes are what the cache holds; CacheHits counts the
-	// loads that it served.
+	// CacheEntries and CacheBytes are what the cache holds.
 	CacheEntries, CacheBytes int
-	CacheHits                uint64
+	// CacheHits counts the loads that the cache served, CacheMisses those that it
+	// could not, CacheBypasses those that did not ask it as changes were not heard.
+	CacheHits, CacheMisses, CacheBypasses uint64
+	// CacheStaleness is how long ago it was known that changes arrive: what the
+	// cache serves is behind the store by no more than that and one [Heartbeat].
+	// 0 where it holds nothing or is not asked.
+	CacheStaleness time.Duration
 	// BreakerOpen: the token endpoint is not asked, as it did not answer lately.
-	BreakerOpen bool
+	// BreakerRefusals counts the calls that were not made for that.
+	BreakerOpen     bool
+	BreakerRefusals uint64
 }
 
 // Stats returns the figures of now.
 func (m *Manager) Stats() Stats {
 	s := m.cache.stats(time.Now())
-	s.BreakerOpen = m.breaker.open(time.Now())
+	s.BreakerOpen, s.BreakerRefusals = m.breaker.open(time.Now()), m.breaker.refusals.Load()
 	return s
 }
