@@ -36,6 +36,10 @@ type APIOptions struct {
 	HTTP *http.Client
 	// Timeout bounds one call; zero: [DefaultAPITimeout].
 	Timeout time.Duration
+	// Observe is told of each call: the operation (get_user, global_sign_out), how
+	// long it took, retries included, its error after sorting. It must return at
+	// once. Default: none.
+	Observe func(operation string, took time.Duration, err error)
 }
 
 // API makes the calls that a user's own access token authorizes. They are not
@@ -49,6 +53,7 @@ type APIOptions struct {
 type API struct {
 	client  *idp.Client
 	timeout time.Duration
+	observe func(operation string, took time.Duration, err error)
 }
 
 // NewAPI returns a client of the user-pool API. It calls nobody.
@@ -62,7 +67,10 @@ func NewAPI(o APIOptions) *API {
 	if o.Timeout <= 0 {
 		o.Timeout = DefaultAPITimeout
 	}
-	return &API{timeout: o.Timeout, client: idp.New(idp.Options{
+	if o.Observe == nil {
+		o.Observe = func(string, time.Duration, error) {}
+	}
+	return &API{timeout: o.Timeout, observe: o.Observe, client: idp.New(idp.Options{
 		Region:           o.Region,
 		BaseEndpoint:     aws.String(strings.TrimSuffix(o.Endpoint.String(), "/")),
 		Credentials:      aws.AnonymousCredentials{},
@@ -73,7 +81,7 @@ func NewAPI(o APIOptions) *API {
 
 // GlobalSignOut ends all of the user's sessions at the pool, on every device.
 func (a *API) GlobalSignOut(ctx context.Context, access secret.Text) error {
-	return a.call(ctx, "sign out globally", access, func(ctx context.Context, token *string) error {
+	return a.call(ctx, "global_sign_out", access, func(ctx context.Context, token *string) error {
 		_, err := a.client.GlobalSignOut(ctx, &idp.GlobalSignOutInput{AccessToken: token})
 		return err
 	})
@@ -82,24 +90,27 @@ func (a *API) GlobalSignOut(ctx context.Context, access secret.Text) error {
 // GetUser asks the pool whether the token is still good. Verifying its signature
 // would not tell: a revoked access token verifies until it expires.
 func (a *API) GetUser(ctx context.Context, access secret.Text) error {
-	return a.call(ctx, "get user", access, func(ctx context.Context, token *string) error {
+	return a.call(ctx, "get_user", access, func(ctx context.Context, token *string) error {
 		_, err := a.client.GetUser(ctx, &idp.GetUserInput{AccessToken: token})
 		return err
 	})
 }
 
-func (a *API) call(ctx context.Context, what string, access secret.Text, do func(context.Context, *string) error) error {
+func (a *API) call(ctx context.Context, operation string, access secret.Text, do func(context.Context, *string) error) error {
 	// The pool answers a missing scope and a revoked token with the same code and
 	// two texts. The token itself tells them apart.
 	if lacksScope(access) {
-		return fmt.Errorf("%s: %w: access token lacks the scope %s", what, oauth.ErrMisconfigured, adminScope)
+		return fmt.Errorf("call %s: %w: access token lacks the scope %s", operation, oauth.ErrMisconfigured, adminScope)
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
-	if err := do(ctx, aws.String(access.Reveal())); err != nil {
-		return fmt.Errorf("%s: %w", what, classify(ctx, err))
+	began := time.Now()
+	err := do(ctx, aws.String(access.Reveal()))
+	if err != nil {
+		err = fmt.Errorf("call %s: %w", operation, classify(ctx, err))
 	}
-	return nil
+	a.observe(operation, time.Since(began), err)
+	return err
 }
 
 // lacksScope reports whether the token says which scopes it has, and that the

@@ -179,3 +179,37 @@ func assertOnly(t *testing.T, err, want error) {
 		}
 	}
 }
+
+func TestAPIObserve(t *testing.T) {
+	var told []string
+	p := &pool{}
+	s := httptest.NewServer(p)
+	t.Cleanup(s.Close)
+	a := NewAPI(APIOptions{Endpoint: mustURL(t, s.URL+"/"), Observe: func(operation string, took time.Duration, err error) {
+		if took <= 0 || took > time.Minute {
+			t.Errorf("%s took %v", operation, took)
+		}
+		switch {
+		case err == nil:
+			operation += " ok"
+		case errors.Is(err, oauth.ErrGrantRevoked):
+			operation += " refused"
+		case errors.Is(err, oauth.ErrUnavailable):
+			operation += " unavailable"
+		}
+		told = append(told, operation)
+	}})
+	token := secret.NewText(accessToken(`{"sub":"s","scope":"openid aws.cognito.signin.user.admin"}`))
+	p.answer = answer(200, "application/x-amz-json-1.1", `{}`)
+	_ = a.GetUser(t.Context(), token)
+	_ = a.GlobalSignOut(t.Context(), token)
+	p.answer = exception("NotAuthorizedException")
+	_ = a.GetUser(t.Context(), token)
+	p.answer = exception("TooManyRequestsException") // tried again, and told once
+	_ = a.GlobalSignOut(t.Context(), token)
+	_ = a.GetUser(t.Context(), secret.NewText(accessToken(`{"sub":"s","scope":"openid"}`))) // never sent
+	want := []string{"get_user ok", "global_sign_out ok", "get_user refused", "global_sign_out unavailable"}
+	if d := cmp.Diff(want, told); d != "" {
+		t.Error(d)
+	}
+}

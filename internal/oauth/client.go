@@ -56,6 +56,10 @@ type Options struct {
 	// Timeout bounds one call of the token or the revocation endpoint; zero:
 	// [DefaultTimeout].
 	Timeout time.Duration
+	// Observe is told of each call: what it was for (code, refresh, revoke, jwks),
+	// how long it took, its error after sorting. It must return at once. Default:
+	// none.
+	Observe func(call string, took time.Duration, err error)
 }
 
 // Client is one client of one provider. Safe for concurrent use.
@@ -78,7 +82,10 @@ func New(o Options) (*Client, error) {
 		h = NewHTTPClient()
 	}
 	h = plain(h)
-	return &Client{opts: o, http: h, keys: newKeySet(o.JWKSURL, h)}, nil
+	if o.Observe == nil {
+		o.Observe = func(string, time.Duration, error) {}
+	}
+	return &Client{opts: o, http: h, keys: newKeySet(o.JWKSURL, h, o.Observe)}, nil
 }
 
 func (o *Options) check() error {

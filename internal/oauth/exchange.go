@@ -38,7 +38,7 @@ func (c *Client) Exchange(ctx context.Context, cb Callback, p Pending, binding B
 	if err := c.keys.ready(ctx); err != nil {
 		return Tokens{}, fmt.Errorf("exchange code: %w", err)
 	}
-	t, err := c.call(ctx, func(ctx context.Context) (*oauth2.Token, error) {
+	t, err := c.call(ctx, "code", func(ctx context.Context) (*oauth2.Token, error) {
 		return c.config().Exchange(ctx, cb.Code.Reveal(), oauth2.VerifierOption(p.attempt.verifier(binding)))
 	})
 	if err != nil {
@@ -81,7 +81,7 @@ func (c *Client) Refresh(ctx context.Context, prior Tokens) (Tokens, error) {
 	if prior.Refresh.Empty() {
 		return Tokens{}, fmt.Errorf("refresh tokens: %w: there is no refresh token", ErrGrantRevoked)
 	}
-	t, err := c.call(ctx, func(ctx context.Context) (*oauth2.Token, error) {
+	t, err := c.call(ctx, "refresh", func(ctx context.Context) (*oauth2.Token, error) {
 		// Without an access token the source cannot but ask the provider.
 		return c.config().TokenSource(ctx, &oauth2.Token{RefreshToken: prior.Refresh.Reveal()}).Token()
 	})
@@ -99,7 +99,9 @@ func (c *Client) Refresh(ctx context.Context, prior Tokens) (Tokens, error) {
 
 // call makes one call of the token endpoint under its own deadline, and checks
 // the answer's form. The answer's ID token is not verified yet.
-func (c *Client) call(ctx context.Context, ask func(context.Context) (*oauth2.Token, error)) (Tokens, error) {
+func (c *Client) call(ctx context.Context, what string, ask func(context.Context) (*oauth2.Token, error)) (t Tokens, err error) {
+	began := time.Now()
+	defer func() { c.opts.Observe(what, time.Since(began), err) }()
 	ctx, cancel := context.WithTimeout(ctx, c.opts.Timeout)
 	defer cancel()
 	h := *c.http

@@ -337,6 +337,59 @@ func TestCallsHaveTheirOwnDeadline(t *testing.T) {
 	})
 }
 
+// TestObserve: every call that goes out is told once, with its time and its
+// sorted error, and nothing is told that did not go out.
+func TestObserve(t *testing.T) {
+	type told struct {
+		Call string
+		Took time.Duration
+		Kind error
+	}
+	kindOf := func(err error) error {
+		for _, kind := range []error{ErrGrantRevoked, ErrUnavailable, ErrMisconfigured, ErrInvalidToken} {
+			if errors.Is(err, kind) {
+				return kind
+			}
+		}
+		return err
+	}
+	synctest.Test(t, func(t *testing.T) {
+		p := newProvider(t)
+		var got []told // calls here come one after the other
+		c := p.inBubble(func(o *Options) {
+			o.Observe = func(call string, took time.Duration, err error) { got = append(got, told{call, took, kindOf(err)}) }
+		})
+		l := beginLogin(t, c)
+		p.jwks = slow(p.jwks)
+		p.answers(200, p.tokenAnswer(p.idToken(l.query.Get("nonce"))))
+		p.token = slow(p.token)
+		tokens, err := l.exchange(t, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.token = raw(400, "application/json", `{"error":"invalid_grant"}`)
+		_, _ = c.Refresh(t.Context(), tokens)
+		p.token = raw(200, "application/json", `{"token_type":"mac","access_token":"x"}`)
+		_, _ = c.Refresh(t.Context(), tokens)
+		p.revoke = hang
+		_ = c.Revoke(t.Context(), tokens.Refresh)
+		time.Sleep(keysSoftAge)
+		p.jwks = raw(500, "", "")
+		_, _ = c.keys.key(t.Context(), "another")
+		_, _ = c.keys.key(t.Context(), "another") // too soon
+		_ = c.Revoke(t.Context(), secret.Text{})
+		_, _ = c.Refresh(t.Context(), Tokens{})
+		want := []told{
+			{"jwks", 3 * time.Second, nil}, {"code", 3 * time.Second, nil},
+			{"refresh", 0, ErrGrantRevoked}, {"refresh", 0, ErrInvalidToken},
+			{"revoke", 5 * time.Second, ErrUnavailable}, {"jwks", 0, ErrUnavailable},
+		}
+		if d := cmp.Diff(want, got, cmp.Comparer(func(a, b error) bool { return a == b })); d != "" {
+			t.Error(d)
+		}
+	})
+}
+
 func TestAccessExpiry(t *testing.T) {
 	for name, tc := range map[string]struct {
 		change func(object) object

@@ -36,19 +36,22 @@ var errUnknownKey = errors.New("the provider's key set has no one key of that id
 // runs at a time, but in an outage: there the next does not wait for one that
 // hangs on a connection of before. Nothing is fetched before someone asks.
 type keySet struct {
-	url  string
-	http *http.Client
+	url     string
+	http    *http.Client
+	observe func(call string, took time.Duration, err error)
 
 	mu       sync.Mutex
 	keys     map[string]*rsa.PublicKey // nil for a kid that two keys claim
 	fetched  time.Time                 // the last success
-	lastErr  error                     // why the last fetch failed; nil after a success
+	lastErr  error                     // why the last fetch failed, sorted; nil after a success
 	began    time.Time                 // the last fetch, however it ended
 	unknown  time.Time                 // the last fetch caused by an unknown kid
 	inFlight chan struct{}             // closed when the latest fetch ends; nil: it has
 }
 
-func newKeySet(url string, h *http.Client) *keySet { return &keySet{url: url, http: h} }
+func newKeySet(url string, h *http.Client, observe func(string, time.Duration, error)) *keySet {
+	return &keySet{url: url, http: h, observe: observe}
+}
 
 // key returns the key with this id. Errors: [ErrInvalidToken] (the provider has
 // no such key, or two of them), [ErrUnavailable] (it could not be asked).
@@ -91,7 +94,7 @@ func (s *keySet) ready(ctx context.Context) error {
 	if s.usable() {
 		return nil
 	}
-	return fmt.Errorf("%w: fetch key set: %w", ErrUnavailable, s.lastErr)
+	return s.lastErr
 }
 
 // await waits for a fetch to end, or for the caller to leave.
@@ -129,7 +132,7 @@ func (s *keySet) absent() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.lastErr != nil {
-		return fmt.Errorf("%w: fetch key set: %w", ErrUnavailable, s.lastErr)
+		return s.lastErr
 	}
 	return fmt.Errorf("%w: %w", ErrInvalidToken, errUnknownKey)
 }
@@ -154,6 +157,10 @@ func (s *keySet) start() <-chan struct{} {
 		ctx, cancel := context.WithTimeout(context.Background(), keysFetchTimeout)
 		defer cancel()
 		keys, err := s.fetch(ctx)
+		if err != nil {
+			err = fmt.Errorf("%w: fetch key set: %w", ErrUnavailable, err)
+		}
+		s.observe("jwks", time.Since(began), err)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.settle(keys, err, began)

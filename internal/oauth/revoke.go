@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
@@ -22,6 +23,13 @@ func (c *Client) Revoke(ctx context.Context, refresh secret.Text) error {
 	if refresh.Empty() {
 		return nil
 	}
+	began := time.Now()
+	err := c.revoke(ctx, refresh)
+	c.opts.Observe("revoke", time.Since(began), err)
+	return err
+}
+
+func (c *Client) revoke(ctx context.Context, refresh secret.Text) error {
 	ctx, cancel := context.WithTimeout(ctx, c.opts.Timeout)
 	defer cancel()
 	res, err := c.postRevocation(ctx, refresh)
