@@ -6,6 +6,9 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 )
 
+// Recount does what KeepCount does once a minute.
+func Recount(ctx context.Context, r *Redis) { r.recount(ctx) }
+
 // ReplaceRecord runs the script of Replace with a sealed record, as the driver
 // does when it sends the command again.
 func ReplaceRecord(ctx context.Context, r *Redis, id string, expected uint64, record []byte) error {

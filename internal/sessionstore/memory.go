@@ -186,6 +186,19 @@ func (m *Memory) DeleteID(_ context.Context, id string, why session.Reason) erro
 	return nil
 }
 
+// Count returns how many sessions there are now.
+func (m *Memory) Count() (Count, bool) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	c := Count{At: time.Now()}
+	for _, s := range m.sessions {
+		if !m.over(s, c.At) {
+			c.Sessions++
+		}
+	}
+	return c, true
+}
+
 // Ping implements [session.Store].
 func (m *Memory) Ping(context.Context) error { return nil }
 

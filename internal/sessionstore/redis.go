@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -18,13 +19,15 @@ import (
 // runs Lua. Commands used: GET, SET (with KEEPTTL, Redis 6), GETRANGE, SETRANGE,
 // DEL, PEXPIRE, PTTL, ZADD, ZREM, ZRANGE, ZREMRANGEBYSCORE, EVAL, EVALSHA,
 // PUBLISH, SUBSCRIBE, PING, HELLO or AUTH, SELECT; WAIT where replicas are
-// waited for. Safe for concurrent use.
+// waited for; SCAN to count sessions, which is left out where it is not allowed.
+// Safe for concurrent use.
 //
 // Keys, each session's with a hash tag of its own:
 //
 //	gatehouse:s:{id}       the record; expires with the session
 //	gatehouse:l:{id}       the lease of whoever refreshes it (redis_lease.go)
 //	gatehouse:u:{subject}  index: the ids of a subject's sessions (index.go)
+//	gatehouse:count        how many sessions there are (redis_count.go)
 //
 // and channels: gatehouse:changes for all, and gatehouse:beat:{random} for the
 // signs of life of each instance (redis_watch.go).
@@ -43,6 +46,8 @@ type Redis struct {
 	log      *slog.Logger
 
 	warnOfType sync.Once
+	counted   atomic.Pointer[Count] // nil: not known
+	uncounted bool                  // and told; for KeepCount alone
 }
 
 var _ session.Store = (*Redis)(nil)
@@ -90,6 +95,9 @@ func (r *Redis) call(ctx context.Context, op string, f func(context.Context) err
 }
 
 func recordKey(id string) string { return "gatehouse:s:{" + id + "}" }
+
+// recordKeys matches every record's key.
+const recordKeys = "gatehouse:s:*"
 
 // Create implements [session.Store]. The index entry comes first: an entry
 // without a record means nothing, a record without an entry would be one that

@@ -45,7 +45,8 @@ func openRedis(t testing.TB, server *redistest.Server, idle time.Duration) *sess
 	return st
 }
 
-// leastRules are all that a store's ACL user needs.
+// leastRules are all that a store's ACL user needs, but for +scan, without which
+// there is no count.
 const leastRules = "~gatehouse:* &gatehouse:changes &gatehouse:beat:* +publish +subscribe +@connection +get +set +getrange +setrange +del +pexpire +pttl " +
 	"+zadd +zrem +zrange +zremrangebyscore +eval +evalsha"
 
