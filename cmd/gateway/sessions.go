@@ -16,7 +16,7 @@ import (
 type sessionsCmd struct {
 	List   sessionsListCmd   `cmd:"" help:"List the sessions of a user, newest first."`
 	Revoke sessionsRevokeCmd `cmd:"" help:"End the sessions of a user, or one session by its id."`
-	Stats  sessionsStatsCmd  `cmd:"" help:"Show version, uptime and store of a running gateway."`
+	Stats  sessionsStatsCmd  `cmd:"" help:"Show version, uptime, store and number of sessions of a running gateway."`
 }
 
 // Help implements kong.HelpProvider.
@@ -174,6 +174,10 @@ func (c *sessionsStatsCmd) Run(ctx context.Context, p process) error {
 			Available    bool
 			Milliseconds float64
 		}
+		Sessions *struct {
+			Count     int
+			CountedAt int64
+		}
 	}
 	if err := decodeAnswer(body, &stats); err != nil {
 		return err
@@ -185,6 +189,9 @@ func (c *sessionsStatsCmd) Run(ctx context.Context, p process) error {
 	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintf(w, "version\t%s\nup\t%s, since %s\nstore\t%s, %s\n", onTerminal(stats.Version),
 		time.Duration(stats.UptimeSeconds)*time.Second, clock(stats.StartedAt), onTerminal(stats.Store.Kind), state)
+	if n := stats.Sessions; n != nil {
+		_, _ = fmt.Fprintf(w, "sessions\t%d, counted at %s\n", n.Count, clock(n.CountedAt))
+	}
 	return w.Flush()
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/cognito"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
+	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 )
 
@@ -25,6 +26,7 @@ type adminAPI struct {
 	sessions *session.Manager
 	store    session.Store
 	signOut  func(ctx context.Context, name string) error // of a user, at the user pool
+	count    func() (sessionstore.Count, bool)
 	problems *problem.Renderer
 	log      *slog.Logger
 
@@ -37,7 +39,7 @@ type adminAPI struct {
 
 func (s *Server) adminAPI(token *adminToken) *adminAPI {
 	return &adminAPI{
-		sessions: s.manager, store: s.store, log: s.log,
+		sessions: s.manager, store: s.store, count: s.countSessions, log: s.log,
 		signOut: cognito.NewAdmin(cognito.AdminOptions{
 			PoolID: s.cfg.Cognito.UserPoolID, Endpoint: s.cfg.Cognito.APIEndpoint, Region: s.cfg.Cognito.Region, HTTP: s.calls,
 		}).SignOutUser,
@@ -111,6 +113,13 @@ type statsAnswer struct {
 	StartedAt     int64      `json:"startedAt"`
 	UptimeSeconds int64      `json:"uptimeSeconds"`
 	Store         storeStats `json:"store"`
+	// Sessions are of all instances that share the store; left out where nobody knows.
+	Sessions *sessionStats `json:"sessions,omitempty"`
+}
+
+type sessionStats struct {
+	Count     int   `json:"count"`
+	CountedAt int64 `json:"countedAt"`
 }
 
 type storeStats struct {
@@ -120,16 +129,21 @@ type storeStats struct {
 	Milliseconds float64 `json:"milliseconds"`
 }
 
-// stats is GET /admin/stats. It counts no sessions: where they lie in Redis,
-// that would take a walk over all its keys.
+// stats is GET /admin/stats. The sessions were counted before, as in Redis that
+// is a walk over all keys (sessionstore.Redis.KeepCount).
 func (a *adminAPI) stats(w http.ResponseWriter, r *http.Request, ev *telemetry.Event) error {
 	asked := time.Now()
 	err := a.store.Ping(r.Context())
 	if err != nil {
 		ev.Err = err
 	}
+	var sessions *sessionStats
+	if c, ok := a.count(); ok {
+		sessions = &sessionStats{Count: c.Sessions, CountedAt: c.At.Unix()}
+	}
 	return adminJSON(w, statsAnswer{
-		Version: a.version, StartedAt: a.started.Unix(), UptimeSeconds: int64(time.Since(a.started).Seconds()),
+		Sessions: sessions,
+		Version:  a.version, StartedAt: a.started.Unix(), UptimeSeconds: int64(time.Since(a.started).Seconds()),
 		Store: storeStats{
 			Kind: a.kind, Available: err == nil,
 			Milliseconds: float64(time.Since(asked).Microseconds()) / 1000,

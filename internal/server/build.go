@@ -57,6 +57,7 @@ func New(cfg *config.Config, o Options) (*Server, error) {
 		return nil, err
 	}
 	s.routing.Store(routing)
+	s.metrics.Loaded()
 	return s, nil
 }
 
@@ -65,6 +66,7 @@ func (s *Server) buildSessions(ring *secret.Ring) error {
 	s.calls = oauth.NewHTTPClient()
 	s.api = cognito.NewAPI(cognito.APIOptions{
 		Endpoint: s.cfg.Cognito.APIEndpoint, Region: s.cfg.Cognito.Region, HTTP: s.calls,
+		Observe: s.askedUserPool,
 	})
 	client, err := s.oauthClient(ring)
 	if err != nil {
@@ -86,6 +88,7 @@ func (s *Server) buildSessions(ring *secret.Ring) error {
 		Cache:           sessionCache(s.cfg.Session.Store.Scheme),
 		Observe: session.Observer{
 			Refresh: s.metrics.Refresh, Revoke: s.metrics.Revoke, Delete: s.metrics.Delete,
+			LeaseWait: s.metrics.LeaseWait, Check: s.metrics.RevocationCheck, Beat: s.metrics.ChangesHeard,
 			Change: s.changes.Tell, Heard: s.changes.Miss,
 		},
 		Logger: s.log,
@@ -106,32 +109,28 @@ func (s *Server) oauthClient(ring *secret.Ring) (*oauth.Client, error) {
 		RevokeURL: at.Revoke, JWKSURL: at.JWKS,
 		Issuer: s.cfg.Cognito.Issuer, RedirectURL: s.ownURL("/callback"),
 		Scopes: s.cfg.Cognito.Scopes, Ring: ring,
-		HTTP: s.calls, Timeout: s.cfg.Refresh.Timeout,
+		HTTP: s.calls, Timeout: s.cfg.Refresh.Timeout, Observe: s.askedUserPool,
 	})
 }
 
 func (s *Server) openStore(ring *secret.Ring) (session.Store, error) {
 	switch s.cfg.Session.Store.Scheme {
 	case "memory":
-		return sessionstore.NewMemory(sessionstore.MemoryOptions{IdleTimeout: s.cfg.Session.IdleTimeout}), nil
+		memory := sessionstore.NewMemory(sessionstore.MemoryOptions{IdleTimeout: s.cfg.Session.IdleTimeout})
+		s.count = memory.Count
+		return memory, nil
 	case "redis", "rediss", "redis-sentinel", "redis-cluster":
-		return opened(sessionstore.NewRedis(sessionstore.RedisOptions{
+		redis, err := sessionstore.NewRedis(sessionstore.RedisOptions{
 			URL: s.cfg.Session.Store.String(), Password: s.cfg.Session.StorePassword,
 			Ring: ring, IdleTimeout: s.cfg.Session.IdleTimeout, Observe: s.metrics.Store,
 			WaitReplicas: s.cfg.Session.WaitReplicas, Logger: s.log,
-		}))
+		})
+		if err == nil {
+			s.count, s.keepCount = redis.Count, redis.KeepCount
+		}
+		return opened(redis, err)
 	}
 	return nil, fmt.Errorf("session.store: no store for %q", s.cfg.Session.Store.Scheme)
-}
-
-// sessionFigures is what a scrape of the metrics reads.
-func (s *Server) sessionFigures() telemetry.SessionFigures {
-	stats := s.manager.Stats()
-	return telemetry.SessionFigures{
-		CacheEntries: stats.CacheEntries, CacheBytes: stats.CacheBytes, CacheHits: stats.CacheHits,
-		ChangesHeard: stats.Listening, BreakerOpen: stats.BreakerOpen,
-		EventStreams: s.changes.Open(),
-	}
 }
 
 // sessionCache bounds the cache of opened sessions; only sessions that lie

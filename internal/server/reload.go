@@ -7,6 +7,7 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/config"
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/session"
 )
 
 // routing is one generation of the routes: a table, the relay that knows its
@@ -49,9 +50,12 @@ func (s *Server) Reload(load func() (*config.Config, error)) error {
 		err = s.adopt(cfg)
 	}
 	if err != nil {
+		s.metrics.Reload(session.OutcomeFailed)
 		s.log.Error("configuration not reloaded: the one before stays", "error", err)
 		return fmt.Errorf("reload configuration: %w", err)
 	}
+	s.metrics.Reload(session.OutcomeDone)
+	s.metrics.Loaded()
 	for _, w := range cfg.Warnings {
 		s.log.Warn("configuration", "warning", w)
 	}

@@ -94,8 +94,12 @@ type Server struct {
 	api     *cognito.API
 	metrics *telemetry.Metrics
 	store   session.Store
-	manager *session.Manager
-	changes session.Listeners
+	// count says how many sessions the store has, and keepCount, while it runs,
+	// finds that out; nil where there is nothing to say or to do.
+	count     func() (sessionstore.Count, bool)
+	keepCount func(context.Context)
+	manager   *session.Manager
+	changes   session.Listeners
 }
 
 // Run listens, serves until ctx ends, and drains: not ready, no new
@@ -135,12 +139,15 @@ func (s *Server) Run(ctx context.Context) error {
 	return errors.Join(err, s.drain(front, back))
 }
 
-// listenToSessions hears what other instances do to sessions, until stop is
-// called: after the drain, as the last requests need it too.
+// listenToSessions hears what other instances do to sessions, and keeps count of
+// them, until stop is called: after the drain, as the last requests need it too.
 func (s *Server) listenToSessions() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { _ = s.manager.Run(ctx) }) // it ends with ctx only
+	if s.keepCount != nil {
+		running.Go(func() { s.keepCount(ctx) })
+	}
 	return func() {
 		cancel()
 		running.Wait()

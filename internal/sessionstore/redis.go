@@ -46,8 +46,8 @@ type Redis struct {
 	log      *slog.Logger
 
 	warnOfType sync.Once
-	counted   atomic.Pointer[Count] // nil: not known
-	uncounted bool                  // and told; for KeepCount alone
+	counted    atomic.Pointer[Count] // nil: not known
+	uncounted  bool                  // and told; for KeepCount alone
 }
 
 var _ session.Store = (*Redis)(nil)

@@ -22,6 +22,12 @@ type Metrics struct {
 	deletion *prometheus.CounterVec
 	store    *prometheus.HistogramVec
 	alarms   *prometheus.CounterVec
+	pool     *prometheus.HistogramVec
+	lease    *prometheus.HistogramVec
+	check    *prometheus.CounterVec
+	heard    prometheus.Histogram
+	reloads  *prometheus.CounterVec
+	loaded   prometheus.Gauge
 }
 
 // NewMetrics registers everything. Version is the build's.
@@ -58,6 +64,27 @@ func NewMetrics(version string) *Metrics {
 		alarms: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gatehouse_misconfigured_total", Help: "Refusals by the user pool that an operator must mend, by where they happened.",
 		}, []string{"where"}),
+		pool: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "gatehouse_user_pool_duration_seconds", Help: "Calls of the user pool, by what they were for and outcome.",
+			Buckets: []float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}, []string{"call", "outcome"}),
+		lease: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "gatehouse_lease_wait_seconds", Help: "Refreshes that waited for another instance's, by how the wait ended.",
+			Buckets: []float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+		}, []string{"outcome"}),
+		check: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gatehouse_revocation_checks_total", Help: "Questions whether a session's user is still in, by outcome.",
+		}, []string{"outcome"}),
+		heard: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "gatehouse_session_changes_gap_seconds", Help: "From one sign that changes of sessions arrive to the next.",
+			Buckets: []float64{.1, .25, .3, .4, .5, .75, 1, 2.5, 5, 10, 30, 60},
+		}),
+		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gatehouse_config_reloads_total", Help: "Reloads of the configuration, by outcome.",
+		}, []string{"outcome"}),
+		loaded: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "gatehouse_config_loaded_timestamp_seconds", Help: "When the configuration that holds was loaded, in Unix seconds.",
+		}),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "gatehouse_build_info", Help: "Always 1; the labels tell the build.",
@@ -65,69 +92,9 @@ func NewMetrics(version string) *Metrics {
 	})
 	build.Set(1)
 	m.registry.MustRegister(m.requests, m.latency, m.problems, m.logins, m.refresh, m.revoke, m.deletion, m.store,
-		m.alarms, build,
+		m.alarms, m.pool, m.lease, m.check, m.heard, m.reloads, m.loaded, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
-}
-
-// SessionFigures are what there is of sessions in this process at one moment.
-type SessionFigures struct {
-	CacheEntries, CacheBytes int
-	CacheHits                uint64
-	ChangesHeard             bool // changes on other instances arrive
-	BreakerOpen              bool // the token endpoint is not asked
-	EventStreams             int
-}
-
-// Sessions registers the figures of sessions, which read gives at each scrape.
-// Call it once.
-func (m *Metrics) Sessions(read func() SessionFigures) {
-	m.registry.MustRegister(sessionCollector(read))
-}
-
-var (
-	cacheEntries = sessionDesc("session_cache_entries", "Opened sessions that are kept in memory.")
-	cacheBytes   = sessionDesc("session_cache_bytes", "What the opened sessions in memory take, in bytes.")
-	cacheHits    = sessionDesc("session_cache_hits_total", "Sessions served from memory without asking the store.")
-	changesHeard = sessionDesc("session_changes_heard", "1 while changes of sessions arrive from the store, 0 while each request asks it.")
-	breakerOpen  = sessionDesc("token_breaker_open", "1 while the token endpoint is not asked, as it did not answer lately.")
-	eventStreams = sessionDesc("event_streams", "Streams of session events that are open.")
-)
-
-func sessionDesc(name, help string) *prometheus.Desc {
-	return prometheus.NewDesc("gatehouse_"+name, help, nil, nil)
-}
-
-// sessionCollector shows figures of one moment, which gauges of a function each
-// would not.
-type sessionCollector func() SessionFigures
-
-// Describe implements prometheus.Collector.
-func (sessionCollector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{cacheEntries, cacheBytes, cacheHits, changesHeard, breakerOpen, eventStreams} {
-		out <- d
-	}
-}
-
-// Collect implements prometheus.Collector.
-func (read sessionCollector) Collect(out chan<- prometheus.Metric) {
-	f := read()
-	gauge := func(d *prometheus.Desc, v float64) {
-		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
-	}
-	gauge(cacheEntries, float64(f.CacheEntries))
-	gauge(cacheBytes, float64(f.CacheBytes))
-	out <- prometheus.MustNewConstMetric(cacheHits, prometheus.CounterValue, float64(f.CacheHits))
-	gauge(changesHeard, oneIf(f.ChangesHeard))
-	gauge(breakerOpen, oneIf(f.BreakerOpen))
-	gauge(eventStreams, float64(f.EventStreams))
-}
-
-func oneIf(b bool) float64 {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // Handler serves the metrics in Prometheus' text format.
@@ -186,6 +153,28 @@ func (m *Metrics) Store(operation string, took time.Duration, err error) {
 	}
 	m.store.WithLabelValues(operation, outcome).Observe(took.Seconds())
 }
+
+// UserPool counts a call of the user pool.
+func (m *Metrics) UserPool(call, outcome string, took time.Duration) {
+	m.pool.WithLabelValues(call, outcome).Observe(took.Seconds())
+}
+
+// LeaseWait counts a refresh that waited for another instance's.
+func (m *Metrics) LeaseWait(outcome string, waited time.Duration) {
+	m.lease.WithLabelValues(outcome).Observe(waited.Seconds())
+}
+
+// RevocationCheck counts a question whether a session's user is still in.
+func (m *Metrics) RevocationCheck(outcome string) { m.check.WithLabelValues(outcome).Inc() }
+
+// ChangesHeard counts a sign that changes of sessions arrive.
+func (m *Metrics) ChangesHeard(gap time.Duration) { m.heard.Observe(gap.Seconds()) }
+
+// Loaded says that a configuration holds from now on.
+func (m *Metrics) Loaded() { m.loaded.SetToCurrentTime() }
+
+// Reload counts a reload of the configuration.
+func (m *Metrics) Reload(outcome string) { m.reloads.WithLabelValues(outcome).Inc() }
 
 // Misconfigured counts a refusal that an operator must mend.
 func (m *Metrics) Misconfigured(where string) { m.alarms.WithLabelValues(where).Inc() }

@@ -31,9 +31,18 @@ func TestMetrics(t *testing.T) {
 	m.Refresh("done", 300*time.Millisecond)
 	m.Revoke("failed")
 	m.Misconfigured("/auth/callback")
-	m.Sessions(func() telemetry.SessionFigures {
-		return telemetry.SessionFigures{CacheEntries: 3, CacheBytes: 30720, CacheHits: 41, ChangesHeard: true, EventStreams: 2}
-	})
+	m.UserPool("get_user", "refused", 300*time.Millisecond)
+	m.LeaseWait("adopted", 300*time.Millisecond)
+	m.RevocationCheck("done")
+	m.ChangesHeard(250 * time.Millisecond)
+	m.Reload("failed")
+	m.Loaded()
+	figures := telemetry.SessionFigures{
+		Sessions: 12, SessionsAt: time.UnixMilli(1_700_000_000_500),
+		CacheEntries: 3, CacheBytes: 30720, CacheHits: 41, CacheMisses: 5, CacheBypasses: 6, CacheStaleness: 125 * time.Millisecond,
+		ChangesHeard: true, BreakerRefusals: 7, EventStreams: 2,
+	}
+	m.Sessions(func() telemetry.SessionFigures { return figures })
 	text := scrape(t, m)
 
 	for _, want := range []string{
@@ -52,6 +61,18 @@ func TestMetrics(t *testing.T) {
 		`gatehouse_refresh_duration_seconds_bucket{outcome="done",le="0.5"} 1`,
 		`gatehouse_revocations_total{outcome="failed"} 1`,
 		`gatehouse_misconfigured_total{where="/auth/callback"} 1`,
+		`gatehouse_user_pool_duration_seconds_bucket{call="get_user",outcome="refused",le="0.5"} 1`,
+		`gatehouse_lease_wait_seconds_bucket{outcome="adopted",le="0.5"} 1`,
+		`gatehouse_revocation_checks_total{outcome="done"} 1`,
+		`gatehouse_session_changes_gap_seconds_bucket{le="0.25"} 1`,
+		`gatehouse_config_reloads_total{outcome="failed"} 1`,
+		"gatehouse_config_loaded_timestamp_seconds 1.",
+		"gatehouse_sessions 12",
+		"gatehouse_sessions_counted_timestamp_seconds 1.7000000005e+09",
+		"gatehouse_session_cache_misses_total 5",
+		"gatehouse_session_cache_bypasses_total 6",
+		"gatehouse_session_cache_staleness_seconds 0.125",
+		"gatehouse_token_calls_refused_total 7",
 		"gatehouse_session_cache_entries 3",
 		"gatehouse_session_cache_bytes 30720",
 		"gatehouse_session_cache_hits_total 41",
@@ -81,6 +102,12 @@ func TestMetrics(t *testing.T) {
 		m.Route("/quiet/")
 		if !strings.Contains(scrape(t, m), `gatehouse_requests_total{route="/quiet/",status="5xx"} 0`) {
 			t.Error("an alert on its rate would have no start")
+		}
+	})
+	t.Run("a_number_of_sessions_that_nobody_knows_is_absent", func(t *testing.T) {
+		figures.SessionsAt = time.Time{}
+		if strings.Contains(scrape(t, m), "gatehouse_sessions") {
+			t.Error("it is there")
 		}
 	})
 	t.Run("two_registries_do_not_meet", func(t *testing.T) {

@@ -1,0 +1,61 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/oauth"
+	"github.com/gatehouse-auth/gatehouse/internal/session"
+	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
+	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
+)
+
+// askedUserPool tells the metrics of one call of the user pool.
+func (s *Server) askedUserPool(call string, took time.Duration, err error) {
+	s.metrics.UserPool(call, poolOutcome(err), took)
+}
+
+// poolOutcome names what came of a call. A caller that left says nothing about
+// the user pool and is told apart.
+func poolOutcome(err error) string {
+	var busy *oauth.BusyError
+	switch {
+	case err == nil:
+		return session.OutcomeDone
+	case errors.Is(err, context.Canceled):
+		return "canceled"
+	case errors.As(err, &busy):
+		return "busy"
+	case errors.Is(err, oauth.ErrGrantRevoked):
+		return session.OutcomeRefused
+	case errors.Is(err, oauth.ErrMisconfigured):
+		return session.OutcomeMisconfigured
+	case errors.Is(err, oauth.ErrInvalidToken):
+		return "invalid_token"
+	}
+	return session.OutcomeUnavailable
+}
+
+// countSessions returns how many sessions there are, false where the store does
+// not know.
+func (s *Server) countSessions() (sessionstore.Count, bool) {
+	if s.count == nil {
+		return sessionstore.Count{}, false
+	}
+	return s.count()
+}
+
+// sessionFigures is what a scrape of the metrics reads.
+func (s *Server) sessionFigures() telemetry.SessionFigures {
+	stats := s.manager.Stats()
+	count, _ := s.countSessions()
+	return telemetry.SessionFigures{
+		Sessions: count.Sessions, SessionsAt: count.At,
+		CacheEntries: stats.CacheEntries, CacheBytes: stats.CacheBytes,
+		CacheHits: stats.CacheHits, CacheMisses: stats.CacheMisses, CacheBypasses: stats.CacheBypasses,
+		CacheStaleness: stats.CacheStaleness,
+		ChangesHeard:   stats.Listening, BreakerOpen: stats.BreakerOpen, BreakerRefusals: stats.BreakerRefusals,
+		EventStreams: s.changes.Open(),
+	}
+}
