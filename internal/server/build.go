@@ -122,7 +122,7 @@ func (s *Server) openStore(ring *secret.Ring) (session.Store, error) {
 	case "redis", "rediss", "redis-sentinel", "redis-cluster":
 		redis, err := sessionstore.NewRedis(sessionstore.RedisOptions{
 			URL: s.cfg.Session.Store.String(), Password: s.cfg.Session.StorePassword,
-			Ring: ring, IdleTimeout: s.cfg.Session.IdleTimeout, Observe: s.metrics.Store,
+			Ring: ring, IdleTimeout: s.cfg.Session.IdleTimeout, Observe: s.askedStore,
 			WaitReplicas: s.cfg.Session.WaitReplicas, Logger: s.log,
 		})
 		if err == nil {

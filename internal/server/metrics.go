@@ -37,6 +37,23 @@ func poolOutcome(err error) string {
 	return session.OutcomeUnavailable
 }
 
+// askedStore tells the metrics of one call of the session store.
+func (s *Server) askedStore(operation string, took time.Duration, err error) {
+	s.metrics.Store(operation, storeOutcome(err), took)
+}
+
+// storeOutcome names what came of a call. That a session is not there, or has
+// changed, is an answer.
+func storeOutcome(err error) string {
+	switch {
+	case err == nil, errors.Is(err, session.ErrNotFound), errors.Is(err, session.ErrConflict):
+		return session.OutcomeDone
+	case errors.Is(err, context.Canceled):
+		return "canceled"
+	}
+	return session.OutcomeFailed
+}
+
 // countSessions returns how many sessions there are, false where the store does
 // not know.
 func (s *Server) countSessions() (sessionstore.Count, bool) {

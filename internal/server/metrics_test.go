@@ -116,7 +116,9 @@ func TestMetricsOfSessions(t *testing.T) {
 		a.wantMetric("gatehouse_sessions", 2)
 		b.fetch("POST", "/auth/logout", "")
 		a.wantMetric("gatehouse_sessions", 1)
-		got := decode[struct{ Sessions struct{ Count, CountedAt int64 } }](t, second(a.call("GET", "/admin/stats")))
+		got := decode[struct {
+			Sessions struct{ Count, CountedAt int64 }
+		}](t, second(a.call("GET", "/admin/stats")))
 		if got.Sessions.Count != 1 || time.Since(time.Unix(got.Sessions.CountedAt, 0)) > time.Minute {
 			t.Errorf("stats say %+v", got)
 		}
@@ -134,6 +136,10 @@ func TestMetricsOfSessions(t *testing.T) {
 		if body := second(a.call("GET", "/admin/stats")); strings.Contains(body, "sessions") {
 			t.Errorf("stats say %s", body)
 		}
+		until(t, "a second sign of life", func() bool {
+			n, _ := a.metric("gatehouse_session_changes_gap_seconds_count")
+			return n > 0
+		})
 		b.fetch("GET", "/api/x", "")
 		b.fetch("GET", "/api/x", "")
 		for _, name := range []string{"gatehouse_session_cache_hits_total", "gatehouse_session_cache_misses_total"} {
@@ -141,12 +147,18 @@ func TestMetricsOfSessions(t *testing.T) {
 				t.Errorf("%s is 0", name)
 			}
 		}
-		if n, _ := a.metric("gatehouse_session_changes_gap_seconds_count"); n == 0 {
-			until(t, "a second sign of life", func() bool {
-				n, _ := a.metric("gatehouse_session_changes_gap_seconds_count")
-				return n > 0
-			})
+		const failed = `gatehouse_store_duration_seconds_count{operation="load",outcome="failed"}`
+		a.call("DELETE", "/admin/sessions/"+b.sessionID())
+		until(t, "the session to be gone", func() bool { return !b.session().Authenticated })
+		if _, ok := a.metric(failed); ok {
+			t.Error("that a session is not there counts as a failure")
 		}
+		redis.Stop()
+		until(t, "a failure of the store", func() bool {
+			b.fetch("GET", "/auth/session", "")
+			_, ok := a.metric(failed)
+			return ok
+		})
 	})
 }
 

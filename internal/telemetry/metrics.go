@@ -25,63 +25,39 @@ type Metrics struct {
 	pool     *prometheus.HistogramVec
 	lease    *prometheus.HistogramVec
 	check    *prometheus.CounterVec
-	heard    prometheus.Histogram
+	heard    *prometheus.HistogramVec
 	reloads  *prometheus.CounterVec
 	loaded   prometheus.Gauge
 }
 
-// NewMetrics registers everything. Version is the build's.
+// The buckets of what takes as long as a network, a token endpoint or a lease.
+var (
+	networkBuckets = []float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10}
+	leaseBuckets   = append(networkBuckets[:len(networkBuckets):len(networkBuckets)], 30)
+	requestBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+	storeBuckets   = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .1, .5, 2}
+	heardBuckets   = []float64{.1, .25, .3, .4, .5, .75, 1, 2.5, 5, 10, 30, 60}
+)
+
+// NewMetrics registers everything. Version is the build's. docs/metrics.md
+// explains each.
 func NewMetrics(version string) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "gatehouse_requests_total", Help: "Requests answered, by route and class of status.",
-		}, []string{"route", "status"}),
-		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "gatehouse_request_duration_seconds", Help: "Time from a request's arrival to the end of its answer.",
-			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
-		}, []string{"route"}),
-		problems: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "gatehouse_problems_total", Help: "Answers that were a problem, by its code.",
-		}, []string{"code"}),
-		logins: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "gatehouse_logins_total", Help: "Returns from the user pool, by outcome.",
-		}, []string{"outcome"}),
-		refresh: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "gatehouse_refresh_duration_seconds", Help: "Token refreshes, by outcome.",
-			Buckets: []float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10},
-		}, []string{"outcome"}),
-		revoke: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "gatehouse_revocations_total", Help: "Refresh tokens revoked at the user pool after a session's end, by outcome.",
-		}, []string{"outcome"}),
-		deletion: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "gatehouse_deferred_deletions_total", Help: "Sessions ended while the store was away, by outcome of the deletion.",
-		}, []string{"outcome"}),
-		store: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "gatehouse_store_duration_seconds", Help: "Calls of the session store, by operation and outcome.",
-			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .1, .5, 2},
-		}, []string{"operation", "outcome"}),
-		alarms: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "gatehouse_misconfigured_total", Help: "Refusals by the user pool that an operator must mend, by where they happened.",
-		}, []string{"where"}),
-		pool: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "gatehouse_user_pool_duration_seconds", Help: "Calls of the user pool, by what they were for and outcome.",
-			Buckets: []float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10},
-		}, []string{"call", "outcome"}),
-		lease: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "gatehouse_lease_wait_seconds", Help: "Refreshes that waited for another instance's, by how the wait ended.",
-			Buckets: []float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
-		}, []string{"outcome"}),
-		check: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "gatehouse_revocation_checks_total", Help: "Questions whether a session's user is still in, by outcome.",
-		}, []string{"outcome"}),
-		heard: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "gatehouse_session_changes_gap_seconds", Help: "From one sign that changes of sessions arrive to the next.",
-			Buckets: []float64{.1, .25, .3, .4, .5, .75, 1, 2.5, 5, 10, 30, 60},
-		}),
-		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "gatehouse_config_reloads_total", Help: "Reloads of the configuration, by outcome.",
-		}, []string{"outcome"}),
+		requests: counter("requests_total", "Requests answered, by route and class of status.", "route", "status"),
+		latency:  histogram("request_duration_seconds", "Time from a request's arrival to the end of its answer.", requestBuckets, "route"),
+		problems: counter("problems_total", "Answers that were a problem, by its code.", "code"),
+		logins:   counter("logins_total", "Returns from the user pool, by outcome.", "outcome"),
+		refresh:  histogram("refresh_duration_seconds", "Token refreshes, by outcome.", networkBuckets, "outcome"),
+		lease:    histogram("lease_wait_seconds", "Refreshes that waited for another instance's, by how the wait ended.", leaseBuckets, "outcome"),
+		pool:     histogram("user_pool_duration_seconds", "Calls of the user pool, by what they were for and outcome.", networkBuckets, "call", "outcome"),
+		revoke:   counter("revocations_total", "Refresh tokens revoked at the user pool after a session's end, by outcome.", "outcome"),
+		check:    counter("revocation_checks_total", "Questions whether a session's user is still in, by outcome.", "outcome"),
+		alarms:   counter("misconfigured_total", "Refusals by the user pool that an operator must mend, by where they happened.", "where"),
+		deletion: counter("deferred_deletions_total", "Sessions ended while the store was away, by outcome of the deletion.", "outcome"),
+		store:    histogram("store_duration_seconds", "Calls of the session store, by operation and outcome.", storeBuckets, "operation", "outcome"),
+		heard:    histogram("session_changes_gap_seconds", "From one sign that changes of sessions arrive to the next.", heardBuckets),
+		reloads:  counter("config_reloads_total", "Reloads of the configuration, by outcome.", "outcome"),
 		loaded: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "gatehouse_config_loaded_timestamp_seconds", Help: "When the configuration that holds was loaded, in Unix seconds.",
 		}),
@@ -91,10 +67,18 @@ func NewMetrics(version string) *Metrics {
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.requests, m.latency, m.problems, m.logins, m.refresh, m.revoke, m.deletion, m.store,
-		m.alarms, m.pool, m.lease, m.check, m.heard, m.reloads, m.loaded, build,
+	m.registry.MustRegister(m.requests, m.latency, m.problems, m.logins, m.refresh, m.lease, m.pool, m.revoke,
+		m.check, m.alarms, m.deletion, m.store, m.heard, m.reloads, m.loaded, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
+}
+
+func counter(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "gatehouse_" + name, Help: help}, labels)
+}
+
+func histogram(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "gatehouse_" + name, Help: help, Buckets: buckets}, labels)
 }
 
 // Handler serves the metrics in Prometheus' text format.
@@ -146,11 +130,7 @@ func (m *Metrics) Revoke(outcome string) { m.revoke.WithLabelValues(outcome).Inc
 func (m *Metrics) Delete(outcome string) { m.deletion.WithLabelValues(outcome).Inc() }
 
 // Store counts a call of the session store.
-func (m *Metrics) Store(operation string, took time.Duration, err error) {
-	outcome := "done"
-	if err != nil {
-		outcome = "failed"
-	}
+func (m *Metrics) Store(operation, outcome string, took time.Duration) {
 	m.store.WithLabelValues(operation, outcome).Observe(took.Seconds())
 }
 
@@ -168,7 +148,7 @@ func (m *Metrics) LeaseWait(outcome string, waited time.Duration) {
 func (m *Metrics) RevocationCheck(outcome string) { m.check.WithLabelValues(outcome).Inc() }
 
 // ChangesHeard counts a sign that changes of sessions arrive.
-func (m *Metrics) ChangesHeard(gap time.Duration) { m.heard.Observe(gap.Seconds()) }
+func (m *Metrics) ChangesHeard(gap time.Duration) { m.heard.WithLabelValues().Observe(gap.Seconds()) }
 
 // Loaded says that a configuration holds from now on.
 func (m *Metrics) Loaded() { m.loaded.SetToCurrentTime() }

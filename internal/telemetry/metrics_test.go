@@ -32,6 +32,7 @@ func TestMetrics(t *testing.T) {
 	m.Revoke("failed")
 	m.Misconfigured("/auth/callback")
 	m.UserPool("get_user", "refused", 300*time.Millisecond)
+	m.Store("load", "done", 300*time.Microsecond)
 	m.LeaseWait("adopted", 300*time.Millisecond)
 	m.RevocationCheck("done")
 	m.ChangesHeard(250 * time.Millisecond)
@@ -62,6 +63,7 @@ func TestMetrics(t *testing.T) {
 		`gatehouse_revocations_total{outcome="failed"} 1`,
 		`gatehouse_misconfigured_total{where="/auth/callback"} 1`,
 		`gatehouse_user_pool_duration_seconds_bucket{call="get_user",outcome="refused",le="0.5"} 1`,
+		`gatehouse_store_duration_seconds_bucket{operation="load",outcome="done",le="0.0005"} 1`,
 		`gatehouse_lease_wait_seconds_bucket{outcome="adopted",le="0.5"} 1`,
 		`gatehouse_revocation_checks_total{outcome="done"} 1`,
 		`gatehouse_session_changes_gap_seconds_bucket{le="0.25"} 1`,
