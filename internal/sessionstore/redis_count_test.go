@@ -85,7 +85,7 @@ func TestRedisCount(t *testing.T) {
 		if c := counts(t, second, 2000); !c.At.Equal(own.At.Truncate(time.Millisecond)) {
 			t.Errorf("counted at %v, and first at %v", c.At, own.At)
 		}
-		if n := steps(t, admin); n != made || made < 6000/500 {
+		if n := steps(t, admin); n != made || made < 6000/200 {
 			t.Errorf("%d steps, then %d", made, n)
 		}
 		if ttl := admin.TTL(t.Context(), "gatehouse:count").Val(); ttl < 2*time.Minute || ttl > 4*time.Minute {
