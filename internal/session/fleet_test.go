@@ -141,6 +141,52 @@ func TestFleet(t *testing.T) {
 		}
 		w.wantCalls(1)
 	}
+	// deaf has an owner go on with its call and lose the store, as if it had died,
+	// and returns how long the next one took.
+	deaf := func(t *testing.T, w *world) time.Duration {
+		w.provider.rotate, w.provider.delay = true, time.Hour
+		w.provider.grace = w.grace
+		fleet := w.fleet(2, true)
+		s := w.login()
+		time.Sleep(justPast)
+		var owner sync.WaitGroup
+		owner.Go(func() { _, _ = fleet[0].Fresh(t.Context(), s) })
+		synctest.Wait()
+		w.store.setAway(true, "renew", "release")
+		w.provider.set(func(p *provider) { p.delay = 0 })
+		_, took := storm(t, fleet[1:], s, 10)
+		owner.Wait()
+		w.store.setAway(false, "renew", "release")
+		if got := w.load(s); got.Generation != 1 {
+			t.Errorf("generation %d", got.Generation)
+		}
+		return took
+	}
+	cases["an_owner_that_is_gone_costs_seconds_where_a_rotated_token_works_on"] = func(t *testing.T, w *world) {
+		w.grace = 30 * time.Second
+		if took := deaf(t, w); took < 3*time.Second || took > 5*time.Second {
+			t.Errorf("waited %v", took)
+		}
+	}
+	for _, grace := range []time.Duration{0, refreshTimeout - time.Second} {
+		cases[fmt.Sprintf("an_owner_that_is_gone_is_given_its_call_with_a_grace_of_%v", grace)] = func(t *testing.T, w *world) {
+			w.grace = grace
+			if took := deaf(t, w); took < refreshTimeout || took > refreshTimeout+2*session.StoreTimeout+time.Second {
+				t.Errorf("waited %v", took)
+			}
+		}
+	}
+	cases["one_renewal_that_fails_loses_no_lease"] = func(t *testing.T, w *world) {
+		w.provider.rotate, w.provider.delay = true, refreshTimeout-time.Second
+		w.provider.grace, w.grace = 30*time.Second, 30*time.Second
+		fleet := w.fleet(3, true)
+		s := w.login()
+		time.Sleep(justPast)
+		w.store.setAway(true, "renew")
+		time.AfterFunc(session.StoreTimeout+time.Second, func() { w.store.setAway(false, "renew") })
+		storm(t, fleet, s, 10)
+		w.wantCalls(1)
+	}
 	cases["work_longer_than_a_lease_term_keeps_the_others_away"] = func(t *testing.T, w *world) {
 		w.provider.rotate, w.provider.delay = true, time.Hour
 		w.provider.grace, w.grace = 30*time.Second, 30*time.Second

@@ -17,12 +17,30 @@ const (
 	// owners that failed or died; a success comes by message.
 	leasePoll    = 50 * time.Millisecond
 	leasePollMax = 500 * time.Millisecond
+
+	// graceTerm lets a renewal fail in all of a store's time and still leaves one
+	// try: a quarter, the failure, a quarter.
+	graceTerm = 2 * StoreTimeout
 )
 
-// leaseTerm exceeds what one call of the token endpoint may take and the store's
-// calls around it, so that even an owner that cannot renew works alone. It is
-// also how long the others wait for one that died.
-func (m *Manager) leaseTerm() time.Duration { return m.o.RefreshTimeout + 2*StoreTimeout }
+// callTerm exceeds what one call of the token endpoint may take and the store's
+// calls around it.
+func (m *Manager) callTerm() time.Duration { return m.o.RefreshTimeout + 2*StoreTimeout }
+
+// leaseTerm is how long a lease lasts if it is not renewed, and so how long the
+// others wait for an owner that died.
+//
+// It exceeds the call, so that even an owner that cannot renew works alone. But
+// where a rotated refresh token works on for longer than a call takes, two that
+// use it at once are both served, and Replace decides between them: there an
+// owner that died costs a few seconds, and the next one comes while what it
+// rotated can still be used (docs/decisions/0006).
+func (m *Manager) leaseTerm() time.Duration {
+	if m.o.RotationGrace >= m.o.RefreshTimeout {
+		return min(graceTerm, m.callTerm())
+	}
+	return m.callTerm()
+}
 
 // lease is a session's lease while this instance has it: no other refreshes
 // that session. What it cannot prevent is a process held up for longer than the
@@ -48,7 +66,7 @@ func (f *flight) turn(ctx context.Context) (mine *lease, newer *Session, err err
 		}
 	}()
 	l := &lease{m: f.m, id: f.from.ID, owner: rand.Text()}
-	end := time.Now().Add(2 * f.m.leaseTerm())
+	end := time.Now().Add(2 * f.m.callTerm())
 	for d := leasePoll; time.Now().Before(end); d = min(2*d, leasePollMax) {
 		got, err := f.m.store.Acquire(ctx, l.id, l.owner, f.m.leaseTerm())
 		if err != nil {
@@ -119,7 +137,7 @@ func (f *flight) newer(ctx context.Context) (*Session, error) {
 func (l *lease) keep(ctx context.Context) {
 	ctx, l.stop = context.WithCancel(ctx)
 	l.renewal.Go(func() {
-		for pause(ctx, l.m.leaseTerm()/3) {
+		for pause(ctx, l.m.leaseTerm()/4) {
 			// One that is lost stays lost; one that could not be renewed may be
 			// renewed at the next try.
 			if held, err := l.holds(ctx); err == nil && !held {
