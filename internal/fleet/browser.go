@@ -73,22 +73,42 @@ func (b *Browser) at(instance int) *http.Client {
 	if c, ok := b.clients[instance]; ok {
 		return c
 	}
-	public := strings.TrimPrefix(PublicURL, "http://")
-	to := b.fleet.Gateways[instance].Addr
-	transport := &http.Transport{
-		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			if addr == public {
-				addr = to
-			}
-			return new(net.Dialer).DialContext(ctx, network, addr)
-		},
-		MaxIdleConnsPerHost: 64,
-	}
-	b.t.Cleanup(transport.CloseIdleConnections)
-	c := &http.Client{Jar: b.jar, Transport: transport,
+	c := &http.Client{Jar: b.jar, Transport: b.fleet.ways[instance],
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	b.clients[instance] = c
 	return c
+}
+
+// wayTo dials addr for whatever is asked of the public address.
+func wayTo(t testing.TB, addr string) *http.Transport {
+	public := strings.TrimPrefix(PublicURL, "http://")
+	way := &http.Transport{
+		DialContext: func(ctx context.Context, network, to string) (net.Conn, error) {
+			if to == public {
+				to = addr
+			}
+			return new(net.Dialer).DialContext(ctx, network, to)
+		},
+		MaxIdleConnsPerHost: 64,
+	}
+	t.Cleanup(way.CloseIdleConnections)
+	return way
+}
+
+// fixedJar holds one pair of a Cookie header, whatever it is answered.
+type fixedJar []*http.Cookie
+
+// SetCookies implements http.CookieJar.
+func (fixedJar) SetCookies(*url.URL, []*http.Cookie) {}
+
+// Cookies implements http.CookieJar.
+func (j fixedJar) Cookies(*url.URL) []*http.Cookie { return j }
+
+// With opens a browser that always sends one cookie and keeps no other: a
+// replay, or a forgery.
+func (f *Fleet) With(cookie string) *Browser {
+	name, value, _ := strings.Cut(cookie, "=")
+	return &Browser{t: f.t, fleet: f, jar: fixedJar{{Name: name, Value: value}}, clients: map[int]*http.Client{}}
 }
 
 // Answer is an answer read to its end.

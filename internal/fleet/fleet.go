@@ -51,6 +51,8 @@ type Fleet struct {
 	API *API
 
 	t testing.TB
+	// ways are to each instance; browsers share them, as behind a load balancer.
+	ways []*http.Transport
 }
 
 // Start starts a fleet and waits until each instance is ready; it ends with the test.
@@ -65,6 +67,7 @@ func Start(t testing.TB, o Options) *Fleet {
 		g := newGateway(t, i, f.configuration(o, o.Store(i), key))
 		g.process.start()
 		f.Gateways = append(f.Gateways, g)
+		f.ways = append(f.ways, wayTo(t, g.Addr))
 	}
 	for _, g := range f.Gateways {
 		g.WaitReady()
@@ -102,22 +105,40 @@ type Gateway struct {
 
 	t       testing.TB
 	config  string
+	cfg     map[string]any
 	process *process
 }
 
 func newGateway(t testing.TB, i int, cfg map[string]any) *Gateway {
 	t.Helper()
-	g := &Gateway{t: t, Addr: freeAddr(t), Admin: freeAddr(t), config: filepath.Join(t.TempDir(), "gatehouse.yaml")}
+	g := &Gateway{t: t, Addr: freeAddr(t), Admin: freeAddr(t), cfg: cfg, config: filepath.Join(t.TempDir(), "gatehouse.yaml")}
 	cfg["listen"], cfg["admin_listen"] = g.Addr, g.Admin
-	text, err := json.Marshal(cfg) // which is YAML too
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(g.config, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	g.writeConfig()
 	g.process = newProcess(t, fmt.Sprintf("gateway %d", i), "serve", "--config", g.config)
 	return g
+}
+
+func (g *Gateway) writeConfig() {
+	g.t.Helper()
+	text, err := json.Marshal(g.cfg) // which is YAML too
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	if err := os.WriteFile(g.config, text, 0o600); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+// UseKeys gives the instance other session keys by SIGHUP, and returns when it
+// says that it has taken them.
+func (g *Gateway) UseKeys(keys ...string) {
+	g.t.Helper()
+	g.cfg["session"].(map[string]any)["keys"] = keys
+	g.writeConfig()
+	taken := func() int { return strings.Count(g.process.logs.String(), `"configuration reloaded"`) }
+	before := taken()
+	g.process.signal(syscall.SIGHUP)
+	waitFor(g.t, "an instance that takes its keys", 30*time.Second, func() bool { return taken() > before })
 }
 
 // Kill ends the instance as a crash does.

@@ -52,6 +52,8 @@ type Pool struct {
 	signIns   int
 	inUse     map[int]int // sign-in → refreshes under way
 	overlaps  int
+	presented map[string]bool // refresh tokens that were
+	repeats   int
 }
 
 // poolKeys spares every pool the making of its own.
@@ -60,7 +62,7 @@ var poolKeys = sync.OnceValues(cognitoemu.NewKeys)
 // StartPool starts a pool for gateways of the public address; it ends with the test.
 func StartPool(t testing.TB, o PoolOptions) *Pool {
 	t.Helper()
-	p := &Pool{t: t, families: map[string]int{}, inUse: map[int]int{}}
+	p := &Pool{t: t, families: map[string]int{}, inUse: map[int]int{}, presented: map[string]bool{}}
 	server := httptest.NewServer(p)
 	t.Cleanup(server.Close)
 	p.Link = NewLink(t, server.Listener.Addr().String())
@@ -115,6 +117,21 @@ func (p *Pool) Overlaps() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.overlaps
+}
+
+// Repeats is how many times a refresh token was presented that had been before:
+// under rotation, more than one refresh in a cycle.
+func (p *Pool) Repeats() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.repeats
+}
+
+// SignIns is how many sign-ins there were.
+func (p *Pool) SignIns() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.signIns
 }
 
 // ServeHTTP implements http.Handler.
@@ -177,6 +194,10 @@ func (p *Pool) begin(token string) (Fate, int) {
 	if p.inUse[family]++; p.inUse[family] > 1 {
 		p.overlaps++
 	}
+	if p.presented[token] {
+		p.repeats++
+	}
+	p.presented[token] = true
 	n := p.refreshes
 	p.refreshes++
 	if p.fate == nil {
