@@ -1,0 +1,131 @@
+package fleet
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/redistest"
+)
+
+// impatient keeps a call of the token endpoint short, so that tests are.
+func impatient() map[string]map[string]any {
+	return map[string]map[string]any{
+		"cognito": {"rotation_grace": grace.String()},
+		"refresh": {"timeout": "1s"},
+	}
+}
+
+// fault is one way for a dependency to be away, and back.
+type fault struct {
+	name        string
+	begin, mend func()
+}
+
+func faultsOf(l *Link) []fault {
+	return []fault{
+		{"cut", l.Cut, l.Mend},
+		{"swallowed", l.Swallow, l.Mend},
+		{"reset", l.Reset, l.Mend},
+	}
+}
+
+func TestUserPoolStopped(t *testing.T) {
+	t.Parallel()
+	pool := StartEmulator(t, 3*time.Second)
+	f := Start(t, Options{Pool: pool, Store: at(redistest.Start(t, redistest.Options{}).URL), Settings: impatient()})
+	endures(t, f, f.SignIn(0), fault{"stopped", pool.Pause, pool.Continue})
+}
+
+func TestUserPoolOutOfReach(t *testing.T) {
+	t.Parallel()
+	pool := StartPool(t, PoolOptions{TokenTTL: 2 * time.Second, Rotate: true, Grace: grace})
+	f := Start(t, Options{Pool: pool, Store: at(redistest.Start(t, redistest.Options{}).URL), Settings: impatient()})
+	b := f.SignIn(0)
+	for _, fault := range faultsOf(pool.Link) {
+		t.Run(fault.name, func(t *testing.T) { endures(t, f, b, fault) })
+	}
+	t.Run("slow", func(t *testing.T) {
+		pool.Link.Slow(300)
+		waitExpiry(warm(t, f, b))
+		warm(t, f, b)
+	})
+}
+
+// endures lets the user pool be away: calls go on until the token has truly
+// expired, then they are told so, and nothing is needed after its return.
+func endures(t *testing.T, f *Fleet, b *Browser, fault fault) {
+	t.Helper()
+	wantRecovery(t, f, b) // from the fault before, or none
+	token := warm(t, f, b)
+	fault.begin()
+	for time.Until(time.Unix(token.Expires, 0)) > 200*time.Millisecond {
+		warm(t, f, b)
+		waitUntil(time.Now().Add(100 * time.Millisecond))
+	}
+	waitExpiry(token)
+	inParallel(30, func(i int) { wantOutage(t, get(t, b, i%3), "idp_unavailable") })
+	fault.mend()
+	wantRecovery(t, f, b)
+}
+
+func TestStoreOutOfReach(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t, redistest.Options{})
+	link := NewLink(t, server.Addr)
+	f := Start(t, Options{Pool: StartPool(t, PoolOptions{}), Store: over(link)})
+	b := f.SignIn(0)
+	cookie := b.Cookie()
+	faults := append(faultsOf(link),
+		fault{"stopped", server.Pause, server.Continue},
+		fault{"killed", server.Kill, server.Restart})
+	for _, fault := range faults {
+		t.Run(fault.name, func(t *testing.T) {
+			waitFor(t, "warm caches", 30*time.Second, func() bool { return hear(f) })
+			warm(t, f, b)
+			fault.begin()
+			inParallel(len(f.Gateways), func(i int) { wantStoreOutage(t, b, i) })
+			fault.mend()
+			wantRecovery(t, f, b)
+			if b.Cookie() != cookie {
+				t.Error("the cookie was touched")
+			}
+		})
+	}
+	t.Run("slow", func(t *testing.T) {
+		link.Slow(300)
+		inParallel(30, func(i int) {
+			if a := get(t, b, i%3); a.Status != http.StatusOK {
+				t.Errorf("instance %d answers %d: %s", i%3, a.Status, a.Body)
+			}
+		})
+	})
+}
+
+// hear reports whether every instance hears of changes, and so uses its cache.
+func hear(f *Fleet) bool {
+	for _, g := range f.Gateways {
+		if g.Metric("gatehouse_session_changes_heard") != 1 {
+			return false
+		}
+	}
+	return true
+}
+
+// wantStoreOutage wants an instance to serve from its cache, no later than a
+// second from now, and then to say that it cannot know.
+func wantStoreOutage(t *testing.T, b *Browser, instance int) {
+	began := time.Now()
+	for {
+		asked := time.Now()
+		a := get(t, b, instance)
+		if a.Status != http.StatusOK {
+			wantOutage(t, a, "store_unavailable")
+			return
+		}
+		if age := asked.Sub(began); age > time.Second {
+			t.Errorf("instance %d served a call that came %v into the outage", instance, age)
+			return
+		}
+	}
+}
