@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -176,6 +177,16 @@ func (s *Sentinel) Primary() *Server {
 		}
 	}
 	return nil
+}
+
+// Replica returns the server that is not the primary.
+func (s *Sentinel) Replica() *Server {
+	s.t.Helper()
+	primary := s.Primary()
+	if primary == nil {
+		s.t.Fatal("the sentinels name no primary")
+	}
+	return s.nodes[1-slices.Index(s.nodes, primary)]
 }
 
 // Failover lets the replica take over in order, and returns when it has. A
