@@ -69,10 +69,20 @@ func Start(t testing.TB, o Options) *Fleet {
 		f.Gateways = append(f.Gateways, g)
 		f.ways = append(f.ways, wayTo(t, g.Addr))
 	}
+	t.Cleanup(f.stop)
 	for _, g := range f.Gateways {
 		g.WaitReady()
 	}
 	return f
+}
+
+// stop ends all instances at a time: each takes a moment to drain.
+func (f *Fleet) stop() {
+	var all sync.WaitGroup
+	for _, g := range f.Gateways {
+		all.Go(func() { g.Continue(); g.Stop() })
+	}
+	all.Wait()
 }
 
 func (f *Fleet) configuration(o Options, store, key string) map[string]any {
@@ -135,10 +145,11 @@ func (g *Gateway) UseKeys(keys ...string) {
 	g.t.Helper()
 	g.cfg["session"].(map[string]any)["keys"] = keys
 	g.writeConfig()
-	taken := func() int { return strings.Count(g.process.logs.String(), `"configuration reloaded"`) }
-	before := taken()
+	before := g.process.logs.written()
 	g.process.signal(syscall.SIGHUP)
-	waitFor(g.t, "an instance that takes its keys", 30*time.Second, func() bool { return taken() > before })
+	waitFor(g.t, "an instance that takes its keys", 30*time.Second, func() bool {
+		return strings.Contains(g.process.logs.since(before), `"configuration reloaded"`)
+	})
 }
 
 // Kill ends the instance as a crash does.

@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"bytes"
 	"fmt"
 	"net"
 	"os"
@@ -117,28 +116,41 @@ func (p *process) signal(sig syscall.Signal) {
 	}
 }
 
-// logs collects what a child writes.
+// logs keeps the end of what a child writes: in a long run it writes gigabytes.
 type logs struct {
 	mu  sync.Mutex
-	buf bytes.Buffer
+	buf []byte
+	cut int // bytes that are no longer kept
 }
+
+const keptLogs = 1 << 20
 
 func (l *logs) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.buf.Write(p)
+	l.buf = append(l.buf, p...)
+	if over := len(l.buf) - keptLogs; over > keptLogs {
+		l.buf = append([]byte(nil), l.buf[over:]...)
+		l.cut += over
+	}
+	return len(p), nil
 }
 
-func (l *logs) String() string {
+// written is how many bytes there were so far.
+func (l *logs) written() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.buf.String()
+	return l.cut + len(l.buf)
 }
 
-func (l *logs) tail(n int) string {
-	s := l.String()
-	return s[max(0, len(s)-n):]
+// since returns what was written after that many bytes.
+func (l *logs) since(written int) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return string(l.buf[max(0, written-l.cut):])
 }
+
+func (l *logs) tail(n int) string { return l.since(l.written() - n) }
 
 // freeAddr finds a port of loopback that nobody listens on now.
 func freeAddr(t testing.TB) string {
