@@ -39,7 +39,10 @@ func TestEndedSessionsAcrossAFailover(t *testing.T) {
 
 	var n, unknown, stale atomic.Int64
 	var over atomic.Bool
-	go func() { s.WaitPrimary(old); over.Store(true) }()
+	go func() {
+		defer over.Store(true)
+		s.WaitPrimary(old)
+	}()
 	inParallel(16, func(int) {
 		for !over.Load() || n.Load() < replays {
 			sent := time.Since(answered)
@@ -74,24 +77,24 @@ func logOut(t *testing.T, b *Browser, instance int) {
 	}
 }
 
-// TestCostOfWaitingForReplicas asserts nothing but that logouts succeed: its
-// figures are for docs/sessions.md.
+// What it costs stands in docs/sessions.md; asserted is only that it works.
 func TestCostOfWaitingForReplicas(t *testing.T) {
 	s := redistest.StartSentinel(t, redistest.Options{})
 	pool := StartPool(t, PoolOptions{})
 	s.WaitReplica()
+	const n = replays / 20
 	for _, replicas := range []int{0, 1} {
 		f := Start(t, Options{Instances: 1, Pool: pool, Store: at(s.URL),
 			Settings: map[string]map[string]any{"session": {"wait_replicas": replicas}}})
 		var took []time.Duration
-		for range logouts {
+		for range n {
 			b := f.SignIn(0)
 			began := time.Now()
 			logOut(t, b, 0)
 			took = append(took, time.Since(began))
 		}
 		slices.Sort(took)
-		t.Logf("wait_replicas %d: %d logouts one after another, p50 %v, p99 %v", replicas, logouts,
+		t.Logf("wait_replicas %d: %d logouts one after another, p50 %v, p99 %v", replicas, n,
 			took[len(took)/2], took[len(took)*99/100])
 	}
 }

@@ -66,7 +66,8 @@ func live(t *testing.T, f *Fleet, pool *Pool, browsers []*Browser, n int) *lives
 	t.Helper()
 	l := &lives{status: map[int]int{}, seen: map[string]bool{}}
 	end := pool.Refreshes() + n
-	limit := time.Now().Add(time.Duration(n) * time.Second)
+	patience := time.Minute + time.Duration(n)*time.Second
+	limit := time.Now().Add(patience)
 	inParallel(len(browsers)*len(f.Gateways), func(i int) {
 		b, instance := browsers[i/len(f.Gateways)], i%len(f.Gateways)
 		for pool.Refreshes() < end && time.Now().Before(limit) {
@@ -75,7 +76,7 @@ func live(t *testing.T, f *Fleet, pool *Pool, browsers []*Browser, n int) *lives
 		}
 	})
 	if pool.Refreshes() < end {
-		t.Errorf("%d refreshes less than %d after %v", end-pool.Refreshes(), n, time.Duration(n)*time.Second)
+		t.Errorf("%d refreshes less than %d after %v", end-pool.Refreshes(), n, patience)
 	}
 	return l
 }
