@@ -27,7 +27,7 @@ func StartEmulator(t testing.TB, tokenTTL time.Duration) *Emulator {
 		"--listen", addr, "--gateway", PublicURL, "--token-ttl", tokenTTL.String(), "--rotate")}
 	e.process.start()
 	waitFor(t, "the emulator", 60*time.Second, func() bool {
-		res, err := http.Get(e.Issuer() + "/.well-known/openid-configuration")
+		res, err := ask(e.Issuer() + "/.well-known/openid-configuration")
 		return err == nil && res.Body.Close() == nil && res.StatusCode == http.StatusOK
 	})
 	return e

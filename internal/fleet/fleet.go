@@ -105,9 +105,6 @@ func (f *Fleet) configuration(o Options, store, key string) map[string]any {
 	return cfg
 }
 
-// operator asks the instances' admin listeners.
-var operator = &http.Client{Timeout: 10 * time.Second}
-
 // Gateway is one instance.
 type Gateway struct {
 	// Addr and Admin are where it listens, also after a restart.
@@ -169,7 +166,7 @@ func (g *Gateway) Restart() {
 	g.t.Helper()
 	g.process.start()
 	waitFor(g.t, "an instance that listens", 30*time.Second, func() bool {
-		res, err := operator.Get("http://" + g.Admin + "/healthz")
+		res, err := ask("http://" + g.Admin + "/healthz")
 		return err == nil && res.Body.Close() == nil
 	})
 }
@@ -178,7 +175,7 @@ func (g *Gateway) Restart() {
 func (g *Gateway) WaitReady() {
 	g.t.Helper()
 	waitFor(g.t, "an instance that is ready", 60*time.Second, func() bool {
-		res, err := operator.Get("http://" + g.Admin + "/readyz")
+		res, err := ask("http://" + g.Admin + "/readyz")
 		if err != nil {
 			return false
 		}
@@ -187,10 +184,15 @@ func (g *Gateway) WaitReady() {
 	})
 }
 
+// ask is for servers that may hang.
+func ask(url string) (*http.Response, error) {
+	return (&http.Client{Timeout: 5 * time.Second}).Get(url)
+}
+
 // Metric returns the sum of a metric's samples whose line begins with prefix.
 func (g *Gateway) Metric(prefix string) float64 {
 	g.t.Helper()
-	res, err := operator.Get("http://" + g.Admin + "/metrics")
+	res, err := ask("http://" + g.Admin + "/metrics")
 	if err != nil {
 		g.t.Fatal(err)
 	}
