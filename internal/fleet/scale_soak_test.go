@@ -11,6 +11,7 @@ const (
 	cycles    = 1_000
 	logouts   = 1_000
 	replays   = 10_000
+	failovers = 5
 	forgeries = 100_000
 	logins    = 1_000_000
 

@@ -11,6 +11,7 @@ const (
 	cycles    = 60
 	logouts   = 100
 	replays   = 500
+	failovers = 1
 	forgeries = 5_000
 	logins    = 5_000
 
