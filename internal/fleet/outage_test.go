@@ -1,7 +1,9 @@
 package fleet
 
 import (
+	"fmt"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,7 +36,38 @@ func TestUserPoolStopped(t *testing.T) {
 	t.Parallel()
 	pool := StartEmulator(t, 3*time.Second)
 	f := Start(t, Options{Pool: pool, Store: at(redistest.Start(t, redistest.Options{}).URL), Settings: impatient()})
-	endures(t, f, f.SignIn(0), fault{"stopped", pool.Pause, pool.Continue})
+	crowd := signIns(f, 12)
+	b := f.SignIn(0)
+	endures(t, f, b, fault{"stopped", pool.Pause, func() {
+		var asking sync.WaitGroup
+		asking.Go(func() { stay(t, f, crowd) })
+		gaveUp(t, f)
+		asking.Wait()
+		pool.Continue()
+	}})
+	wantRecovery(t, f, crowd...)
+}
+
+// stay lets a crowd whose tokens have expired ask for the rest of an outage.
+func stay(t *testing.T, f *Fleet, crowd []*Browser) {
+	t.Helper()
+	end := time.Now().Add(outage)
+	inParallel(len(crowd), func(i int) {
+		for time.Now().Before(end) {
+			wantOutage(t, get(t, crowd[i], i%len(f.Gateways)), "idp_unavailable")
+			waitUntil(time.Now().Add(100 * time.Millisecond))
+		}
+	})
+}
+
+// gaveUp waits until every instance has stopped asking the user pool.
+func gaveUp(t *testing.T, f *Fleet) {
+	t.Helper()
+	for i, g := range f.Gateways {
+		waitFor(t, fmt.Sprintf("instance %d to give up on the user pool", i), outage, func() bool {
+			return g.Metric("gatehouse_token_breaker_open") == 1
+		})
+	}
 }
 
 func TestUserPoolOutOfReach(t *testing.T) {

@@ -15,5 +15,8 @@ const (
 	forgeries = 100_000
 	logins    = 1_000_000
 
+	// outage is how long a user pool is away for many.
+	outage = 30 * time.Second
+
 	recovery = 2 * time.Second
 )

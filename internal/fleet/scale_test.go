@@ -15,7 +15,10 @@ const (
 	forgeries = 5_000
 	logins    = 5_000
 
-	// recovery is what the fleet may take after an outage: its promise is two
-	// seconds, the third is for a machine that does something else meanwhile.
-	recovery = 3 * time.Second
+	// outage is how long a user pool is away for many.
+	outage = 6 * time.Second
+
+	// recovery is what the fleet may take after an outage. It promises two
+	// seconds; the rest is for a machine that does something else meanwhile.
+	recovery = 5 * time.Second
 )
