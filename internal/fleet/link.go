@@ -24,7 +24,7 @@ type Link struct {
 func NewLink(t testing.TB, to string) *Link {
 	t.Helper()
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	p := toxiproxy.NewProxy(server, to, freeAddr(t), to)
+	p := toxiproxy.NewProxy(server, to, "127.0.0.1:0", to) // the port it gets stays its own
 	if err := p.Start(); err != nil {
 		t.Fatalf("open a link to %s: %v", to, err)
 	}
