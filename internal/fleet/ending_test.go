@@ -10,8 +10,8 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/redistest"
 )
 
-// staleness is the bound: a session that was ended anywhere is served nowhere
-// this long after the answer.
+// staleness is the promise of docs/sessions.md: a session that was ended anywhere
+// is served nowhere this long after the answer.
 const staleness = time.Second
 
 func TestLogoutRefusesEverywhere(t *testing.T) {
@@ -85,18 +85,18 @@ func TestLogoutWithTheSubscriptionCut(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, fault := range append(faultsOf(deaf),
-		fault{"answers_swallowed", deaf.SwallowAnswers, deaf.Mend},
-		fault{"late_by_200ms", func() { deaf.Slow(200) }, deaf.Mend},
-		fault{"late_by_900ms", func() { deaf.Slow(900) }, deaf.Mend},
-		fault{"killed_by_the_server", unsubscribe, func() {}},
+	for _, o := range append(breakagesOf(deaf),
+		breakage{"answers_swallowed", deaf.SwallowAnswers, deaf.Mend},
+		breakage{"late_by_200ms", func() { deaf.Slow(200) }, deaf.Mend},
+		breakage{"late_by_900ms", func() { deaf.Slow(900) }, deaf.Mend},
+		breakage{"killed_by_the_server", unsubscribe, func() {}},
 	) {
-		t.Run(fault.name, func(t *testing.T) {
+		t.Run(o.name, func(t *testing.T) {
 			waitFor(t, "caches in use", 30*time.Second, func() bool { return hear(f) })
 			b := f.SignIn(0)
 			warm(t, f, b)
-			fault.begin()
-			defer fault.mend()
+			o.begin()
+			defer o.mend()
 			for _, r := range refusals(t, f, b, 0) {
 				t.Logf("served up to %v after the logout, refused after %v", r.served, r.first)
 			}

@@ -18,14 +18,14 @@ func impatient() map[string]map[string]any {
 	}
 }
 
-// fault is one way for a dependency to be away, and back.
-type fault struct {
+// breakage is one way for a dependency to be away, and back.
+type breakage struct {
 	name        string
 	begin, mend func()
 }
 
-func faultsOf(l *Link) []fault {
-	return []fault{
+func breakagesOf(l *Link) []breakage {
+	return []breakage{
 		{"cut", l.Cut, l.Mend},
 		{"swallowed", l.Swallow, l.Mend},
 		{"reset", l.Reset, l.Mend},
@@ -38,7 +38,7 @@ func TestUserPoolStopped(t *testing.T) {
 	f := Start(t, Options{Pool: pool, Store: at(redistest.Start(t, redistest.Options{}).URL), Settings: impatient()})
 	crowd := signIns(f, 12)
 	b := f.SignIn(0)
-	endures(t, f, b, fault{"stopped", pool.Pause, func() {
+	endures(t, f, b, breakage{"stopped", pool.Pause, func() {
 		var asking sync.WaitGroup
 		asking.Go(func() { stay(t, f, crowd) })
 		gaveUp(t, f)
@@ -75,8 +75,8 @@ func TestUserPoolOutOfReach(t *testing.T) {
 	pool := StartPool(t, PoolOptions{TokenTTL: 2 * time.Second, Rotate: true, Grace: grace})
 	f := Start(t, Options{Pool: pool, Store: at(redistest.Start(t, redistest.Options{}).URL), Settings: impatient()})
 	b := f.SignIn(0)
-	for _, fault := range faultsOf(pool.Link) {
-		t.Run(fault.name, func(t *testing.T) { endures(t, f, b, fault) })
+	for _, o := range breakagesOf(pool.Link) {
+		t.Run(o.name, func(t *testing.T) { endures(t, f, b, o) })
 	}
 	t.Run("slow", func(t *testing.T) {
 		pool.Link.Slow(300)
@@ -87,18 +87,18 @@ func TestUserPoolOutOfReach(t *testing.T) {
 
 // endures lets the user pool be away: calls go on until the token has truly
 // expired, then they are told so, and nothing is needed after its return.
-func endures(t *testing.T, f *Fleet, b *Browser, fault fault) {
+func endures(t *testing.T, f *Fleet, b *Browser, o breakage) {
 	t.Helper()
 	wantRecovery(t, f, b) // from the fault before, or none
 	token := warm(t, f, b)
-	fault.begin()
+	o.begin()
 	for time.Until(time.Unix(token.Expires, 0)) > 200*time.Millisecond {
 		warm(t, f, b)
 		waitUntil(time.Now().Add(100 * time.Millisecond))
 	}
 	waitExpiry(token)
 	inParallel(30, func(i int) { wantOutage(t, get(t, b, i%3), "idp_unavailable") })
-	fault.mend()
+	o.mend()
 	wantRecovery(t, f, b)
 }
 
@@ -109,16 +109,16 @@ func TestStoreOutOfReach(t *testing.T) {
 	f := Start(t, Options{Pool: StartPool(t, PoolOptions{}), Store: over(link)})
 	b := f.SignIn(0)
 	cookie := b.Cookie()
-	faults := append(faultsOf(link),
-		fault{"stopped", server.Pause, server.Continue},
-		fault{"killed", server.Kill, server.Restart})
-	for _, fault := range faults {
-		t.Run(fault.name, func(t *testing.T) {
+	faults := append(breakagesOf(link),
+		breakage{"stopped", server.Pause, server.Continue},
+		breakage{"killed", server.Kill, server.Restart})
+	for _, o := range faults {
+		t.Run(o.name, func(t *testing.T) {
 			waitFor(t, "warm caches", 30*time.Second, func() bool { return hear(f) })
 			warm(t, f, b)
-			fault.begin()
+			o.begin()
 			inParallel(len(f.Gateways), func(i int) { wantStoreOutage(t, b, i) })
-			fault.mend()
+			o.mend()
 			wantRecovery(t, f, b)
 			if b.Cookie() != cookie {
 				t.Error("the cookie was touched")

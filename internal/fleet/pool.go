@@ -54,6 +54,7 @@ type Pool struct {
 	overlaps  int
 	presented map[string]bool // refresh tokens that were
 	repeats   int
+	ledger    ledger
 }
 
 // poolKeys spares every pool the making of its own.
@@ -142,11 +143,13 @@ func (p *Pool) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	form := readForm(r)
 	if form.Get("grant_type") != "refresh_token" {
-		p.answer(w, r, p.newSignIn())
+		p.answer(w, r, p.newSignIn(), "")
 		return
 	}
-	fate, family := p.begin(form.Get("refresh_token"))
+	with := form.Get("refresh_token")
+	fate, family := p.begin(with)
 	defer p.end(family)
+	defer p.ledger.use(r.Context(), family)()
 	<-time.After(fate.Delay) // the pool goes on with what it has begun
 	switch {
 	case fate.Drop:
@@ -154,24 +157,27 @@ func (p *Pool) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case fate.Status != 0:
 		w.WriteHeader(fate.Status)
 	case fate.Lose:
-		p.answer(httptest.NewRecorder(), r, family)
+		p.answer(httptest.NewRecorder(), r, family, with)
 		reset(w)
 	default:
-		p.answer(w, r, family)
+		p.answer(w, r, family, with)
 	}
 }
 
-// answer lets the emulator do its work, and notes whose the tokens are.
-func (p *Pool) answer(w http.ResponseWriter, r *http.Request, family int) {
+// answer lets the emulator do its work, and notes whose the tokens are and which
+// refresh token they were had for.
+func (p *Pool) answer(w http.ResponseWriter, r *http.Request, family int, with string) {
 	rec := httptest.NewRecorder()
 	p.Emu.ServeHTTP(rec, r)
 	var tokens struct {
+		Access  string `json:"access_token"`
 		Refresh string `json:"refresh_token"`
 	}
 	if json.Unmarshal(rec.Body.Bytes(), &tokens) == nil && tokens.Refresh != "" {
 		p.mu.Lock()
 		p.families[tokens.Refresh] = family
 		p.mu.Unlock()
+		p.ledger.issue(with, tokens.Refresh, tokens.Access)
 	}
 	for name, values := range rec.Header() {
 		w.Header()[name] = values
