@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -64,13 +65,18 @@ var forwarding = map[string]bool{
 	"True-Client-Ip":     true,
 }
 
+// restated are those of them that kept passes on, or puts in its own words.
+var restated = map[string]bool{
+	"Forwarded": true, "X-Forwarded-For": true, "X-Forwarded-Host": true, "X-Forwarded-Proto": true,
+}
+
 // drops reports whether a client's header of that name never goes upstream.
 func (p *headerPolicy) drops(name string, trusted bool) bool {
 	if !plainName(name) || p.reserved[name] {
 		return true
 	}
 	if trusted && forwarding[name] {
-		return false
+		return restated[name]
 	}
 	if len(name) > 2 && name[:2] == "X-" {
 		for _, prefix := range spoofablePrefixes {
@@ -95,35 +101,73 @@ func plainName(name string) bool {
 	return name != ""
 }
 
-// editRequest turns the headers of the client's request in, of which out is a
-// copy without its hop-by-hop headers, into those for the upstream. What a
-// client's Connection header names is gone from out before anything is set
-// here, so it can take away nothing that is set.
-func (p *headerPolicy) editRequest(out http.Header, in *http.Request, d *Decision) {
-	for name := range out {
-		if p.drops(name, d.TrustedPeer) {
-			delete(out, name)
+// request returns the headers for the upstream to those of the client's
+// request, which stay as they are. What a client's Connection header names is
+// gone before anything is set here, so it can take away nothing that is set.
+func (p *headerPolicy) request(in *http.Request, d *Decision) http.Header {
+	out := make(http.Header, len(in.Header)+added)
+	for name, values := range in.Header {
+		if !hopByHop(name) && !p.drops(name, d.TrustedPeer) {
+			out[name] = values
 		}
 	}
-	p.cookies.strip(out)
+	dropNamed(out, in.Header["Connection"])
+	if lists(in.Header["Te"], "trailers") {
+		out["Te"] = d.values.one("trailers") // they are passed on, and gRPC insists
+	}
+	p.stripCookies(out, d)
 	if d.Route.Auth != AuthNone || !d.Bearer.Empty() {
 		delete(out, "Authorization")
 	}
 	from := p.kept(out, in, d)
-	// One array for all values: a slice each would be an allocation each.
-	values := new([6]string)
-	set(out, values, 0, "Authorization", d.Bearer.Reveal())
-	set(out, values, 1, "X-Request-Id", d.RequestID)
-	set(out, values, 2, "X-Forwarded-For", from.client)
-	set(out, values, 3, "X-Forwarded-Host", from.host)
-	set(out, values, 4, "X-Forwarded-Proto", from.proto)
-	set(out, values, 5, "Traceparent", from.trace)
+	d.values.set(out, "Authorization", d.Bearer.Reveal())
+	d.values.set(out, "X-Request-Id", d.RequestID)
+	d.values.set(out, "X-Forwarded-For", from.client)
+	d.values.set(out, "X-Forwarded-Host", from.host)
+	d.values.set(out, "X-Forwarded-Proto", from.proto)
+	d.values.set(out, "Traceparent", from.trace)
+	if _, ok := out["User-Agent"]; !ok {
+		out["User-Agent"] = nil // or the transport names itself
+	}
+	return out
 }
 
-func set(h http.Header, values *[6]string, i int, name, value string) {
+// added is how many headers a request gets that it may not have had.
+const added = 7
+
+// stripCookies removes the gateway's cookies, from lines of its own: those it
+// was given are the client's.
+func (p *headerPolicy) stripCookies(out http.Header, d *Decision) {
+	switch lines := out["Cookie"]; len(lines) {
+	case 0:
+		return
+	case 1:
+		out["Cookie"] = d.values.one(lines[0])
+	default:
+		out["Cookie"] = slices.Clone(lines)
+	}
+	p.cookies.strip(out)
+}
+
+// values holds values of headers that have but one, in one array: a slice each
+// would be an allocation each.
+type values struct {
+	array [12]string
+	used  int
+}
+
+func (v *values) one(value string) []string {
+	if v.used == len(v.array) {
+		return []string{value}
+	}
+	v.array[v.used] = value
+	v.used++
+	return v.array[v.used-1 : v.used : v.used]
+}
+
+func (v *values) set(h http.Header, name, value string) {
 	if value != "" {
-		values[i] = value
-		h[name] = values[i : i+1 : i+1]
+		h[name] = v.one(value)
 	}
 }
 

@@ -42,6 +42,10 @@ type Decision struct {
 	// Event is the request's log record; the relay notes upstream and time. May
 	// be nil.
 	Event *telemetry.Event
+
+	// values are those of the headers that the relay sets. An upstream may be
+	// reading them when the answer is over: a decision serves one request.
+	values values
 }
 
 // Relay answers a request that may pass. An error means that nothing was

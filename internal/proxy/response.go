@@ -22,10 +22,10 @@ func (p *headerPolicy) editResponse(h, own http.Header, d *Decision) {
 		}
 	}
 	if eventStream(h) {
-		h["X-Accel-Buffering"] = []string{"no"} // or nginx holds events back
+		h["X-Accel-Buffering"] = d.values.one("no") // or nginx holds events back
 	}
 	if d.Private && !d.Route.CacheUpstream {
-		keepPrivate(h)
+		keepPrivate(h, d)
 	}
 }
 
@@ -63,14 +63,14 @@ func eventStream(h http.Header) bool {
 // protects answers to requests with Authorization, but what a browser sends is
 // a cookie, which caches do not look at. Headers that are meant for CDNs alone
 // (RFC 9213) would override Cache-Control, so they go.
-func keepPrivate(h http.Header) {
+func keepPrivate(h http.Header, d *Decision) {
 	for name := range h {
 		if name == "Surrogate-Control" || name == "Edge-Control" || strings.HasSuffix(name, "Cdn-Cache-Control") {
 			delete(h, name)
 		}
 	}
 	if !saysPrivate(h["Cache-Control"]) {
-		h["Cache-Control"] = []string{"private, no-store"}
+		h["Cache-Control"] = d.values.one("private, no-store")
 	}
 }
 

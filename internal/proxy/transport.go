@@ -1,13 +1,10 @@
 package proxy
 
 import (
-	"context"
 	"crypto/tls"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
-	"sync"
 	"time"
 )
 
@@ -82,26 +79,3 @@ func (p *transportPool) closeIdle() {
 		t.CloseIdleConnections()
 	}
 }
-
-// untraced hides any httptrace.ClientTrace from the transport. ReverseProxy sets
-// one to pass interim (1xx) answers on: it copies their headers to the browser
-// unfiltered, and then clears what the gateway had set on the answer
-// (golang/go#81207).
-type untraced struct{ context.Context }
-
-func (c untraced) Value(key any) any {
-	v := c.Context.Value(key)
-	if _, ok := v.(*httptrace.ClientTrace); ok {
-		return nil
-	}
-	return v
-}
-
-// buffers implements [httputil.BufferPool]. The pool holds array pointers,
-// because a slice would be allocated anew each time it is put back.
-type buffers struct{}
-
-var bufferPool = sync.Pool{New: func() any { return new([bufferBytes]byte) }}
-
-func (buffers) Get() []byte  { return bufferPool.Get().(*[bufferBytes]byte)[:] }
-func (buffers) Put(b []byte) { bufferPool.Put((*[bufferBytes]byte)(b)) }

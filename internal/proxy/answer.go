@@ -1,0 +1,108 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// answer passes the upstream's answer on. It panics with
+// [http.ErrAbortHandler] if that breaks off, so that the half is not taken for
+// the whole.
+func (x *exchange) answer(res *http.Response) {
+	announced := x.begin(res)
+	err := x.copyBody(res)
+	// Closed here, as only then the trailers are known.
+	_ = res.Body.Close()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	x.end(res, announced)
+}
+
+// begin writes status and header, and returns the trailers it announced.
+func (x *exchange) begin(res *http.Response) (announced []string) {
+	own := x.w.Header()
+	if x.unfinished() {
+		own["Connection"] = x.d.values.one("close")
+	}
+	dropHopByHop(res.Header)
+	x.reverse.headers.editResponse(res.Header, own, x.d)
+	x.reverse.headers.filter(res.Trailer)
+	if len(res.Trailer) > 0 {
+		// HTTP/2 has length and trailers together; HTTP/1.1 needs chunks for them.
+		delete(res.Header, "Content-Length")
+		for name := range res.Trailer {
+			announced = append(announced, name)
+		}
+		own["Trailer"] = x.d.values.one(strings.Join(announced, ", "))
+	}
+	add(own, res.Header)
+	x.w.WriteHeader(res.StatusCode)
+	return announced
+}
+
+// add gives h the headers of from, which nobody else uses any more.
+func add(h, from http.Header) {
+	for name, values := range from {
+		if before := h[name]; len(before) > 0 {
+			values = append(slices.Clip(before), values...)
+		}
+		h[name] = values
+	}
+}
+
+// copyBody passes the body on as it comes. What has no length, or is a stream
+// of events, is flushed at every pause, and its header at once: the first byte
+// may be long in coming.
+func (x *exchange) copyBody(res *http.Response) error {
+	client := http.NewResponseController(x.w)
+	stream := res.ContentLength < 0 || eventStream(res.Header)
+	if stream {
+		_ = client.Flush() // a writer that cannot is no reason to fail, here and below
+	}
+	buffer := bufferPool.Get().(*[bufferBytes]byte)
+	defer bufferPool.Put(buffer)
+	for {
+		n, err := res.Body.Read(buffer[:])
+		if n > 0 {
+			if _, gone := x.w.Write(buffer[:n]); gone != nil {
+				return gone
+			}
+			if stream {
+				_ = client.Flush()
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			x.note(err)
+			return err
+		}
+	}
+}
+
+// bufferPool holds array pointers, because a slice would be allocated anew each
+// time it is put back.
+var bufferPool = sync.Pool{New: func() any { return new([bufferBytes]byte) }}
+
+// end writes the trailers.
+func (x *exchange) end(res *http.Response, announced []string) {
+	x.reverse.headers.filter(res.Trailer)
+	if len(res.Trailer) == 0 {
+		return
+	}
+	// A body this short would otherwise get a length, and no chunks to stand behind.
+	_ = http.NewResponseController(x.w).Flush()
+	own := x.w.Header()
+	for name, values := range res.Trailer {
+		if !slices.Contains(announced, name) {
+			name = http.TrailerPrefix + name
+		}
+		own[name] = values
+	}
+}

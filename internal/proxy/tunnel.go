@@ -1,0 +1,100 @@
+package proxy
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// webSocketUpgrade reports whether the request is a WebSocket handshake that
+// may be tunnelled: GET over HTTP/1.1 without a body, and websocket all it asks
+// for (RFC 6455 §4.1). Any other upgrade would end in a tunnel that nobody judges.
+func webSocketUpgrade(r *http.Request) bool {
+	return webSocket(r.Header) && r.Method == http.MethodGet && r.ProtoMajor == 1 && r.ProtoMinor == 1 &&
+		r.ContentLength == 0 && len(r.TransferEncoding) == 0
+}
+
+// webSocketAnswer reports whether the upstream switches to WebSocket.
+func webSocketAnswer(res *http.Response) bool { return webSocket(res.Header) }
+
+func webSocket(h http.Header) bool {
+	upgrade := h["Upgrade"]
+	return len(upgrade) == 1 && strings.EqualFold(upgrade[0], "websocket") && lists(h["Connection"], "upgrade")
+}
+
+var errUnasked = errors.New("upstream switched protocols without being asked")
+
+// switchProtocols takes the connection away from the server and passes bytes
+// both ways until both sides have ended, one fails, or the context ends.
+func (x *exchange) switchProtocols(res *http.Response) error {
+	upstream, ok := res.Body.(io.ReadWriteCloser) // which is what a transport gives with a 101
+	if !ok {
+		return x.classify(fmt.Errorf("switch protocols: the body is a %T", res.Body))
+	}
+	defer func() { _ = upstream.Close() }()
+	client, buffered, err := http.NewResponseController(x.w).Hijack()
+	if err != nil {
+		return fmt.Errorf("switch protocols: %w", err)
+	}
+	defer func() { _ = client.Close() }()
+	// From here on nobody could answer an error.
+	if x.d.Event != nil {
+		// Written past the server, so no ResponseWriter sees it.
+		x.d.Event.Status = http.StatusSwitchingProtocols
+	}
+	if err := x.greet(buffered.Writer, res); err != nil {
+		x.note(err)
+		return nil
+	}
+	stop := context.AfterFunc(x.in.Context(), func() { _ = upstream.Close() })
+	defer stop()
+	ended := make(chan error, 2)
+	go func() { ended <- pump(client, upstream) }()
+	go func() { ended <- pump(upstream, early(client, buffered.Reader)) }()
+	if err := <-ended; err == nil {
+		<-ended
+	}
+	return nil
+}
+
+// greet writes the answer to the handshake.
+func (x *exchange) greet(w *bufio.Writer, res *http.Response) error {
+	upgrade := res.Header["Upgrade"]
+	dropHopByHop(res.Header)
+	own := x.w.Header()
+	x.reverse.headers.editResponse(res.Header, own, x.d)
+	add(own, res.Header)
+	own["Connection"], own["Upgrade"] = x.d.values.one("Upgrade"), upgrade
+	res.Header, res.Body = own, nil // only the head is to be written
+	if err := res.Write(w); err != nil {
+		return err
+	}
+	return w.Flush()
+}
+
+// early returns what reads from the client: first the bytes that the server has
+// read ahead.
+func early(client io.Reader, ahead *bufio.Reader) io.Reader {
+	if ahead.Buffered() == 0 {
+		return client
+	}
+	return io.MultiReader(io.LimitReader(ahead, int64(ahead.Buffered())), client)
+}
+
+var errEnded = errors.New("one side has ended")
+
+// pump passes bytes on until src ends, and then that end, if dst can tell its
+// peer of it without closing; otherwise it returns an error.
+func pump(dst io.Writer, src io.Reader) error {
+	if _, err := io.Copy(dst, src); err != nil {
+		return err
+	}
+	if half, ok := dst.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errEnded
+}
