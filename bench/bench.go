@@ -25,6 +25,7 @@ type variant struct {
 	base    string // scheme://host:port
 	cookies string
 	process *process // whose processor time counts; nil: none
+	figures string   // where the process says how much it has allocated; empty: nowhere
 	results []result
 }
 
@@ -91,7 +92,7 @@ func (b *bench) startProxies(ctx context.Context) (upstream string, err error) {
 		if _, err := b.keep(p, err); err != nil {
 			return "", err
 		}
-		b.variants = append(b.variants, &variant{name: proxy.name, base: address, cookies: plainCookies, process: p})
+		b.variants = append(b.variants, &variant{name: proxy.name, base: address, cookies: plainCookies, process: p, figures: address + figuresPath})
 	}
 	return upstream, nil
 }
@@ -102,13 +103,9 @@ func (b *bench) startGateways(ctx context.Context, upstream string) ([]site, err
 	if err != nil {
 		return nil, err
 	}
-	stores := []struct{ name, address string }{{"memory", "memory:"}}
-	if b.store != "" {
-		stores = append(stores, struct{ name, address string }{"store", b.store})
-	}
 	var sites []site
-	for _, s := range stores {
-		made, err := newSite(b.gateway, b.dir, s.name, s.address, upstream, pool)
+	for i, c := range b.candidates() {
+		made, err := newSite(c, b.dir, fmt.Sprintf("site-%d", i), upstream, pool)
 		if err != nil {
 			return nil, err
 		}
@@ -117,7 +114,7 @@ func (b *bench) startGateways(ctx context.Context, upstream string) ([]site, err
 	if _, err := b.keep(startEmulator(ctx, b.gateway, b.dir, pool, sites)); err != nil {
 		return nil, err
 	}
-	for i, s := range sites {
+	for _, s := range sites {
 		p, err := b.keep(s.start(ctx))
 		if err != nil {
 			return nil, err
@@ -127,9 +124,27 @@ func (b *bench) startGateways(ctx context.Context, upstream string) ([]site, err
 		if err != nil {
 			return nil, err
 		}
-		b.variants = append(b.variants, &variant{name: "gateway, session in " + scheme(stores[i].address), base: s.public, cookies: cookies, process: p})
+		b.variants = append(b.variants, &variant{name: s.name, base: s.public, cookies: cookies, process: p, figures: s.figures})
 	}
 	return sites, nil
+}
+
+// candidate is a gateway to measure.
+type candidate struct{ name, binary, store string }
+
+// candidates lists the gateways. The other binary gets the one store that the
+// comparison is about.
+func (b *bench) candidates() []candidate {
+	all := []candidate{{"gateway, session in memory", b.gateway, "memory:"}}
+	compared := "memory:"
+	if b.store != "" {
+		compared = b.store
+		all = append(all, candidate{"gateway, session in " + scheme(b.store), b.gateway, b.store})
+	}
+	if b.against != "" {
+		all = append(all, candidate{"the other gateway, session in " + scheme(compared), b.against, compared})
+	}
+	return all
 }
 
 // scheme names a store without the password its address may hold.
@@ -168,19 +183,33 @@ func (b *bench) one(ctx context.Context, v *variant) (result, error) {
 	if _, err := load(ctx, target, message, b.connections, min(b.duration, time.Second)/2); err != nil {
 		return result{}, err
 	}
-	var before time.Duration
-	if v.process != nil {
-		before = v.process.cpu()
+	before, err := v.spent(ctx)
+	if err != nil {
+		return result{}, err
 	}
 	r, err := b.load(ctx, target, message, v.cookies)
 	if err != nil {
 		return result{}, err
 	}
-	if v.process != nil {
-		requests := r.perSecond * b.duration.Seconds()
-		r.cpu = time.Duration(float64(v.process.cpu()-before) / requests)
+	after, err := v.spent(ctx)
+	requests := r.perSecond * b.duration.Seconds()
+	r.cpu = time.Duration(float64(after.cpu-before.cpu) / requests)
+	r.allocations = (after.allocations - before.allocations) / requests
+	return r, err
+}
+
+// spent is what a process has used up so far.
+type spent struct {
+	cpu         time.Duration
+	allocations float64
+}
+
+func (v *variant) spent(ctx context.Context) (spent, error) {
+	if v.process == nil {
+		return spent{}, nil
 	}
-	return r, nil
+	allocations, err := allocated(ctx, v.figures)
+	return spent{cpu: v.process.cpu(), allocations: allocations}, err
 }
 
 func (b *bench) load(ctx context.Context, target *url.URL, message []byte, cookies string) (result, error) {

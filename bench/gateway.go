@@ -47,14 +47,16 @@ func build(ctx context.Context, file string, args ...string) (string, error) {
 
 // site is one gateway to be: where it listens and how it is configured.
 type site struct {
-	binary string
-	config string // file
-	public string // http://localhost:PORT
+	name    string
+	binary  string
+	config  string // file
+	public  string // http://localhost:PORT
+	figures string // its metrics
 }
 
-// newSite writes the configuration of a gateway with the given store, whose user
-// pool is the emulator at the given address.
-func newSite(binary, dir, name, store, upstream, pool string) (site, error) {
+// newSite writes the configuration of a gateway whose user pool is the emulator at
+// the given address.
+func newSite(c candidate, dir, name, upstream, pool string) (site, error) {
 	public, err := freeAddress()
 	if err != nil {
 		return site{}, err
@@ -69,7 +71,10 @@ func newSite(binary, dir, name, store, upstream, pool string) (site, error) {
 	}
 	_, port, _ := net.SplitHostPort(public)
 	_, poolPort, _ := net.SplitHostPort(pool)
-	s := site{binary: binary, config: filepath.Join(dir, name+".yaml"), public: "http://localhost:" + port}
+	s := site{
+		name: c.name, binary: c.binary, config: filepath.Join(dir, name+".yaml"),
+		public: "http://localhost:" + port, figures: "http://" + admin + "/metrics",
+	}
 	text := fmt.Sprintf(`listen: %q
 admin_listen: %q
 public_url: %q
@@ -87,7 +92,7 @@ routes:
   - path: /api/
     upstream: %q
 `, public, admin, s.public, benchPool, benchClient, poolPort, poolPort, benchPool, poolPort,
-		store, base64.StdEncoding.EncodeToString(key), upstream)
+		c.store, base64.StdEncoding.EncodeToString(key), upstream)
 	return s, os.WriteFile(s.config, []byte(text), 0o600)
 }
 

@@ -21,6 +21,8 @@ type result struct {
 	perSecond float64
 	p50, p99  time.Duration
 	cpu       time.Duration // of the proxy, a request
+	// allocations are those of the proxy's whole process, a request.
+	allocations float64
 }
 
 // request is one GET with the headers a browser sends with a call of a page, and

@@ -26,6 +26,7 @@ import (
 // settings is what the command line says.
 type settings struct {
 	gateway     string
+	against     string
 	store       string
 	rounds      int
 	duration    time.Duration
@@ -79,6 +80,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&s.gateway, "gateway", "", "the `binary` to measure, with the emulator in it; default: built from ./cmd/gateway")
+	flags.StringVar(&s.against, "against", "", "another gateway `binary` to measure in the same run, such as one of an older version")
 	flags.StringVar(&s.store, "store", "", "measure this session store as well, e.g. redis://localhost:6379/0")
 	flags.IntVar(&s.rounds, "rounds", 5, "how often each variant is measured")
 	flags.DurationVar(&s.duration, "duration", 4*time.Second, "how long each measurement takes")

@@ -135,6 +135,34 @@ func (p *process) cpu() time.Duration {
 	return time.Duration(user+system) * tick
 }
 
+// mallocs is the metric that counts a process's allocations, as Go's collector for
+// Prometheus names it.
+const mallocs = "go_memstats_mallocs_total"
+
+// allocated reads from a page of metrics how often the process has allocated so far.
+func allocated(ctx context.Context, address string) (float64, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return 0, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	return readMetric(resp.Body, mallocs)
+}
+
+func readMetric(page io.Reader, name string) (float64, error) {
+	lines := bufio.NewScanner(page)
+	for lines.Scan() {
+		if value, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
+			return strconv.ParseFloat(value, 64)
+		}
+	}
+	return 0, errors.Join(fmt.Errorf("no metric %s", name), lines.Err())
+}
+
 // memory is the resident memory of the process in bytes; 0 where unknown.
 func (p *process) memory() int64 {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -49,19 +50,20 @@ func printVariants(out io.Writer, s settings, variants []*variant) error {
 		client = "wrk"
 	}
 	_, err := fmt.Fprintf(out, "%s/%s, %d cores, %s; %d connections, %d rounds of %v, %s; medians\n\n"+
-		"| variant | requests/s | × tuned | × bare | p50 | p99 | CPU a request |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n",
+		"| variant | requests/s | × tuned | × bare | p50 | p99 | CPU a request | allocations |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
 		runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version(), s.connections, s.rounds, s.duration, client)
 	if err != nil {
 		return err
 	}
 	tuned, bare := find(variants, nameTuned), find(variants, nameBare)
 	for _, v := range variants {
-		_, err := fmt.Fprintf(out, "| %s | %.0f | %.2f | %.2f | %s | %s | %s |\n", v.name,
+		_, err := fmt.Fprintf(out, "| %s | %.0f | %.2f | %.2f | %s | %s | %s | %s |\n", v.name,
 			median(each(v.results, func(r result) float64 { return r.perSecond })),
 			ratio(v.results, tuned), ratio(v.results, bare),
 			medianTime(v.results, func(r result) time.Duration { return r.p50 }, 10*time.Microsecond),
 			medianTime(v.results, func(r result) time.Duration { return r.p99 }, 100*time.Microsecond),
-			medianTime(v.results, func(r result) time.Duration { return r.cpu }, 100*time.Nanosecond))
+			medianTime(v.results, func(r result) time.Duration { return r.cpu }, 100*time.Nanosecond),
+			medianCount(v.results, func(r result) float64 { return r.allocations }))
 		if err != nil {
 			return err
 		}
@@ -85,6 +87,15 @@ func medianTime(results []result, figure func(result) time.Duration, unit time.D
 		return "–"
 	}
 	return d.Round(unit).String()
+}
+
+// medianCount formats a median; one that could not be measured is a dash.
+func medianCount(results []result, figure func(result) float64) string {
+	n := median(each(results, figure))
+	if n == 0 {
+		return "–"
+	}
+	return strconv.FormatFloat(n, 'f', 0, 64)
 }
 
 // footprint is what the gateway takes besides time per request.
