@@ -29,6 +29,9 @@ type Exchange struct {
 	Session *session.Session
 
 	writer writer
+	// own are the values of the headers that every answer gets; an array, as a
+	// slice each would be an allocation each.
+	own [2]string
 }
 
 // Handler answers a request, or returns an error and has written nothing.

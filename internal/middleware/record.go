@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	chimw "github.com/go-chi/chi/v5/middleware"
@@ -70,9 +71,10 @@ func (rec *Record) begin(w http.ResponseWriter, r *http.Request, x *Exchange) {
 		Host: cut(r.Host), Path: cut(r.URL.Path), Client: peer,
 	}
 	h := w.Header()
-	h["X-Request-Id"] = []string{id}
+	x.own = [...]string{id, rec.HSTS}
+	h["X-Request-Id"] = x.own[0:1:1]
 	if rec.HSTS != "" {
-		h["Strict-Transport-Security"] = []string{rec.HSTS}
+		h["Strict-Transport-Security"] = x.own[1:2:2]
 	}
 }
 
@@ -90,6 +92,9 @@ func (rec *Record) peer(r *http.Request) (client string, trusted bool) {
 			}
 			return addr.String(), true
 		}
+	}
+	if ap.Addr().Is4() { // which has but one spelling, so it stands there already
+		return r.RemoteAddr[:strings.LastIndexByte(r.RemoteAddr, ':')], false
 	}
 	return addr.String(), false
 }

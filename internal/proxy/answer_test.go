@@ -1,0 +1,241 @@
+package proxy_test
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+)
+
+func TestReverse_passes_nothing_of_one_connection_to_the_client(t *testing.T) {
+	up := rawUpstream(t, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: x-one\r\nConnection: , X-Two\r\nX-One: 1\r\nX-Two: 2\r\nX-Three: 3\r\n"+
+		"Keep-Alive: timeout=5\r\nProxy-Authenticate: Basic\r\nProxy-Connection: close\r\nUpgrade: h2c\r\nTE: trailers\r\n\r\nok")
+	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: up})
+	res, err := http.Get(f.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	for _, name := range []string{"X-One", "X-Two", "Keep-Alive", "Proxy-Authenticate", "Proxy-Connection", "Upgrade", "Te", "Connection"} {
+		if v, ok := res.Header[name]; ok {
+			t.Errorf("%s: %q arrives", name, v)
+		}
+	}
+	if res.Header.Get("X-Three") != "3" || res.Close {
+		t.Errorf("answer: %v", res)
+	}
+}
+
+func TestReverse_cannot_be_made_to_drop_the_gateways_own_headers(t *testing.T) {
+	up := rawUpstream(t, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: x-request-id, cache-control\r\nVary: Accept\r\nVary: Cookie\r\n\r\nok")
+	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: up})
+	f.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Vary", "Origin")
+		f.ServeHTTP(w, r)
+	})
+	res, err := http.Get(f.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if res.Header.Get("X-Request-Id") != "gateway-id" || res.Header.Get("Cache-Control") != "private, no-store" {
+		t.Errorf("headers: %v", res.Header)
+	}
+	if diff := cmp.Diff([]string{"Origin", "Accept", "Cookie"}, res.Header["Vary"]); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestReverse_passes_answers_without_a_body(t *testing.T) {
+	up, _ := recorder(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/head":
+			w.Header().Set("Content-Length", "1234")
+		case "/204":
+			w.WriteHeader(http.StatusNoContent)
+		case "/304":
+			w.Header().Set("Etag", `"x"`)
+			w.WriteHeader(http.StatusNotModified)
+		case "/empty":
+		}
+	})
+	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: up})
+	conn := f.dial(t) // one connection: a wrong length would be taken for the next answer
+	br := bufio.NewReader(conn)
+	for _, test := range []struct {
+		method, path string
+		status       int
+		length       string
+	}{
+		{"HEAD", "/head", 200, "1234"}, {"GET", "/204", 204, ""}, {"GET", "/304", 304, ""}, {"GET", "/empty", 200, "0"},
+		{"HEAD", "/204", 204, ""}, {"HEAD", "/empty", 200, ""},
+	} {
+		_, _ = io.WriteString(conn, test.method+" "+test.path+" HTTP/1.1\r\nHost: a\r\n\r\n")
+		res, err := http.ReadResponse(br, &http.Request{Method: test.method})
+		if err != nil {
+			t.Fatalf("%s %s: %v", test.method, test.path, err)
+		}
+		body, _ := io.ReadAll(res.Body)
+		if res.StatusCode != test.status || res.Header.Get("Content-Length") != test.length || len(body) > 0 || len(res.TransferEncoding) > 0 {
+			t.Errorf("%s %s: %v, body %q", test.method, test.path, res, body)
+		}
+	}
+}
+
+// What has no length may be a stream of any kind: neither its header nor a piece
+// of it waits for the next.
+func TestReverse_passes_each_piece_as_it_comes(t *testing.T) {
+	next := make(chan string)
+	up, _ := recorder(t, func(w http.ResponseWriter, _ *http.Request) {
+		client := http.NewResponseController(w)
+		_ = client.Flush()
+		for piece := range next {
+			_, _ = io.WriteString(w, piece)
+			_ = client.Flush()
+		}
+	})
+	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: up})
+	res, err := http.Get(f.URL) // returns with the header
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, piece := range []string{"a", "bc", strings.Repeat("d", 50_000)} {
+		next <- piece // the one before has arrived
+		got := make([]byte, len(piece))
+		if _, err := io.ReadFull(res.Body, got); err != nil || string(got) != piece {
+			t.Fatalf("%d bytes: %v", len(piece), err)
+		}
+	}
+	close(next)
+	if rest, err := io.ReadAll(res.Body); err != nil || len(rest) > 0 {
+		t.Errorf("the end: %q, %v", rest, err)
+	}
+	_ = res.Body.Close()
+}
+
+// A stream of events is flushed even where it says how long it will be.
+func TestReverse_flushes_events_of_a_known_length(t *testing.T) {
+	more := make(chan struct{})
+	up, _ := recorder(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		w.Header().Set("Content-Length", "10")
+		_, _ = io.WriteString(w, "data\n")
+		_ = http.NewResponseController(w).Flush()
+		<-more
+		_, _ = io.WriteString(w, "data\n")
+	})
+	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: up})
+	conn := f.dial(t)
+	_, _ = io.WriteString(conn, request("/x"))
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(res.Body, make([]byte, 5)); err != nil {
+		t.Fatal(err)
+	}
+	close(more)
+	if rest, err := io.ReadAll(res.Body); err != nil || string(rest) != "data\n" {
+		t.Errorf("the rest: %q, %v", rest, err)
+	}
+}
+
+// A trailer that has the name of a header takes nothing of that header along.
+func TestReverse_keeps_headers_and_trailers_apart(t *testing.T) {
+	up := rawUpstream(t, "HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nX-Sum: head\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Sum: tail\r\n\r\n")
+	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: up})
+	res, err := http.Get(f.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, res.Body)
+	_ = res.Body.Close()
+	if res.Header.Get("X-Sum") != "head" {
+		t.Errorf("headers: %v", res.Header)
+	}
+	if diff := cmp.Diff(http.Header{"X-Sum": {"tail"}}, res.Trailer); diff != "" {
+		t.Errorf("trailers: %s", diff)
+	}
+}
+
+// gRPC: HTTP/2 on both sides, both directions at once, the outcome in a trailer.
+func TestReverse_relays_http2_streams_both_ways(t *testing.T) {
+	up := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/grpc")
+		w.Header().Set("X-Te", r.Header.Get("Te"))
+		client := http.NewResponseController(w)
+		_ = client.Flush()
+		lines := bufio.NewScanner(r.Body)
+		for lines.Scan() {
+			_, _ = io.WriteString(w, "echo "+lines.Text()+"\n")
+			_ = client.Flush()
+		}
+		w.Header().Set(http.TrailerPrefix+"Grpc-Status", "0")
+	}))
+	up.Config.Protocols = unencryptedHTTP2()
+	up.Start()
+	defer up.Close()
+	target := parse(t, up.URL)
+	target.Scheme = "h2c"
+	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: target})
+	front := httptest.NewUnstartedServer(f)
+	front.Config.Protocols = unencryptedHTTP2()
+	front.Start()
+	defer front.Close()
+	transport := &http.Transport{Protocols: unencryptedHTTP2()}
+	defer transport.CloseIdleConnections()
+	body, client := io.Pipe()
+	req, _ := http.NewRequest("POST", front.URL+"/x", body)
+	req.Header.Set("Te", "trailers")
+	res, err := transport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.ProtoMajor != 2 || res.Header.Get("X-Te") != "trailers" {
+		t.Errorf("answer: %v", res)
+	}
+	br := bufio.NewReader(res.Body)
+	for _, line := range []string{"one\n", "two\n"} {
+		_, _ = io.WriteString(client, line)
+		if got, err := br.ReadString('\n'); got != "echo "+line {
+			t.Fatalf("got %q: %v", got, err)
+		}
+	}
+	_ = client.Close()
+	_, _ = io.Copy(io.Discard, br)
+	_ = res.Body.Close()
+	if diff := cmp.Diff(http.Header{"Grpc-Status": {"0"}}, res.Trailer); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func unencryptedHTTP2() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetUnencryptedHTTP2(true)
+	return p
+}
+
+// A client need not wait for the handshake's answer before it writes: what came
+// along with the handshake is the first that the upstream gets.
+func TestReverse_loses_no_bytes_sent_with_a_handshake(t *testing.T) {
+	up, _ := echoSocket(t)
+	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: up})
+	conn := f.dial(t)
+	_, _ = io.WriteString(conn, handshake+"early")
+	br := bufio.NewReader(conn)
+	if _, err := http.ReadResponse(br, nil); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.WriteString(conn, " and late")
+	_ = conn.(*net.TCPConn).CloseWrite()
+	if got, err := io.ReadAll(br); err != nil || string(got) != "early and late" {
+		t.Errorf("echo: %q, %v", got, err)
+	}
+}
