@@ -23,26 +23,23 @@ func newHeaderPolicy(o Options) *headerPolicy {
 	return p
 }
 
-// spoofable are request headers, besides the prefixes below, that an upstream
-// may believe to come from its proxy. Names are canonical, as net/http keeps
-// every name that is made of letters, digits and hyphens.
-var spoofable = map[string]bool{
-	"Forwarded":              true,
-	"X-Real-Ip":              true,
-	"True-Client-Ip":         true,
-	"Client-Ip":              true,
-	"X-Client-Ip":            true,
-	"X-Cluster-Client-Ip":    true,
-	"Cf-Connecting-Ip":       true,
-	"Remote-User":            true,
-	"X-Rewrite-Url":          true,
-	"X-Http-Method":          true,
-	"X-Http-Method-Override": true,
-	"X-Method-Override":      true,
-	"X-Request-Id":           true,
-	"Proxy":                  true, // becomes HTTP_PROXY in CGI (httpoxy)
-	"Http2-Settings":         true, // belongs to an h2c upgrade, which never passes
-	"Expect":                 true, // answered here: the body is read as it is asked for
+// spoofable reports whether an upstream may believe a request header of that
+// name, or of one of the prefixes below, to come from its proxy. Names are
+// canonical, as net/http keeps every name that is made of letters, digits and
+// hyphens.
+func spoofable(name string) bool {
+	switch name {
+	case "Forwarded", "X-Real-Ip", "True-Client-Ip", "Client-Ip", "X-Client-Ip", "X-Cluster-Client-Ip", "Cf-Connecting-Ip",
+		"Remote-User", "X-Rewrite-Url", "X-Http-Method", "X-Http-Method-Override", "X-Method-Override", "X-Request-Id":
+		return true
+	case "Proxy": // becomes HTTP_PROXY in CGI (httpoxy)
+		return true
+	case "Http2-Settings": // belongs to an h2c upgrade, which never passes
+		return true
+	case "Expect": // answered here: the body is read as it is asked for
+		return true
+	}
+	return false
 }
 
 var spoofablePrefixes = [...]string{
@@ -85,7 +82,7 @@ func (p *headerPolicy) drops(name string, trusted bool) bool {
 			}
 		}
 	}
-	return spoofable[name]
+	return spoofable(name)
 }
 
 // plainName reports whether the name is made of letters, digits and hyphens.

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"bytes"
 	"crypto/x509"
 	"io"
 	"net"
@@ -18,7 +19,7 @@ import (
 // the memory store, to an upstream on loopback. BenchmarkBare is the same call
 // through nothing but a tuned httputil.ReverseProxy. Compare within one run.
 func BenchmarkProxied(b *testing.B) {
-	handler, cookie := signedInHandler(b)
+	handler, cookie := signedInHandler(b, benchAPI(b))
 	serveCalls(b, handler, cookie)
 }
 
@@ -31,6 +32,96 @@ func BenchmarkBare(b *testing.B) {
 		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(target) },
 		Transport: transport, BufferPool: benchBuffers{},
 	}, "")
+}
+
+// TestProxied pins what a call of a signed-in page may allocate. What is counted
+// is all that the process allocates for it: net/http reading the request, the
+// gateway, the transport, and the answer's way back. The client and the upstream
+// are in the same process, but made of fixed buffers.
+func TestProxied(t *testing.T) {
+	t.Run("takes_at_most_100_allocations", func(t *testing.T) {
+		handler, cookie := signedInHandler(t, cannedAPI(t))
+		front := httptest.NewServer(handler)
+		defer front.Close()
+		ask := caller(t, front.Listener.Addr().String(), cookie)
+		for range 10 { // connections are opened, buffers and caches filled
+			ask()
+		}
+		n := testing.AllocsPerRun(200, ask)
+		t.Logf("%.0f allocations", n)
+		if n > 100 {
+			t.Errorf("%.0f allocations", n)
+		}
+	})
+}
+
+// caller returns a function that makes one call of a page and reads the answer,
+// and allocates nothing.
+func caller(t *testing.T, address, cookie string) func() {
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	message := []byte("GET /api/orders?page=2 HTTP/1.1\r\nHost: example.com\r\nAccept: application/json\r\n" +
+		"User-Agent: Mozilla/5.0\r\nAccept-Language: en-GB,en;q=0.9\r\nAccept-Encoding: gzip, deflate, br, zstd\r\n" +
+		"Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty\r\nReferer: https://example.com/\r\n" +
+		"Cookie: theme=dark; " + cookie + "; lang=en\r\n\r\n")
+	buffer := make([]byte, 4096)
+	return func() {
+		if _, err := conn.Write(message); err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for n == 0 || buffer[n-1] != cannedEnd {
+			more, err := conn.Read(buffer[n:])
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += more
+		}
+		if !bytes.HasPrefix(buffer, []byte("HTTP/1.1 200 ")) {
+			t.Fatalf("answer: %s", buffer[:n])
+		}
+	}
+}
+
+// cannedEnd is a byte that ends the canned answer and stands nowhere else in it.
+const cannedEnd = '}'
+
+// cannedAPI is an upstream that gives the same 600 bytes to every request without
+// looking at it, and allocates nothing for it.
+func cannedAPI(t *testing.T) string {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	answer := []byte("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: Mon, 23 Nov 2026 12:00:00 GMT\r\nContent-Length: 600\r\n\r\n{" +
+		strings.Repeat("x", 598) + string(cannedEnd))
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer func() { _ = conn.Close() }()
+				buffer := make([]byte, 16<<10)
+				for n := 0; ; {
+					more, err := conn.Read(buffer[n:])
+					if err != nil {
+						return
+					}
+					if n += more; bytes.HasSuffix(buffer[:n], []byte("\r\n\r\n")) {
+						n = 0
+						_, _ = conn.Write(answer)
+					}
+				}
+			}()
+		}
+	}()
+	return "http://" + listener.Addr().String()
 }
 
 type benchBuffers struct{}
@@ -70,7 +161,7 @@ func serveCalls(b *testing.B, handler http.Handler, cookie string) {
 
 // signedInHandler builds a gateway, signs a browser in through it, and returns
 // its handler with the session cookie.
-func signedInHandler(b *testing.B) (http.Handler, string) {
+func signedInHandler(b testing.TB, api string) (http.Handler, string) {
 	b.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -83,7 +174,6 @@ func signedInHandler(b *testing.B) (http.Handler, string) {
 	}
 	r.startPool()
 	r.startAPI()
-	api := benchAPI(b)
 	cfg := r.config([]settings{func(doc map[string]any) {
 		doc["routes"] = []any{map[string]any{"path": "/api/", "upstream": api}}
 		doc["log"] = map[string]any{"level": "info"}
