@@ -34,12 +34,16 @@ func BenchmarkBare(b *testing.B) {
 	}, "")
 }
 
+// mostAllocations is a little more than a call takes, and well below the 100 that
+// are the aim.
+const mostAllocations = 92
+
 // TestProxied pins what a call of a signed-in page may allocate. What is counted
 // is all that the process allocates for it: net/http reading the request, the
 // gateway, the transport, and the answer's way back. The client and the upstream
 // are in the same process, but made of fixed buffers.
 func TestProxied(t *testing.T) {
-	t.Run("takes_at_most_100_allocations", func(t *testing.T) {
+	t.Run("allocates_little", func(t *testing.T) {
 		handler, cookie := signedInHandler(t, cannedAPI(t))
 		front := httptest.NewServer(handler)
 		defer front.Close()
@@ -47,10 +51,8 @@ func TestProxied(t *testing.T) {
 		for range 10 { // connections are opened, buffers and caches filled
 			ask()
 		}
-		n := testing.AllocsPerRun(200, ask)
-		t.Logf("%.0f allocations", n)
-		if n > 100 {
-			t.Errorf("%.0f allocations", n)
+		if n := testing.AllocsPerRun(200, ask); n > mostAllocations+lostToPools {
+			t.Errorf("%.0f allocations a call, want at most %d", n, mostAllocations+lostToPools)
 		}
 	})
 }

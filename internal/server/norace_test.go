@@ -1,0 +1,6 @@
+//go:build !race
+
+package server_test
+
+// lostToPools is nothing without the race detector.
+const lostToPools = 0
