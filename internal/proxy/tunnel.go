@@ -33,6 +33,7 @@ var errUnasked = errors.New("upstream switched protocols without being asked")
 func (x *exchange) switchProtocols(res *http.Response) error {
 	upstream, ok := res.Body.(io.ReadWriteCloser) // which is what a transport gives with a 101
 	if !ok {
+		_ = res.Body.Close()
 		return x.classify(fmt.Errorf("switch protocols: the body is a %T", res.Body))
 	}
 	defer func() { _ = upstream.Close() }()
@@ -52,11 +53,11 @@ func (x *exchange) switchProtocols(res *http.Response) error {
 	}
 	stop := context.AfterFunc(x.in.Context(), func() { _ = upstream.Close() })
 	defer stop()
-	ended := make(chan error, 2)
-	go func() { ended <- pump(client, upstream) }()
-	go func() { ended <- pump(upstream, early(client, buffered.Reader)) }()
-	if err := <-ended; err == nil {
-		<-ended
+	halves := make(chan bool, 2)
+	go func() { halves <- pump(client, upstream) }()
+	go func() { halves <- pump(upstream, early(client, buffered.Reader)) }()
+	if <-halves {
+		<-halves
 	}
 	return nil
 }
@@ -85,16 +86,13 @@ func early(client io.Reader, ahead *bufio.Reader) io.Reader {
 	return io.MultiReader(io.LimitReader(ahead, int64(ahead.Buffered())), client)
 }
 
-var errEnded = errors.New("one side has ended")
-
-// pump passes bytes on until src ends, and then that end, if dst can tell its
-// peer of it without closing; otherwise it returns an error.
-func pump(dst io.Writer, src io.Reader) error {
+// pump passes bytes on until src ends, and then tells dst's peer of that end. It
+// reports whether the other direction may go on: not after an error, nor where
+// dst cannot end one direction alone.
+func pump(dst io.Writer, src io.Reader) bool {
 	if _, err := io.Copy(dst, src); err != nil {
-		return err
+		return false
 	}
-	if half, ok := dst.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return errEnded
+	half, ok := dst.(interface{ CloseWrite() error })
+	return ok && half.CloseWrite() == nil
 }
