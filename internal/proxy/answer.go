@@ -90,14 +90,10 @@ func (x *exchange) copyBody(res *http.Response) error {
 // time it is put back.
 var bufferPool = sync.Pool{New: func() any { return new([bufferBytes]byte) }}
 
-// end writes the trailers.
+// end writes the trailers. Only what came without a length has any that were not
+// announced, and that is in chunks already.
 func (x *exchange) end(res *http.Response, announced []string) {
 	x.reverse.headers.filter(res.Trailer)
-	if len(res.Trailer) == 0 {
-		return
-	}
-	// A body this short would otherwise get a length, and no chunks to stand behind.
-	_ = http.NewResponseController(x.w).Flush()
 	own := x.w.Header()
 	for name, values := range res.Trailer {
 		if !slices.Contains(announced, name) {
