@@ -3,7 +3,6 @@ package proxy
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -226,18 +225,6 @@ func after(path string, n int) string {
 			return "/"
 		}
 		path = path[i+1:]
-	}
-	return path
-}
-
-// unescape decodes an escaped path that is known to be valid.
-func unescape(escaped string) string {
-	if strings.IndexByte(escaped, '%') < 0 {
-		return escaped
-	}
-	path, err := url.PathUnescape(escaped)
-	if err != nil {
-		return ""
 	}
 	return path
 }
