@@ -93,6 +93,16 @@ func TestEditRequest_sets_what_the_upstream_is_told(t *testing.T) {
 	}
 }
 
+func TestEditRequest_strips_cookies_from_its_own_copy(t *testing.T) {
+	const kept, ours = "a=b", "__Host-Http-gatehouse=v"
+	for _, lines := range [][]string{{kept + "; " + ours}, {ours, kept}, {kept, ours}} {
+		out := edit(t, Decision{}, http.Header{"Cookie": lines}) // which sees to it that the client's stay
+		if diff := cmp.Diff(http.Header{"Cookie": {kept}}, out); diff != "" {
+			t.Errorf("%q: %s", lines, diff)
+		}
+	}
+}
+
 func TestEditRequest_passes_authorization_on_none_routes_only(t *testing.T) {
 	for auth, want := range map[Auth]string{AuthSession: "", AuthOptional: "", AuthNone: "Basic mine"} {
 		out := edit(t, Decision{Route: &Route{Auth: auth}}, http.Header{"Authorization": {"Basic mine"}})
