@@ -97,14 +97,36 @@ func (m *Manager) EndAll(ctx context.Context, subject string, why Reason) (int, 
 func (m *Manager) delete(ctx context.Context, h Handle, why Reason) (*Session, error) {
 	m.cache.dropHandle(h)
 	defer m.cache.dropHandle(h)
-	return m.store.Delete(ctx, h, why)
+	s, err := m.store.Delete(ctx, h, why)
+	if errors.Is(err, ErrUnconfirmed) {
+		id, _ := IDOf(h)
+		m.confirmLater(id, why)
+		return s, nil
+	}
+	return s, err
 }
 
 // deleteID ends a session by its public id. Every deletion by id goes through it.
 func (m *Manager) deleteID(ctx context.Context, id string, why Reason) error {
 	m.cache.drop(id)
 	defer m.cache.drop(id)
-	return m.store.DeleteID(ctx, id, why)
+	err := m.store.DeleteID(ctx, id, why)
+	if errors.Is(err, ErrUnconfirmed) {
+		m.confirmLater(id, why)
+		return nil
+	}
+	return err
+}
+
+// confirmLater ends a session again until enough replicas have its end. One that
+// had not may have taken over meanwhile, and then this is what ends the session.
+func (m *Manager) confirmLater(id string, why Reason) {
+	m.log.Warn("too few replicas have the end of a session: it is repeated until they have", "session", id)
+	m.keepTrying("confirm "+id, func(ctx context.Context) error {
+		m.cache.drop(id)
+		defer m.cache.drop(id)
+		return m.store.DeleteID(ctx, id, why)
+	})
 }
 
 // ended does what follows a deletion. A refresh still running finds the record
@@ -117,7 +139,15 @@ func (m *Manager) ended(s *Session) {
 
 // deleteLater tries a deletion again until the store takes it.
 func (m *Manager) deleteLater(e *ending) {
-	key := e.handle.Reveal() // once per session, however often its sign-out is clicked
+	m.keepTrying(e.handle.Reveal(), func(ctx context.Context) error {
+		_, err := m.tryEnd(ctx, e)
+		return err
+	})
+}
+
+// keepTrying tries a deletion behind, until it succeeds; once at a time for a
+// key, however often a sign-out is clicked.
+func (m *Manager) keepTrying(key string, try func(context.Context) error) {
 	got, full := m.deletions.take(key)
 	if full {
 		m.o.Observe.delete(OutcomeDropped)
@@ -128,19 +158,20 @@ func (m *Manager) deleteLater(e *ending) {
 	}
 	m.work.start(func(ctx context.Context) {
 		defer m.deletions.free(key)
-		m.o.Observe.delete(m.keepDeleting(ctx, e))
+		m.o.Observe.delete(m.tryFor(ctx, deleteFor, try))
 	})
 }
 
-func (m *Manager) keepDeleting(ctx context.Context, e *ending) (outcome string) {
-	ctx, cancel := context.WithTimeout(ctx, deleteFor)
+func (m *Manager) tryFor(ctx context.Context, d time.Duration, try func(context.Context) error) (outcome string) {
+	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
+	var err error
 	for d := deletePause; pause(ctx, d); d = min(2*d, deletePauseMax) {
-		if _, err := m.tryEnd(ctx, e); err == nil {
+		if err = try(ctx); err == nil {
 			return OutcomeDone
 		}
 	}
-	m.log.Error("session not deleted: the store did not answer in time")
+	m.log.Error("session not deleted, or not on enough replicas, in time", "error", err)
 	return OutcomeFailed
 }
 

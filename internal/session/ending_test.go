@@ -27,6 +27,37 @@ func (w *world) wantRevoked(tokens ...string) {
 	}
 }
 
+func TestUnconfirmedEnd(t *testing.T) {
+	ends := map[string]func(*testing.T, *world, *session.Session) error{
+		"by_its_handle": func(t *testing.T, w *world, s *session.Session) error {
+			_, err := w.m.End(t.Context(), s.Handle, session.ReasonLogout)
+			return err
+		},
+		"by_its_id": func(t *testing.T, w *world, s *session.Session) error {
+			return w.m.EndAnyID(t.Context(), s.ID)
+		},
+	}
+	cases := map[string]func(*testing.T, *world){}
+	for how, end := range ends {
+		cases[how+"_is_answered_and_repeated_until_it_is"] = func(t *testing.T, w *world) {
+			s := w.login()
+			w.store.unconfirmed = 4
+			if err := end(t, w, s); err != nil {
+				t.Errorf("End: %v", err)
+			}
+			w.wantEnded(s)
+			time.Sleep(time.Minute)
+			if n := w.store.callCount("delete"); n != 5 {
+				t.Errorf("%d deletions, want 5", n)
+			}
+			if n := w.outcome("delete done"); n != 1 {
+				t.Errorf("told of %d, want 1", n)
+			}
+		}
+	}
+	inBubble(t, cases)
+}
+
 func TestCreate(t *testing.T) {
 	inBubble(t, map[string]func(*testing.T, *world){
 		"ends_the_browsers_old_session": func(t *testing.T, w *world) {

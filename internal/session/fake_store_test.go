@@ -18,6 +18,8 @@ type faultyStore struct {
 	leaseless bool   // everyone gets every lease, as if each had run out
 	grants    bool   // and the answer to a lease asked for while "acquire" is away is lost
 
+	unconfirmed int // ends that too few replicas will have
+
 	mu    sync.Mutex
 	away  map[string]bool // by method
 	calls map[string]int
@@ -111,7 +113,25 @@ func (f *faultyStore) Delete(ctx context.Context, h session.Handle, why session.
 	if err := ctx.Err(); err != nil {
 		return nil, err // as a driver would
 	}
-	return f.Store.Delete(ctx, h, why)
+	s, err := f.Store.Delete(ctx, h, why)
+	return s, errors.Join(err, f.confirm())
+}
+
+func (f *faultyStore) DeleteID(ctx context.Context, id string, why session.Reason) error {
+	if err := f.call("delete"); err != nil {
+		return err
+	}
+	return errors.Join(f.Store.DeleteID(ctx, id, why), f.confirm())
+}
+
+func (f *faultyStore) confirm() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.unconfirmed == 0 {
+		return nil
+	}
+	f.unconfirmed--
+	return session.ErrUnconfirmed
 }
 
 func (f *faultyStore) Acquire(ctx context.Context, id, owner string, term time.Duration) (bool, error) {

@@ -177,7 +177,7 @@ func (f *flight) redeem(ctx context.Context, l *lease, current *Session) (oauth.
 		return oauth.Tokens{}, oauth.ErrGrantRevoked // expired, with nothing to go on with
 	}
 	began := time.Now()
-	tokens, err := f.call(ctx, current)
+	tokens, err := f.call(l.during(ctx), current)
 	var answered *oauth.BusyError
 	lost := errors.Is(err, oauth.ErrUnavailable) && !errors.Is(err, errBreakerOpen) && !errors.As(err, &answered)
 	if !lost || time.Since(began)+gracePause >= f.m.o.RotationGrace || !pause(ctx, gracePause) {
@@ -186,7 +186,7 @@ func (f *flight) redeem(ctx context.Context, l *lease, current *Session) (oauth.
 	if held, unsure := l.holds(ctx); unsure != nil || !held {
 		return tokens, err
 	}
-	return f.call(ctx, current)
+	return f.call(l.during(ctx), current)
 }
 
 // call calls the provider, under the deadline of one call.

@@ -31,16 +31,19 @@ func (m *Manager) callTerm() time.Duration { return m.o.RefreshTimeout + 2*Store
 // others wait for an owner that died.
 //
 // It exceeds the call, so that even an owner that cannot renew works alone. But
-// where a rotated refresh token works on for longer than a call takes, two that
-// use it at once are both served, and Replace decides between them: there an
-// owner that died costs a few seconds, and the next one comes while what it
-// rotated can still be used (docs/decisions/0006).
+// where a rotated refresh token works on for longer than a call takes, a call can
+// be broken off: an owner that cannot renew gives it up, and the next one uses the
+// same token. There an owner that died costs a few seconds, and the next one comes
+// while what it rotated can still be used (docs/decisions/0006).
 func (m *Manager) leaseTerm() time.Duration {
-	if m.o.RotationGrace >= m.o.RefreshTimeout {
+	if m.givesUp() {
 		return min(graceTerm, m.callTerm())
 	}
 	return m.callTerm()
 }
+
+// givesUp reports whether a call is broken off when its lease has run out.
+func (m *Manager) givesUp() bool { return m.o.RotationGrace >= m.o.RefreshTimeout }
 
 // lease is a session's lease while this instance has it: no other refreshes
 // that session. What it cannot prevent is a process held up for longer than the
@@ -49,6 +52,10 @@ type lease struct {
 	m     *Manager
 	id    string
 	owner string
+
+	mine   context.Context // ends when the lease may be another's
+	lose   context.CancelFunc
+	expiry *time.Timer
 
 	stop    context.CancelFunc
 	renewal sync.WaitGroup
@@ -68,13 +75,14 @@ func (f *flight) turn(ctx context.Context) (mine *lease, newer *Session, err err
 	l := &lease{m: f.m, id: f.from.ID, owner: rand.Text()}
 	end := time.Now().Add(2 * f.m.callTerm())
 	for d := leasePoll; time.Now().Before(end); d = min(2*d, leasePollMax) {
+		asked := time.Now()
 		got, err := f.m.store.Acquire(ctx, l.id, l.owner, f.m.leaseTerm())
 		if err != nil {
 			l.forsake()
 			return nil, nil, storeError(err)
 		}
 		if got {
-			l.keep(ctx)
+			l.keep(ctx, asked)
 			return l, nil, nil
 		}
 		waited = true
@@ -133,9 +141,11 @@ func (f *flight) newer(ctx context.Context) (*Session, error) {
 	return s, nil
 }
 
-// keep renews the lease until it is released.
-func (l *lease) keep(ctx context.Context) {
+// keep renews the lease, asked for at that time, until it is released.
+func (l *lease) keep(ctx context.Context, asked time.Time) {
 	ctx, l.stop = context.WithCancel(ctx)
+	l.mine, l.lose = context.WithCancel(ctx)
+	l.expiry = time.AfterFunc(time.Until(asked.Add(l.m.leaseTerm())), l.lose)
 	l.renewal.Go(func() {
 		for pause(ctx, l.m.leaseTerm()/4) {
 			// One that is lost stays lost; one that could not be renewed may be
@@ -148,9 +158,29 @@ func (l *lease) keep(ctx context.Context) {
 	})
 }
 
-// holds makes sure of the lease for another term.
+// holds makes sure of the lease for another term, which counts from the question:
+// the answer may have taken long.
 func (l *lease) holds(ctx context.Context) (bool, error) {
-	return l.m.store.Renew(ctx, l.id, l.owner, l.m.leaseTerm())
+	asked := time.Now()
+	held, err := l.m.store.Renew(ctx, l.id, l.owner, l.m.leaseTerm())
+	switch {
+	case err != nil:
+		return false, err
+	case held:
+		l.expiry.Reset(time.Until(asked.Add(l.m.leaseTerm())))
+	default:
+		l.lose()
+	}
+	return held, nil
+}
+
+// during is the context of a call of the token endpoint. Where nothing is lost by
+// it, it ends with the lease, so that the next owner works alone.
+func (l *lease) during(ctx context.Context) context.Context {
+	if l.m.givesUp() {
+		return l.mine
+	}
+	return ctx
 }
 
 // release gives the lease back, also where the work was abandoned. If the store
@@ -158,6 +188,7 @@ func (l *lease) holds(ctx context.Context) (bool, error) {
 func (l *lease) release(ctx context.Context) {
 	l.stop()
 	l.renewal.Wait()
+	l.expiry.Stop()
 	_ = l.m.store.Release(context.WithoutCancel(ctx), l.id, l.owner)
 }
 

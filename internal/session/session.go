@@ -26,6 +26,9 @@ var (
 	ErrNotFound = errors.New("session not found")
 	// ErrUnavailable: the store could not say. Never a reason to sign anyone out.
 	ErrUnavailable = errors.New("session store unavailable")
+	// ErrUnconfirmed: the session has ended, but too few replicas of the store have
+	// that. If one of the others takes over now, the session is back.
+	ErrUnconfirmed = errors.New("end of the session not confirmed by enough replicas")
 	// ErrConflict: the record changed since it was read.
 	ErrConflict = errors.New("session changed meanwhile")
 )
@@ -137,12 +140,14 @@ type Store interface {
 	// Delete ends the session of a handle and returns what it was in the same
 	// step, so that no refresh comes between and the refresh token to revoke is
 	// the last one. Absence is no error: it returns nil, as it does for a record
-	// that does not open. Whoever watches is told the reason.
+	// that does not open. Whoever watches is told the reason. With
+	// [ErrUnconfirmed] it has ended all the same, and the session is returned.
 	Delete(ctx context.Context, h Handle, why Reason) (*Session, error)
 
 	// List returns the sessions of a subject, newest first; none is an empty list.
 	List(ctx context.Context, subject string) ([]Listing, error)
 	// DeleteID ends a session by its public id. Absence is not an error.
+	// ErrUnconfirmed as for Delete; a repetition confirms it.
 	DeleteID(ctx context.Context, id string, why Reason) error
 
 	Leases

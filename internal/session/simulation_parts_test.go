@@ -20,7 +20,7 @@ type simInstance struct {
 }
 
 func (sim *simulation) newInstance() *simInstance {
-	link := &simLink{sim: sim, rng: sim.rng(), faultyStore: &faultyStore{
+	link := &simLink{sim: sim, rng: sim.rng(), died: make(chan struct{}), faultyStore: &faultyStore{
 		Store: sim.records, away: make(map[string]bool), calls: make(map[string]int),
 	}}
 	m, err := session.NewManager(session.Options{
@@ -58,6 +58,7 @@ type simLink struct {
 	linkMu sync.Mutex
 	rng    *rand.Rand
 	dead   bool
+	died   chan struct{} // closed then
 }
 
 // die cuts everything that the process had under way.
@@ -66,6 +67,7 @@ func (l *simLink) die() {
 	l.linkMu.Lock()
 	defer l.linkMu.Unlock()
 	l.dead = true
+	close(l.died)
 }
 
 func (l *simLink) isDead() bool {
@@ -339,6 +341,8 @@ func (c simCaller) Refresh(ctx context.Context, prior oauth.Tokens) (oauth.Token
 	case <-carriedOut:
 	case <-ctx.Done():
 		return oauth.Tokens{}, ctx.Err()
+	case <-c.from.died:
+		return oauth.Tokens{}, oauth.ErrUnavailable // nobody hears that
 	}
 	if err := sleep(ctx, back); err != nil {
 		return oauth.Tokens{}, err

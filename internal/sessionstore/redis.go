@@ -82,7 +82,8 @@ func (r *Redis) call(ctx context.Context, op string, f func(context.Context) err
 	began := time.Now()
 	err := f(bounded)
 	switch {
-	case err == nil, errors.Is(err, session.ErrNotFound), errors.Is(err, session.ErrConflict):
+	case err == nil, errors.Is(err, session.ErrNotFound), errors.Is(err, session.ErrConflict),
+		errors.Is(err, session.ErrUnconfirmed):
 	case errors.Is(ctx.Err(), context.Canceled):
 		err = context.Canceled
 	default:
@@ -215,14 +216,14 @@ func (r *Redis) Delete(ctx context.Context, h session.Handle, why session.Reason
 		return nil, nil
 	}
 	record, err := r.take(ctx, session.Change{ID: id, Reason: why})
-	if err != nil {
+	if err != nil && !errors.Is(err, session.ErrUnconfirmed) {
 		return nil, err
 	}
-	s, err := r.codec.Open(h, record)
-	if err != nil {
-		return nil, nil // there was none, or none that this handle opens
+	s, broken := r.codec.Open(h, record)
+	if broken != nil {
+		return nil, err // there was none, or none that this handle opens
 	}
-	return s, nil
+	return s, err
 }
 
 // DeleteID implements [session.Store].
@@ -239,9 +240,10 @@ func (r *Redis) DeleteID(ctx context.Context, id string, why session.Reason) err
 func (r *Redis) take(ctx context.Context, c session.Change) ([]byte, error) {
 	var record []byte
 	err := r.call(ctx, "delete", func(ctx context.Context) error {
-		text, err := r.runDelete(ctx, c).Text()
+		deleted, confirmed := r.runDelete(ctx, c)
+		text, err := deleted.Text()
 		if errors.Is(err, redis.Nil) {
-			return nil
+			return confirmed
 		}
 		if err != nil {
 			return err
@@ -250,7 +252,7 @@ func (r *Redis) take(ctx context.Context, c session.Change) ([]byte, error) {
 		if l, err := r.codec.OpenListing(c.ID, record); err == nil {
 			_ = r.removeFromIndex(ctx, l.Subject, member(l.ID, l.CreatedAt))
 		}
-		return nil
+		return confirmed
 	})
 	return record, err
 }

@@ -2,7 +2,7 @@ package sessionstore
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -14,13 +14,15 @@ import (
 // for the answer to a sign-out, and well under the time of one try.
 const waitTimeout = 500 * time.Millisecond
 
-// runDelete runs the deletion. Replication is asynchronous: a replica that takes
-// over before the deletion reached it serves the session again, unless the
-// deletion was waited for.
-func (r *Redis) runDelete(ctx context.Context, c session.Change) *redis.Cmd {
+// runDelete runs the deletion, and says with session.ErrUnconfirmed that too few
+// replicas have it. Replication is asynchronous: a replica that takes over before
+// the deletion reached it serves the session again, unless the deletion was
+// waited for. Repeated, it waits for what the one before wrote: WAIT is about all
+// that was written before.
+func (r *Redis) runDelete(ctx context.Context, c session.Change) (deleted *redis.Cmd, confirmed error) {
 	keys, args := []string{recordKey(c.ID)}, []any{changeChannel, encodeChange(c)}
 	if r.replicas == 0 {
-		return deleteScript.Run(ctx, r.client, keys, args...)
+		return deleteScript.Run(ctx, r.client, keys, args...), nil
 	}
 	deleted, replicated := r.deleteAndWait(ctx, func(p redis.Pipeliner) *redis.Cmd {
 		return deleteScript.EvalSha(ctx, p, keys, args...)
@@ -30,10 +32,7 @@ func (r *Redis) runDelete(ctx context.Context, c session.Change) *redis.Cmd {
 			return deleteScript.Eval(ctx, p, keys, args...)
 		})
 	}
-	if err := deleted.Err(); err == nil || errors.Is(err, redis.Nil) {
-		r.tellReplicated(c.ID, replicated)
-	}
-	return deleted
+	return deleted, r.confirmed(replicated)
 }
 
 // deleteAndWait sends both commands as one pipeline: WAIT is about the writes of
@@ -47,14 +46,14 @@ func (r *Redis) deleteAndWait(ctx context.Context, script func(redis.Pipeliner) 
 	return deleted, replicated
 }
 
-// tellReplicated warns of an end that a failover may undo. It stands all the
-// same: where it is written, the session is gone.
-func (r *Redis) tellReplicated(id string, replicated *redis.IntCmd) {
+// confirmed is nil where enough replicas have what was written.
+func (r *Redis) confirmed(replicated *redis.IntCmd) error {
 	n, err := replicated.Result()
 	switch {
 	case err != nil:
-		r.log.Warn("not known whether replicas have the end of a session", "session", id, "error", err)
+		return fmt.Errorf("%w: %w", session.ErrUnconfirmed, err)
 	case n < int64(r.replicas):
-		r.log.Warn("too few replicas have the end of a session", "session", id, "replicas", n, "wanted", r.replicas)
+		return fmt.Errorf("%w: %d of %d", session.ErrUnconfirmed, n, r.replicas)
 	}
+	return nil
 }
