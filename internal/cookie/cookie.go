@@ -1,13 +1,15 @@
 // Package cookie owns the two cookies of the gateway: the session cookie, which
 // carries a handle, and the login cookie, which binds a browser while it logs
 // in or out. It knows names, attributes, sealing (gorilla/securecookie) and
-// clearing; what a handle means is the store's business. The one invariant: a
+// clearing; what a handle means is the store's business, and so is its sealing
+// where the handle is the session itself (chunks.go). The one invariant: a
 // cookie that does not open, and one that comes twice, counts as absent.
 package cookie
 
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -34,6 +36,12 @@ type Options struct {
 	// MaxAge is the longest life of a session cookie: the absolute timeout.
 	MaxAge time.Duration
 	Ring   *secret.Ring
+
+	// Opens, if set, says that handles are sealed already, and which of them
+	// open. They are written as they are, in chunks.
+	Opens func(handle secret.Text) bool
+	// Bytes is what a request may carry of cookies; it bounds the chunks.
+	Bytes int
 }
 
 // Jar writes and reads the cookies. Safe for concurrent use.
@@ -41,6 +49,7 @@ type Jar struct {
 	opts     Options
 	sameSite http.SameSite
 	session  string
+	names    []string // of the session cookie and of its chunks
 	login    string
 	codecs   atomic.Pointer[jarCodecs]
 }
@@ -58,6 +67,12 @@ func New(o Options) (*Jar, error) {
 	}
 	name := fullName(o)
 	j := &Jar{opts: o, session: name, login: name + "-login", sameSite: http.SameSiteLaxMode}
+	j.names = []string{name}
+	if o.Opens != nil {
+		for i := 1; i < o.chunks(); i++ {
+			j.names = append(j.names, name+"-"+strconv.Itoa(i))
+		}
+	}
 	switch o.SameSite {
 	case "strict":
 		j.sameSite = http.SameSiteStrictMode
@@ -117,6 +132,9 @@ func (j *Jar) Strict() bool { return j.sameSite == http.SameSiteStrictMode }
 // Session returns the handle that the request carries; the empty one if none
 // that opens came.
 func (j *Jar) Session(r *http.Request) secret.Text {
+	if j.opts.Opens != nil {
+		return j.chunked(r)
+	}
 	value, ok := only(r, j.session)
 	if !ok {
 		return secret.Text{}
@@ -136,29 +154,39 @@ func (j *Jar) Session(r *http.Request) secret.Text {
 
 // SetSession gives the browser a handle.
 func (j *Jar) SetSession(w http.ResponseWriter, handle secret.Text) error {
+	if j.opts.Opens != nil {
+		return j.setChunks(w, handle)
+	}
 	value, err := securecookie.EncodeMulti(j.session, []byte(handle.Reveal()), j.codecs.Load().session...)
 	if err != nil {
 		return fmt.Errorf("seal session cookie: %w", err)
 	}
-	c := j.sessionCookie(value)
-	if j.opts.Persistent {
-		c.MaxAge = int(j.opts.MaxAge / time.Second)
-	}
-	http.SetCookie(w, c)
+	http.SetCookie(w, j.persisted(j.sessionCookie(j.session, value)))
 	return nil
 }
 
-// ClearSession takes the session cookie away. Only a sign-out calls it: a stale
-// cookie is harmless, and clearing it races with a login in another tab.
+// ClearSession takes the session cookie away, and every chunk it may have. Only
+// a sign-out calls it: a stale cookie is harmless, and clearing it races with a
+// login in another tab.
 func (j *Jar) ClearSession(w http.ResponseWriter) {
-	c := j.sessionCookie("")
-	c.MaxAge = -1
-	http.SetCookie(w, c)
+	for _, name := range j.names {
+		c := j.sessionCookie(name, "")
+		c.MaxAge = -1
+		http.SetCookie(w, c)
+	}
 }
 
-func (j *Jar) sessionCookie(value string) *http.Cookie {
+// persisted makes a cookie survive the browser, where that is configured.
+func (j *Jar) persisted(c *http.Cookie) *http.Cookie {
+	if j.opts.Persistent {
+		c.MaxAge = int(j.opts.MaxAge / time.Second)
+	}
+	return c
+}
+
+func (j *Jar) sessionCookie(name, value string) *http.Cookie {
 	return &http.Cookie{
-		Name: j.session, Value: value, Path: "/", Domain: j.opts.Domain,
+		Name: name, Value: value, Path: "/", Domain: j.opts.Domain,
 		Secure: j.opts.Secure, HttpOnly: true, SameSite: j.sameSite,
 	}
 }
