@@ -64,7 +64,7 @@ func (a *Account) Session(w http.ResponseWriter, r *http.Request, x *middleware.
 	if s, err = a.fresh(r.Context(), x, s); err != nil {
 		return signedOutOr(w, err)
 	}
-	return a.answer(w, x, s, lastUse)
+	return a.answer(w, r, x, s, lastUse)
 }
 
 // signedOutOr answers that nobody is signed in, if err says so, and passes on
@@ -94,7 +94,7 @@ func (a *Account) Refresh(w http.ResponseWriter, r *http.Request, x *middleware.
 		return unauthenticatedOr(err)
 	}
 	x.Event.Refresh = "forced"
-	return a.answer(w, x, fresh, time.Now())
+	return a.answer(w, r, x, fresh, time.Now())
 }
 
 // userAnswer is what aws-amplify's getCurrentUser gives.
@@ -115,6 +115,9 @@ func (a *Account) User(w http.ResponseWriter, r *http.Request, x *middleware.Exc
 		return unauthenticatedOr(err)
 	}
 	s = a.touch(r.Context(), x, s)
+	if err := a.deliver(w, r, x, s); err != nil {
+		return err
+	}
 	answer := userAnswer{Username: s.Username, UserID: s.Subject}
 	if id := a.LoginID(s.Tokens); id != "" {
 		answer.SignInDetails = &signInDetails{LoginID: id}
@@ -157,20 +160,17 @@ func (a *Account) fresh(ctx context.Context, x *middleware.Exchange, s *session.
 	return s, nil
 }
 
-func (a *Account) answer(w http.ResponseWriter, x *middleware.Exchange, s *session.Session, lastUse time.Time) error {
-	if err := a.adopt(w, x, s); err != nil {
+func (a *Account) answer(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, s *session.Session, lastUse time.Time) error {
+	if err := a.deliver(w, r, x, s); err != nil {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, a.view(s, lastUse))
 }
 
-// adopt takes over a session, and gives the browser its handle where that changed.
-func (a *Account) adopt(w http.ResponseWriter, x *middleware.Exchange, s *session.Session) error {
-	x.Session = s
-	if s.Handle.Equal(x.Handle) {
-		return nil
-	}
-	return a.Cookies.SetSession(w, s.Handle)
+// deliver takes over a session, and gives the browser its handle where that changed.
+func (a *Account) deliver(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, s *session.Session) error {
+	sessions := middleware.Sessions{Manager: a.Sessions, Cookies: a.Cookies}
+	return sessions.Deliver(w, r, x, s)
 }
 
 // view is what pages may see of a session.

@@ -74,7 +74,7 @@ func (e *Events) Stream(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 	if s, err = e.Account.fresh(r.Context(), x, s); err != nil {
 		return unauthenticatedOr(err)
 	}
-	if err := e.Account.adopt(w, x, s); err != nil {
+	if err := e.Account.deliver(w, r, x, s); err != nil {
 		return err
 	}
 	x.Handle = s.Handle
@@ -136,7 +136,7 @@ func (t *stream) run(ctx context.Context, s *session.Session, changes <-chan ses
 				return err
 			}
 		}
-		now, err := t.lookUp(ctx)
+		now, err := t.lookUp(ctx, s)
 		switch {
 		case errors.Is(err, session.ErrNotFound):
 			return t.signedOut(s, t.silentEnd(s))
@@ -152,7 +152,7 @@ func (t *stream) run(ctx context.Context, s *session.Session, changes <-chan ses
 
 // lookUp asks for the session. After a gap all streams do so at once, which must
 // not keep requests from the store; one that gets no answer comes back soon.
-func (t *stream) lookUp(ctx context.Context) (*session.Session, error) {
+func (t *stream) lookUp(ctx context.Context, s *session.Session) (*session.Session, error) {
 	if t.within > 0 && cap(t.events.Lookups) > 0 {
 		select {
 		case t.events.Lookups <- struct{}{}:
@@ -161,11 +161,20 @@ func (t *stream) lookUp(ctx context.Context) (*session.Session, error) {
 			return nil, ctx.Err()
 		}
 	}
-	s, err := t.events.Account.load(ctx, t.exchange)
+	now, err := t.look(ctx, s)
 	if t.within = min(2*t.within, 5*hurry); err == nil {
 		t.within = 0
 	}
-	return s, err
+	return now, err
+}
+
+// look returns the session now. A refresh must not be the outcome where the
+// browser would have to be told its new handle: the header is gone.
+func (t *stream) look(ctx context.Context, s *session.Session) (*session.Session, error) {
+	if t.events.Account.Sessions.MovingHandles() {
+		return t.events.Account.Sessions.Newest(ctx, s)
+	}
+	return t.events.Account.load(ctx, t.exchange)
 }
 
 // begin tells the state. A page that was told of an older generation, by the id

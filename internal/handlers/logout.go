@@ -112,11 +112,13 @@ func (l *Logout) endHere(ctx context.Context, x *middleware.Exchange, why sessio
 }
 
 // endOthers ends the user's other sessions. This one has ended: no failure
-// keeps the answer from saying so.
+// keeps the answer from saying so. Where the store keeps no registry they end
+// when their next refresh is refused.
 func (l *Logout) endOthers(ctx context.Context, x *middleware.Exchange, subject string, answer *logoutAnswer) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), globalTimeout)
 	defer cancel()
-	if _, err := l.Sessions.EndAll(ctx, subject, session.ReasonGlobal); err != nil {
+	_, err := l.Sessions.EndAll(ctx, subject, session.ReasonGlobal)
+	if err != nil && !errors.Is(err, session.ErrNoRegistry) {
 		answer.GlobalSignOut, x.Event.Err = globalFailed, err
 	}
 }

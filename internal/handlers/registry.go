@@ -35,8 +35,11 @@ func (a *Account) List(w http.ResponseWriter, r *http.Request, x *middleware.Exc
 		return unauthenticatedOr(err)
 	}
 	s = a.touch(r.Context(), x, s)
-	list, err := a.Sessions.List(r.Context(), s.Subject)
+	list, err := a.Sessions.ListOwn(r.Context(), s)
 	if err != nil {
+		return err
+	}
+	if err := a.deliver(w, r, x, s); err != nil {
 		return err
 	}
 	answer := make([]listedSession, len(list))
@@ -103,6 +106,9 @@ func (a *Account) EndOthers(w http.ResponseWriter, r *http.Request, x *middlewar
 	defer cancel()
 	n, err := a.Sessions.EndOthers(ctx, s)
 	if err != nil {
+		return err
+	}
+	if err := a.deliver(w, r, x, s); err != nil {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, endedAnswer{Ended: n})

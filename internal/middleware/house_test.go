@@ -90,9 +90,9 @@ func (s *store) Load(ctx context.Context, h session.Handle) (*session.Session, e
 	return s.Memory.Load(ctx, h)
 }
 
-func (s *store) Touch(ctx context.Context, h session.Handle, seen time.Time) error {
+func (s *store) Touch(ctx context.Context, h session.Handle, seen time.Time) (session.Handle, error) {
 	if err := s.check(); err != nil {
-		return err
+		return h, err
 	}
 	return s.Memory.Touch(ctx, h, seen)
 }

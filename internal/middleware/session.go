@@ -79,6 +79,9 @@ func (s *Sessions) FreshToken(next Handler) Handler {
 		x.Decision.Private = true
 		route := x.Decision.Route
 		if route.Upstream == nil || route.Token == proxy.TokenNone {
+			if err := s.Deliver(w, r, x, x.Session); err != nil {
+				return err
+			}
 			return next(w, r, x)
 		}
 		fresh, err := s.Manager.Fresh(r.Context(), x.Session)
@@ -89,7 +92,10 @@ func (s *Sessions) FreshToken(next Handler) Handler {
 			}
 			return err
 		}
-		if err := s.adopt(w, x, fresh); err != nil {
+		if fresh != x.Session {
+			x.Event.Refresh = "done"
+		}
+		if err := s.Deliver(w, r, x, fresh); err != nil {
 			return err
 		}
 		x.Decision.Bearer = fresh.Bearer
@@ -100,17 +106,39 @@ func (s *Sessions) FreshToken(next Handler) Handler {
 	}
 }
 
-// adopt takes over a refreshed session, and gives the browser its handle where
-// that changed.
-func (s *Sessions) adopt(w http.ResponseWriter, x *Exchange, fresh *session.Session) error {
-	if fresh == x.Session {
+// Deliver takes over a session that is about to be answered with, and gives the
+// browser its handle, where that is another one than the request came with. It
+// comes before the answer begins and after all that may give the session another
+// handle; a request that is refused before leaves the cookie alone.
+func (s *Sessions) Deliver(w http.ResponseWriter, r *http.Request, x *Exchange, current *session.Session) error {
+	x.Session = current
+	if current.Handle.Equal(x.Handle) {
 		return nil
 	}
-	x.Session, x.Event.Refresh = fresh, "done"
-	if fresh.Handle.Equal(x.Handle) {
-		return nil
+	// Now, for a handshake that leaves the writer; and looked at again when the
+	// answer begins, which may be much later.
+	if err := s.Cookies.SetSession(w, current.Handle); err != nil {
+		return err
 	}
-	return s.Cookies.SetSession(w, fresh.Handle)
+	x.writer.begins = func(h http.Header) { s.lookAgain(w, r, x, h) }
+	return nil
+}
+
+// lookAgain sees to it that an answer which took its time does not put back a
+// handle of before, nor sign in again who has signed out meanwhile; and that no
+// cache keeps the cookie, even where the route leaves caching to its upstream.
+func (s *Sessions) lookAgain(w http.ResponseWriter, r *http.Request, x *Exchange, h http.Header) {
+	x.Decision.KeepPrivate(h)
+	newest, err := s.Manager.Newest(r.Context(), x.Session)
+	switch {
+	case errors.Is(err, session.ErrNotFound):
+		s.Cookies.UnsetSession(h)
+	case err == nil && !newest.Handle.Equal(x.Session.Handle):
+		s.Cookies.UnsetSession(h)
+		if err := s.Cookies.SetSession(w, newest.Handle); err != nil {
+			x.Event.Note, x.Event.Err = "newest session not given to the browser", err
+		}
+	}
 }
 
 func gone(err error) bool {

@@ -143,6 +143,15 @@ func classify(err error) (*Error, slog.Level) {
 	case noSession(err):
 		return &Error{Status: 401, Code: "unauthenticated", Err: err,
 			Public: "There is no session. Sign in first."}, slog.LevelInfo
+	case errors.Is(err, session.ErrTooLarge):
+		return &Error{Status: 502, Code: "session_too_large", Err: err,
+			Public: "Your tokens are too large for this gateway to keep in cookies.",
+			Hint: "Its operator must mend that: fewer groups and claims in the tokens, a higher limits.cookie_bytes, " +
+				"or a session.store that is Redis."}, slog.LevelError
+	case errors.Is(err, session.ErrNoRegistry):
+		return &Error{Status: 501, Code: "no_registry", Err: err,
+			Public: "This gateway's session store is cookie:, which keeps no list of sessions, so none can be shown " +
+				"or ended from here. Disable the user at the user pool, or sign them out there (admin-user-global-sign-out)."}, slog.LevelInfo
 	case errors.Is(err, oauth.ErrMisconfigured):
 		return &Error{Status: 502, Code: "misconfigured", Err: err,
 			Public: "The sign-in service refuses this gateway. Its operator must mend that."}, slog.LevelError

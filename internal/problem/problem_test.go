@@ -97,6 +97,9 @@ var rows = map[string]row{
 	"request_wrong":   {wrapped(&problem.Error{Status: 400, Code: "ambiguous_path", Public: "The path.", Err: errors.New(canary)}), 400, "ambiguous_path", "", slog.LevelInfo, false},
 	"too_many":        {&problem.Error{Status: 429, Code: "too_many", Public: "Slow down.", RetryAfter: 1500 * time.Millisecond}, 429, "too_many", "2", slog.LevelInfo, false},
 	"upstream_down":   {&problem.Error{Status: 502, Code: "upstream_unavailable", Public: "It is down.", Err: errors.New(canary)}, 502, "upstream_unavailable", "", slog.LevelWarn, false},
+	"too_large":       {wrapped(session.ErrTooLarge), 502, "session_too_large", "", slog.LevelError, false},
+	"grown_too_large": {fmt.Errorf("%w: %w", session.ErrNotFound, session.ErrTooLarge), 401, "unauthenticated", "", slog.LevelInfo, true},
+	"no_registry":     {wrapped(session.ErrNoRegistry), 501, "no_registry", "", slog.LevelInfo, false},
 	"own_endpoint":    {problem.Unauthenticated(), 401, "unauthenticated", "", slog.LevelInfo, false},
 	"a_bug":           {errors.New(canary), 500, "internal", "", slog.LevelError, false},
 	"work_cut_short":  {wrapped(context.Canceled), 500, "internal", "", slog.LevelError, false}, // by us: the client is there

@@ -25,7 +25,7 @@ func (p *headerPolicy) editResponse(h, own http.Header, d *Decision) {
 		h["X-Accel-Buffering"] = d.values.one("no") // or nginx holds events back
 	}
 	if d.Private && !d.Route.CacheUpstream {
-		keepPrivate(h, d)
+		d.KeepPrivate(h)
 	}
 }
 
@@ -59,11 +59,11 @@ func eventStream(h http.Header) bool {
 	return strings.EqualFold(strings.TrimSpace(mediaType), "text/event-stream")
 }
 
-// keepPrivate sees to it that no shared cache keeps the answer. RFC 9111 §3.5
+// KeepPrivate sees to it that no shared cache keeps the answer. RFC 9111 §3.5
 // protects answers to requests with Authorization, but what a browser sends is
 // a cookie, which caches do not look at. Headers that are meant for CDNs alone
 // (RFC 9213) would override Cache-Control, so they go.
-func keepPrivate(h http.Header, d *Decision) {
+func (d *Decision) KeepPrivate(h http.Header) {
 	for name := range h {
 		if name == "Surrogate-Control" || name == "Edge-Control" || strings.HasSuffix(name, "Cdn-Cache-Control") {
 			delete(h, name)

@@ -78,7 +78,7 @@ func (m *Manager) tryEnd(ctx context.Context, e *ending) (*Session, error) {
 // tokens are not revoked: they lie under keys that only the browsers have. It
 // ends with ctx, so a caller who must not leave it half done detaches that.
 //
-// Errors: [ErrUnavailable], after having tried each; the context's.
+// Errors: [ErrNoRegistry], [ErrUnavailable] after having tried each, the context's.
 func (m *Manager) EndAll(ctx context.Context, subject string, why Reason) (int, error) {
 	list, err := m.store.List(ctx, subject)
 	if err != nil {

@@ -99,9 +99,9 @@ func (f *faultyStore) Replace(ctx context.Context, s *session.Session) (*session
 	return f.Store.Replace(ctx, s)
 }
 
-func (f *faultyStore) Touch(ctx context.Context, h session.Handle, seen time.Time) error {
+func (f *faultyStore) Touch(ctx context.Context, h session.Handle, seen time.Time) (session.Handle, error) {
 	if err := f.call("touch"); err != nil {
-		return err
+		return h, err
 	}
 	return f.Store.Touch(ctx, h, seen)
 }

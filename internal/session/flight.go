@@ -229,6 +229,8 @@ func (f *flight) save(ctx context.Context, current *Session, t oauth.Tokens) (*S
 			return failed(err)
 		case errors.Is(err, ErrConflict):
 			return f.overtaken(ctx, current, err)
+		case errors.Is(err, ErrTooLarge):
+			return f.outgrown(ctx, current, t, err)
 		case !errors.Is(err, ErrUnavailable):
 			return failed(storeError(err))
 		}
@@ -248,6 +250,17 @@ func (f *flight) overtaken(ctx context.Context, current *Session, cause error) (
 		return failed(storeError(err))
 	}
 	return adopt(newest, cause)
+}
+
+// outgrown ends a session whose new tokens the store will never hold. Kept, it
+// would ask the provider again and again, and under rotation for nothing; at the
+// login that follows the user is told why.
+func (f *flight) outgrown(ctx context.Context, current *Session, t oauth.Tokens, cause error) (*Session, string, error) {
+	f.m.revoke(t.Refresh)
+	if _, err := f.m.delete(ctx, current.Handle, ReasonRevoked); err != nil {
+		return failed(storeError(err))
+	}
+	return failed(fmt.Errorf("%w: %w", ErrNotFound, cause))
 }
 
 // adopt takes what someone else wrote, if it is of use.

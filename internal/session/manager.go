@@ -69,6 +69,7 @@ func (o *Options) check() error {
 type Manager struct {
 	o       Options
 	store   Store
+	traits  Traits
 	log     *slog.Logger
 	work    *background
 	cache   *cache
@@ -93,7 +94,7 @@ func NewManager(o Options) (*Manager, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Manager{
-		o: o, store: o.Store, log: o.Logger,
+		o: o, store: o.Store, traits: o.Store.Traits(), log: o.Logger,
 		work: newBackground(o.Logger), cache: newCache(o.Cache, o.Observe.beat), breaker: newBreaker(),
 		forced:  windows{limit: o.ForcedPerMinute},
 		flights: make(map[string]*flight), touches: make(map[string]struct{}),
@@ -119,7 +120,7 @@ const maxText = 512
 // worth nothing after it (session fixation). Where the store does not take the
 // session its tokens are revoked, since nobody will ever use them.
 //
-// Errors: [ErrUnavailable], the context's.
+// Errors: [ErrUnavailable], [ErrTooLarge], the context's.
 func (m *Manager) Create(ctx context.Context, n New, old Handle) (*Session, error) {
 	now := present()
 	s := &Session{
@@ -176,14 +177,46 @@ func (m *Manager) Touch(ctx context.Context, s *Session) (*Session, error) {
 		return s, nil
 	}
 	defer m.endTouch(s.ID)
-	if err := m.store.Touch(context.WithoutCancel(ctx), s.Handle, now); err != nil {
+	ctx = context.WithoutCancel(ctx)
+	next, err := m.store.Touch(ctx, s.Handle, now)
+	if err != nil {
 		return s, fmt.Errorf("touch session: %w", err)
+	}
+	if !next.Equal(s.Handle) {
+		return m.moved(ctx, s, next)
 	}
 	touched := *s
 	touched.LastSeen = now
 	m.cache.swap(s, &touched)
 	return &touched, nil
 }
+
+// moved returns the session of the handle that a save gave s, which may be
+// another's save on top of ours: a session and its handle are of one piece.
+func (m *Manager) moved(ctx context.Context, s *Session, next Handle) (*Session, error) {
+	newest, err := m.store.Load(ctx, next)
+	if err != nil {
+		return s, fmt.Errorf("touch session: %w", err)
+	}
+	return newest, nil
+}
+
+// Newest returns the session as it is now, and asks nobody but the store. It is
+// for answers that are about to begin or have begun: [Manager.Load] may refresh,
+// and the browser could not be given the handle that comes of it any more.
+//
+// Errors: [ErrNotFound], [ErrUnavailable], the context's.
+func (m *Manager) Newest(ctx context.Context, s *Session) (*Session, error) {
+	newest, err := m.store.Load(ctx, s.Handle)
+	if err != nil {
+		return nil, fmt.Errorf("load newest session: %w", err)
+	}
+	return newest, nil
+}
+
+// MovingHandles reports whether each save gives a session another handle, which
+// the browser must then be given.
+func (m *Manager) MovingHandles() bool { return m.traits.MovingHandles }
 
 func (m *Manager) beginTouch(id string) bool {
 	m.mu.Lock()
@@ -216,6 +249,8 @@ func (m *Manager) IdleExpiresAt(s *Session, lastUse time.Time) time.Time {
 func IdleLimit(idleTimeout time.Duration) time.Duration { return idleTimeout + idleTimeout/10 }
 
 // List returns the sessions of a subject, newest first.
+//
+// Errors: [ErrNoRegistry], [ErrUnavailable], the context's.
 func (m *Manager) List(ctx context.Context, subject string) ([]Listing, error) {
 	list, err := m.store.List(ctx, subject)
 	if err != nil {

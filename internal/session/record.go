@@ -40,8 +40,6 @@ const (
 	secretLabel  = "session secret v1"
 )
 
-var errRecordTooLarge = errors.New("session record too large")
-
 // Codec seals sessions into records and opens them. A record has a clear part,
 // a listing part sealed under the key ring (who and where, for lists), and a
 // secret part sealed under the key that only the browser's handle carries: a
@@ -69,7 +67,7 @@ func (c *Codec) Seal(s *Session) ([]byte, error) {
 	listing := c.ring.Seal(listingLabel, encodeListing(s), aad)
 	body := secret.SealWith(handleKey(s.Handle), secretLabel, encodeSecret(s), aad)
 	if RecordHeader+len(listing) > RecordPrefix || RecordHeader+len(listing)+len(body) > MaxRecord {
-		return nil, fmt.Errorf("seal session record: %w", errRecordTooLarge)
+		return nil, fmt.Errorf("seal session record: %w", ErrTooLarge)
 	}
 	r := make([]byte, 0, RecordHeader+len(listing)+len(body))
 	r = append(r, recordFormat)

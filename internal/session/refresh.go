@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"hash/fnv"
 	"time"
 )
@@ -13,6 +14,10 @@ import (
 // its expiry the caller waits for that refresh, or for its own context. An
 // outage of the provider thus shows only once the token has truly expired.
 //
+// Where handles move the caller waits for a refresh that is due early as well:
+// what comes of one behind would never reach the browser. If it fails the token
+// in hand does, as long as it holds.
+//
 // Errors: [ErrNotFound] (the grant is revoked, or the session ended meanwhile),
 // [ErrUnavailable], [oauth.ErrUnavailable], [oauth.ErrMisconfigured],
 // [oauth.ErrInvalidToken], [ErrConflict], the context's. Only the first means
@@ -23,13 +28,17 @@ func (m *Manager) Fresh(ctx context.Context, s *Session) (*Session, error) {
 		return s, nil
 	}
 	f, err := m.join(s, false)
-	if s.valid(now) {
+	if s.valid(now) && !m.traits.MovingHandles {
 		return s, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return f.wait(ctx)
+	fresh, err := f.wait(ctx)
+	if err != nil && !errors.Is(err, ErrNotFound) && ctx.Err() == nil && s.valid(time.Now()) {
+		return s, nil
+	}
+	return fresh, err
 }
 
 // Refresh returns the session with a new access token, however good the old one

@@ -14,14 +14,28 @@ import (
 // with it the only copy of its refresh token, which nobody can then use; nor can
 // it be revoked, for it lay under a key that only that browser has.
 
+// ListOwn returns the sessions of the user of s, newest first. Where the store
+// keeps no registry, s is all that is known.
+//
+// Errors: [ErrUnavailable], the context's.
+func (m *Manager) ListOwn(ctx context.Context, s *Session) ([]Listing, error) {
+	if m.traits.NoRegistry {
+		return []Listing{s.Listing()}, nil
+	}
+	return m.List(ctx, s.Subject)
+}
+
 // EndID ends the session of subject that has the public id. An id that is
 // unknown and one that is someone else's are both [ErrNotFound], found out by
 // the same question to the store: the caller cannot tell them apart, not even
-// by time.
+// by time. Where the store keeps no registry every id is unknown.
 //
 // Errors: [ErrNotFound], [ErrUnavailable], the context's.
 func (m *Manager) EndID(ctx context.Context, subject, id string) error {
 	list, err := m.store.List(ctx, subject)
+	if errors.Is(err, ErrNoRegistry) {
+		return fmt.Errorf("end session by id: %w: %w", ErrNotFound, err)
+	}
 	if err != nil {
 		return fmt.Errorf("end session by id: %w", err)
 	}
@@ -37,7 +51,7 @@ func (m *Manager) EndID(ctx context.Context, subject, id string) error {
 // EndAnyID ends the session that has the public id, whoever's it is. That there
 // is none is not an error. It is for administrators.
 //
-// Errors: [ErrUnavailable], the context's.
+// Errors: [ErrNoRegistry], [ErrUnavailable], the context's.
 func (m *Manager) EndAnyID(ctx context.Context, id string) error {
 	if err := m.deleteID(ctx, id, ReasonAdmin); err != nil {
 		return fmt.Errorf("end session by id: %w", err)
@@ -46,11 +60,14 @@ func (m *Manager) EndAnyID(ctx context.Context, id string) error {
 }
 
 // EndOthers ends every session of the subject of s but s itself, and returns how
-// many. It ends with ctx, so a caller who must not leave it half done detaches
-// that.
+// many: none where the store keeps no registry. It ends with ctx, so a caller
+// who must not leave it half done detaches that.
 //
 // Errors: [ErrUnavailable], after having tried each; the context's.
 func (m *Manager) EndOthers(ctx context.Context, s *Session) (int, error) {
+	if m.traits.NoRegistry {
+		return 0, nil
+	}
 	list, err := m.store.List(ctx, s.Subject)
 	if err != nil {
 		return 0, fmt.Errorf("end other sessions: %w", err)

@@ -31,6 +31,11 @@ var (
 	ErrUnconfirmed = errors.New("end of the session not confirmed by enough replicas")
 	// ErrConflict: the record changed since it was read.
 	ErrConflict = errors.New("session changed meanwhile")
+	// ErrTooLarge: no record of this store holds the session, now or later.
+	ErrTooLarge = errors.New("session record too large")
+	// ErrNoRegistry: the store does not know which sessions there are
+	// ([Traits.NoRegistry]).
+	ErrNoRegistry = errors.New("session store keeps no registry")
 )
 
 // Handle is what the browser presents to name its session. To everyone but the
@@ -107,6 +112,17 @@ type Listing struct {
 	ExpiresAt time.Time
 }
 
+// Traits are what a store does otherwise than others, by its nature.
+type Traits struct {
+	// MovingHandles: every save gives the session another handle, and what the
+	// browser was not given is known to this process only. A handle of before
+	// stays good: it loads the newest that this process knows of.
+	MovingHandles bool
+	// NoRegistry: nobody lists or ends sessions whose handle they do not have.
+	// List and DeleteID are [ErrNoRegistry].
+	NoRegistry bool
+}
+
 // StoreTimeout is how long a store may take to answer a call, its own retries
 // included, before it must say [ErrUnavailable]. It is the contract's figure.
 const StoreTimeout = 2 * time.Second
@@ -120,7 +136,8 @@ const StoreTimeout = 2 * time.Second
 // cost the stores that need none. Times are kept to the millisecond.
 type Store interface {
 	// Create stores a new session and returns it with Handle and ID set, both
-	// made by the store; a session that is over already is ErrNotFound.
+	// made by the store; a session that is over already is ErrNotFound, one that
+	// the store cannot hold ErrTooLarge.
 	Create(ctx context.Context, s *Session) (*Session, error)
 	// Load returns the session of a handle. A handle that the store did not
 	// make, a record that does not open under it, and a session past a limit
@@ -129,14 +146,15 @@ type Store interface {
 	// Replace writes s over the record of s.Handle if that record's generation
 	// is s.Generation-1, and returns the stored session (its Handle may have
 	// changed). It never creates: a session deleted meanwhile stays deleted
-	// (ErrNotFound). Another generation is ErrConflict. It leaves the recorded
-	// last use alone.
+	// (ErrNotFound). Another generation is ErrConflict, what the store cannot hold
+	// ErrTooLarge. It leaves the recorded last use alone.
 	Replace(ctx context.Context, s *Session) (*Session, error)
-	// Touch records a use of the session. It never recreates; a session that is
-	// gone is not an error. It writes nothing but the time, and nothing at all
-	// where a use less than a tenth of the idle timeout older, or a later one, is
-	// on record.
-	Touch(ctx context.Context, h Handle, seen time.Time) error
+	// Touch records a use of the session and returns the handle that the browser
+	// must present next: h, but where handles move ([Traits.MovingHandles]). It
+	// never recreates; a session that is gone is not an error. It writes nothing
+	// but the time, and nothing at all where a use less than a tenth of the idle
+	// timeout older, or a later one, is on record.
+	Touch(ctx context.Context, h Handle, seen time.Time) (Handle, error)
 	// Delete ends the session of a handle and returns what it was in the same
 	// step, so that no refresh comes between and the refresh token to revoke is
 	// the last one. Absence is no error: it returns nil, as it does for a record
@@ -152,6 +170,9 @@ type Store interface {
 
 	Leases
 	Changes
+
+	// Traits say what is different about this store; the same at every call.
+	Traits() Traits
 
 	// Ping asks whether the store answers.
 	Ping(ctx context.Context) error

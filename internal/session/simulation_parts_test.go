@@ -147,8 +147,8 @@ func (l *simLink) Replace(ctx context.Context, s *session.Session) (*session.Ses
 	return through(ctx, l, func() (*session.Session, error) { return l.Store.Replace(ctx, s) })
 }
 
-func (l *simLink) Touch(ctx context.Context, h session.Handle, seen time.Time) error {
-	return l.bare(ctx, func() error { return l.Store.Touch(ctx, h, seen) })
+func (l *simLink) Touch(ctx context.Context, h session.Handle, seen time.Time) (session.Handle, error) {
+	return through(ctx, l, func() (session.Handle, error) { return l.Store.Touch(ctx, h, seen) })
 }
 
 func (l *simLink) Delete(ctx context.Context, h session.Handle, why session.Reason) (*session.Session, error) {

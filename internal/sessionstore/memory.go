@@ -21,12 +21,12 @@ type MemoryOptions struct {
 type Memory struct {
 	idleTimeout time.Duration
 
+	local
+
 	mu       sync.RWMutex
 	sessions map[string]*session.Session // by handle
 	handles  map[string]string           // id → handle
-	leases   map[string]held             // by id
-	watchers map[*watcher]struct{}
-	sweep    time.Time // when to look for expired ones next
+	sweep    time.Time                   // when to look for expired ones next
 }
 
 // NewMemory returns an empty store.
@@ -35,8 +35,6 @@ func NewMemory(o MemoryOptions) *Memory {
 		idleTimeout: o.IdleTimeout,
 		sessions:    make(map[string]*session.Session),
 		handles:     make(map[string]string),
-		leases:      make(map[string]held),
-		watchers:    make(map[*watcher]struct{}),
 	}
 }
 
@@ -56,16 +54,16 @@ func (m *Memory) Create(_ context.Context, s *session.Session) (*session.Session
 	created.ID, _ = session.IDOf(created.Handle)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.forgetExpired(now)
+	m.forgetOver(now)
 	m.sessions[created.Handle.Reveal()] = &created
 	m.handles[created.ID] = created.Handle.Reveal()
 	return &created, nil
 }
 
-// forgetExpired looks through all sessions, but no more often than a tenth of
+// forgetOver looks through all sessions, but no more often than a tenth of
 // the idle timeout: what is over takes room that much longer at most, as long as
 // sessions are made.
-func (m *Memory) forgetExpired(now time.Time) {
+func (m *Memory) forgetOver(now time.Time) {
 	if now.Before(m.sweep) {
 		return
 	}
@@ -73,11 +71,6 @@ func (m *Memory) forgetExpired(now time.Time) {
 	for _, s := range m.sessions {
 		if m.over(s, now) {
 			m.remove(s)
-		}
-	}
-	for id, l := range m.leases {
-		if !now.Before(l.until) {
-			delete(m.leases, id)
 		}
 	}
 }
@@ -132,17 +125,17 @@ func (m *Memory) Replace(_ context.Context, s *session.Session) (*session.Sessio
 }
 
 // Touch implements [session.Store].
-func (m *Memory) Touch(_ context.Context, h session.Handle, seen time.Time) error {
+func (m *Memory) Touch(_ context.Context, h session.Handle, seen time.Time) (session.Handle, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	old := m.living(h)
 	if old == nil || seen.Sub(old.LastSeen) < m.idleTimeout/10 {
-		return nil
+		return h, nil
 	}
 	next := *old
 	next.LastSeen = seen
 	m.sessions[h.Reveal()] = &next
-	return nil
+	return h, nil
 }
 
 // Delete implements [session.Store].
@@ -198,6 +191,9 @@ func (m *Memory) Count() (Count, bool) {
 	}
 	return c, true
 }
+
+// Traits implements [session.Store].
+func (m *Memory) Traits() session.Traits { return session.Traits{} }
 
 // Ping implements [session.Store].
 func (m *Memory) Ping(context.Context) error { return nil }

@@ -52,6 +52,9 @@ type Redis struct {
 
 var _ session.Store = (*Redis)(nil)
 
+// Traits implements [session.Store].
+func (r *Redis) Traits() session.Traits { return session.Traits{} }
+
 // Ping implements [session.Store]. In a cluster every primary must answer: each
 // has sessions that the others have not.
 func (r *Redis) Ping(ctx context.Context) error {
@@ -197,12 +200,12 @@ func (r *Redis) replace(ctx context.Context, c session.Change, record []byte) (s
 }
 
 // Touch implements [session.Store].
-func (r *Redis) Touch(ctx context.Context, h session.Handle, seen time.Time) error {
+func (r *Redis) Touch(ctx context.Context, h session.Handle, seen time.Time) (session.Handle, error) {
 	id, ok := session.IDOf(h)
 	if !ok {
-		return nil
+		return h, nil
 	}
-	return r.call(ctx, "touch", func(ctx context.Context) error {
+	return h, r.call(ctx, "touch", func(ctx context.Context) error {
 		at := binary.BigEndian.AppendUint64(nil, uint64(seen.UnixMilli()))
 		return touchScript.Run(ctx, r.client, []string{recordKey(id)},
 			at, (r.idle / 10).Milliseconds(), session.IdleLimit(r.idle).Milliseconds()).Err()

@@ -38,11 +38,12 @@ func every(ctx context.Context, st session.Store, s *session.Session) map[string
 	_, deleted := st.Delete(ctx, s.Handle, session.ReasonLogout)
 	_, listed := st.List(ctx, s.Subject)
 	_, acquired := st.Acquire(ctx, s.ID, "owner", time.Minute)
+	_, touched := st.Touch(ctx, s.Handle, s.LastSeen.Add(time.Hour))
 	_, renewed := st.Renew(ctx, s.ID, "owner", time.Minute)
 	return map[string]error{
 		"Create": created, "Load": loaded, "Replace": replaced, "Delete": deleted, "List": listed,
 		"Acquire": acquired, "Renew": renewed, "Release": st.Release(ctx, s.ID, "owner"),
-		"Touch":    st.Touch(ctx, s.Handle, s.LastSeen.Add(time.Hour)),
+		"Touch":    touched,
 		"DeleteID": st.DeleteID(ctx, s.ID, session.ReasonAdmin),
 		"Ping":     st.Ping(ctx),
 	}
@@ -174,7 +175,7 @@ func TestRedisAnswers(t *testing.T) {
 		if _, err := st.Delete(t.Context(), s.Handle, session.ReasonLogout); err != nil {
 			t.Fatal(err)
 		}
-		if err := st.Touch(t.Context(), s.Handle, time.Now().Add(time.Hour)); err != nil {
+		if _, err := st.Touch(t.Context(), s.Handle, time.Now().Add(time.Hour)); err != nil {
 			t.Error(err)
 		}
 		if n := admin.Exists(t.Context(), key(s)).Val(); n != 0 {
@@ -185,7 +186,7 @@ func TestRedisAnswers(t *testing.T) {
 		in := storetest.Sample("sub-1")
 		in.ExpiresAt = in.CreatedAt.Add(time.Minute + 30*time.Minute/2)
 		s := createIn(t, st, in)
-		if err := st.Touch(t.Context(), s.Handle, s.LastSeen.Add(30*time.Minute/2)); err != nil {
+		if _, err := st.Touch(t.Context(), s.Handle, s.LastSeen.Add(30*time.Minute/2)); err != nil {
 			t.Fatal(err)
 		}
 		if ttl := admin.PTTL(t.Context(), key(s)).Val(); ttl <= 0 || ttl > time.Minute {
