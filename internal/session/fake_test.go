@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -33,6 +34,7 @@ type provider struct {
 	fault   error         // answered instead of doing anything
 	subject string
 	panics  bool
+	pad     int // bytes that access tokens are longer
 
 	grace time.Duration    // how long a rotated token works on
 	lose  func(n int) bool // whether the answer to the nth call is lost, carried out as it is
@@ -64,7 +66,7 @@ func (p *provider) issue(keep string) oauth.Tokens {
 		p.good[keep] = true
 	}
 	return oauth.Tokens{
-		Access:          secret.NewText(fmt.Sprintf("access-%d", p.issued)),
+		Access:          secret.NewText(fmt.Sprintf("access-%d", p.issued) + strings.Repeat("x", p.pad)),
 		ID:              secret.NewText(fmt.Sprintf("id-%d", p.issued)),
 		Refresh:         secret.NewText(keep),
 		AccessExpiresAt: time.Now().Add(p.life),

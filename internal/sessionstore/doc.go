@@ -1,5 +1,6 @@
-// Package sessionstore keeps session records: in this process ([Memory]) or in
-// Redis ([Redis]). Every store passes the one suite in storetest.
+// Package sessionstore keeps session records: in this process ([Memory]), in
+// Redis ([Redis]), or nowhere but in the browser ([Cookie]). Every store passes
+// the one suite in storetest.
 //
 // It leaves to session what a record is, how it is sealed, and when a session
 // is refreshed or ended; it never imports net/http, and no error of a driver
