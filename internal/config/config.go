@@ -66,7 +66,7 @@ type Cognito struct {
 
 // Session says how sessions are kept and for how long.
 type Session struct {
-	Store           *url.URL // memory:, redis://, rediss://, redis-sentinel:// or redis-cluster://, whose Host has commas
+	Store           *url.URL // memory:, cookie:, redis://, rediss://, redis-sentinel:// or redis-cluster://, whose Host has commas
 	StorePassword   secret.Text
 	Keys            Keys // 32 bytes each; the first seals, all open
 	IdleTimeout     time.Duration

@@ -178,6 +178,7 @@ func TestLoad_warns(t *testing.T) {
 		"cluster_without_password":  {values{"session.store": "redis-cluster://cache.internal?tls=true"}, "no password"},
 		"redis_without_password":    {values{"session.store": "rediss://cache.internal"}, "no password"},
 		"memory_store_off_laptop":   {values{"session.store": `"memory:"`}, "one process"},
+		"cookie_store":              {values{"session.store": `"cookie:"`}, "docs/sessions.md#the-cookie-store"},
 		"everybody_is_trusted":      {values{"trusted_proxies": "[0.0.0.0/0]"}, "trusts everybody"},
 		"token_that_can_be_guessed": {values{"admin_token": "hunter2"}, "admin_token: fewer than 16"},
 		"no_routes":                 {values{"routes[].path": "-", "routes[].upstream": "-"}, "routes: there is none"},

@@ -165,8 +165,32 @@ func (l *loader) checkSession() {
 		l.reject(t, "session.absolute_timeout", -1, curef("at least session.idle_timeout, %s", formatDuration(s.IdleTimeout)))
 	}
 	if s.WaitReplicas > 0 && t.sound("session.wait_replicas", "session.store") &&
-		(s.Store.Scheme == "memory" || s.Store.Scheme == "redis-cluster") {
+		(s.Store.Scheme == "memory" || s.Store.Scheme == "cookie" || s.Store.Scheme == "redis-cluster") {
 		l.reject(t, "session.wait_replicas", -1, curef("0: a %s store cannot wait for replicas", s.Store.Scheme))
+	}
+	if t.sound("session.store") && s.Store.Scheme == "cookie" {
+		l.checkCookieStore()
+	}
+}
+
+// What the store cookie: needs of a request's limits: room for a session of
+// Cognito's usual size in chunks, and for the login cookie beside it.
+const (
+	cookieStoreBytes = 12 << 10
+	cookieStoreCount = 8
+)
+
+// checkCookieStore refuses what takes a store that knows its sessions.
+func (l *loader) checkCookieStore() {
+	t := l.top
+	if l.cfg.Session.MaxPerUser > 0 && t.sound("session.max_per_user") {
+		l.reject(t, "session.max_per_user", -1, cure("0: a cookie store does not know how many sessions a user has"))
+	}
+	if l.cfg.Limits.CookieBytes < cookieStoreBytes && t.sound("limits.cookie_bytes") {
+		l.reject(t, "limits.cookie_bytes", -1, curef("at least %s: with a cookie store the session travels in cookies", formatSize(cookieStoreBytes)))
+	}
+	if l.cfg.Limits.Cookies < cookieStoreCount && t.sound("limits.cookies") {
+		l.reject(t, "limits.cookies", -1, curef("at least %d: with a cookie store the session travels in several", cookieStoreCount))
 	}
 }
 
@@ -259,6 +283,12 @@ func (l *loader) warnStore(say func(string, ...any)) {
 	c := l.cfg
 	s := c.Session.Store
 	switch {
+	case s.Scheme == "cookie":
+		say("session.store: cookie: keeps no sessions, the browser does: none can be listed, counted or ended from elsewhere; " +
+			"a copy of the cookie can outlive a sign-out, at other instances and after a restart; " +
+			"tokens have to fit into limits.cookie_bytes; several instances take cognito.rotation_grace " +
+			"where refresh tokens rotate; see docs/sessions.md#the-cookie-store")
+		return
 	case s.Scheme == "memory" && !isLoopback(c.PublicURL.Hostname()):
 		say("session.store: memory: keeps sessions in one process; they end with it, and no second instance knows them")
 	case s.Scheme == "memory" || allLoopback(storeHosts(s)):

@@ -32,18 +32,15 @@ var (
 )
 
 func (storeURL) want() string {
-	return `"memory:" (in quotes), redis://HOST:PORT/DB, rediss://USER:PASSWORD@HOST:PORT/DB, ` +
+	return `"memory:" or "cookie:" (in quotes), redis://HOST:PORT/DB, rediss://USER:PASSWORD@HOST:PORT/DB, ` +
 		`redis-sentinel://HOST:PORT,HOST:PORT/PRIMARY or redis-cluster://HOST:PORT,HOST:PORT`
 }
 
 func (k storeURL) parse(field any, s string) error {
-	if s == "memory:" || s == "memory" { // without quotes, YAML takes the colon for its own
-		field.(*Session).Store = &url.URL{Scheme: "memory"}
+	scheme, rest, _ := strings.Cut(s, ":") // without quotes, YAML takes the colon for its own
+	if rest == "" && (scheme == "memory" || scheme == "cookie") {
+		field.(*Session).Store = &url.URL{Scheme: scheme}
 		return nil
-	}
-	scheme, _, _ := strings.Cut(s, ":")
-	if scheme == "cookie" {
-		return curef("%s; %s: is not built yet", k.want(), scheme)
 	}
 	u, hosts, ok := splitStore(s)
 	form, known := storeForms[scheme]
@@ -162,5 +159,5 @@ func (storeURL) format(field any) []string {
 }
 
 func (storeURL) schema() *jsonschema.Schema {
-	return orVariable(&jsonschema.Schema{Type: "string", Pattern: `^(memory:?|rediss?://.+|redis-(sentinel|cluster)://.+)$`})
+	return orVariable(&jsonschema.Schema{Type: "string", Pattern: `^(memory:?|cookie:?|rediss?://.+|redis-(sentinel|cluster)://.+)$`})
 }

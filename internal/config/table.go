@@ -94,7 +94,7 @@ var sessionKeys = []key{
 	{path: "session", shape: section, doc: "How sessions are kept, and for how long."},
 	{path: "session.store", kind: storeURL{}, def: "redis://localhost:6379/0",
 		field: func(c *Config) any { return &c.Session },
-		doc:   "`\"memory:\"` (quoted; sessions are gone with the process), `redis://` or `rediss://` (TLS), with user, password and database, `redis-sentinel://` with the name that the sentinels have for the primary, or `redis-cluster://` with some of its nodes. See [Redis](#redis) above."},
+		doc:   "`\"memory:\"` (quoted; sessions are gone with the process), `\"cookie:\"` (quoted; no server state: the sealed session travels in cookies, with [limits](sessions.md#the-cookie-store)), `redis://` or `rediss://` (TLS), with user, password and database, `redis-sentinel://` with the name that the sentinels have for the primary, or `redis-cluster://` with some of its nodes. See [Redis](#redis) above."},
 	{path: "session.keys", kind: ringKey{}, list: true, secret: true,
 		field: func(c *Config) any { return &c.Session.Keys },
 		doc:   "**Required.** Keys from `gateway keygen`. The first seals, all open. To rotate, put the new one last everywhere, then first everywhere, and take the old one out after `absolute_timeout`."},
@@ -128,10 +128,10 @@ var sessionKeys = []key{
 		doc:   "Claims of the ID token."},
 	{path: "session.max_per_user", kind: integer{0, 1000}, def: "0",
 		field: func(c *Config) any { return &c.Session.MaxPerUser },
-		doc:   "How many sessions a user may have; a login above that ends the oldest. Two logins at once may leave one too many until the next. 0: no limit."},
+		doc:   "How many sessions a user may have; a login above that ends the oldest. Two logins at once may leave one too many until the next. Not with `cookie:`. 0: no limit."},
 	{path: "session.wait_replicas", kind: integer{0, 10}, def: "0",
 		field: func(c *Config) any { return &c.Session.WaitReplicas },
-		doc:   "After a session's end, waits up to 500 ms until this many of Redis's replicas have it (`WAIT`), so that a failover does not bring it back. Too few are a warning in the log; the end stands. Not with `memory:` or a cluster. See [sessions](sessions.md#an-end-that-survives-a-failover)."},
+		doc:   "After a session's end, waits up to 500 ms until this many of Redis's replicas have it (`WAIT`), so that a failover does not bring it back. Too few are a warning in the log; the end stands. Not with `memory:`, `cookie:` or a cluster. See [sessions](sessions.md#an-end-that-survives-a-failover)."},
 }
 
 var flowKeys = []key{

@@ -46,7 +46,7 @@ func New(cfg *config.Config, o Options) (*Server, error) {
 	if s.ring, err = secret.NewRing(cfg.Session.Keys...); err != nil {
 		return nil, err
 	}
-	for _, build := range []func(*secret.Ring) error{s.buildSessions, s.buildCookies, s.buildEndpoints} {
+	for _, build := range []func(*secret.Ring) error{s.buildCookies, s.buildSessions, s.buildEndpoints} {
 		if err := build(s.ring); err != nil {
 			return nil, err
 		}
@@ -119,6 +119,10 @@ func (s *Server) openStore(ring *secret.Ring) (session.Store, error) {
 		memory := sessionstore.NewMemory(sessionstore.MemoryOptions{IdleTimeout: s.cfg.Session.IdleTimeout})
 		s.count = memory.Count
 		return memory, nil
+	case "cookie":
+		return opened(sessionstore.NewCookie(sessionstore.CookieOptions{
+			Codec: s.portable(ring), IdleTimeout: s.cfg.Session.IdleTimeout, MaxHandle: s.cookies.Capacity(),
+		}))
 	case "redis", "rediss", "redis-sentinel", "redis-cluster":
 		redis, err := sessionstore.NewRedis(sessionstore.RedisOptions{
 			URL: s.cfg.Session.Store.String(), Password: s.cfg.Session.StorePassword,
@@ -133,11 +137,17 @@ func (s *Server) openStore(ring *secret.Ring) (session.Store, error) {
 	return nil, fmt.Errorf("session.store: no store for %q", s.cfg.Session.Store.Scheme)
 }
 
-// sessionCache bounds the cache of opened sessions; only sessions that lie
-// elsewhere, sealed, need one.
+// portable makes the handles of the store cookie:. Gateways that share keys may
+// still serve other user pools, or other clients of one.
+func (s *Server) portable(ring *secret.Ring) *session.PortableCodec {
+	return session.NewPortableCodec(ring, s.cfg.Cognito.Issuer+" "+s.cfg.Cognito.ClientID)
+}
+
+// sessionCache bounds the cache of opened sessions; only sessions that lie in a
+// store elsewhere, sealed, need one.
 func sessionCache(scheme string) session.CacheOptions {
 	switch scheme {
-	case "memory":
+	case "memory", "cookie":
 		return session.CacheOptions{}
 	case "redis-cluster":
 		// The sign of life is the word of one node; what the others publish comes to
@@ -157,12 +167,17 @@ func opened[S session.Store](store S, err error) (session.Store, error) {
 }
 
 func (s *Server) buildCookies(ring *secret.Ring) error {
-	var err error
-	s.cookies, err = cookie.New(cookie.Options{
+	o := cookie.Options{
 		Name: s.cfg.Session.Cookie.Name, Domain: s.cfg.Session.Cookie.Domain,
 		SameSite: s.cfg.Session.Cookie.SameSite, Secure: s.cfg.PublicURL.Scheme == "https",
 		Persistent: s.cfg.Session.Persistent, MaxAge: s.cfg.Session.AbsoluteTimeout, Ring: ring,
-	})
+		Bytes: s.cfg.Limits.CookieBytes,
+	}
+	if s.cfg.Session.Store.Scheme == "cookie" {
+		o.Opens = s.portable(ring).Opens
+	}
+	var err error
+	s.cookies, err = cookie.New(o)
 	return err
 }
 

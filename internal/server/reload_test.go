@@ -83,10 +83,14 @@ func (r *rig) reload(s *server.Server, change ...settings) {
 // every instance, and so is a login that begins before the move and comes back
 // behind it.
 func TestKeysRollOver(t *testing.T) {
-	redis := redistest.Start(t, redistest.Options{})
+	t.Run("redis", func(t *testing.T) { rollOver(t, redistest.Start(t, redistest.Options{}).URL) })
+	t.Run("cookie", func(t *testing.T) { rollOver(t, "cookie:") })
+}
+
+func rollOver(t *testing.T, store string) {
 	before, after := secret.NewKey(), secret.NewKey()
 	keys := func(keys ...string) settings {
-		return section("session", map[string]any{"store": redis.URL, "keys": keys})
+		return section("session", map[string]any{"store": store, "keys": keys})
 	}
 	r := newRig(t, keys(before))
 	instances := []instance{r.instance(keys(before)), r.instance(keys(before)), r.instance(keys(before))}

@@ -40,6 +40,8 @@ type rig struct {
 	// front, if set, changes that; around, if set, stands before the pool.
 	front  func(*rig)
 	around func(http.Handler) http.Handler
+	// emulate, if set, changes the pool before it is made.
+	emulate func(*cognitoemu.Options)
 	// issued are the tokens that the pool gave out, which nobody but the gateway
 	// and the API may ever see.
 	issued *tokens
@@ -159,11 +161,15 @@ func (r *rig) startPool() {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	emu, err := cognitoemu.New(cognitoemu.Options{
+	o := cognitoemu.Options{
 		PagesURL: r.domain, APIURL: r.idp, Keys: keys,
 		Seed:     cognitoemu.DefaultSeed([]string{r.url + "/auth/callback"}, []string{r.url + "/auth/signed-out"}),
 		TokenTTL: time.Hour,
-	})
+	}
+	if r.emulate != nil {
+		r.emulate(&o)
+	}
+	emu, err := cognitoemu.New(o)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -1,0 +1,169 @@
+package server_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/cognitoemu"
+)
+
+// TestCookieStoreSignOut: what a sign-out ends where no server keeps sessions,
+// and what it cannot.
+func TestCookieStoreSignOut(t *testing.T) {
+	t.Run("clears_every_chunk_and_ends_copies_at_this_instance", func(t *testing.T) {
+		st := newStateless(t)
+		b := st.signedIn("alice@example.com")
+		before := b.copied()
+		b.fetch("POST", "/auth/refresh", "")
+		after := b.copied()
+		if res, body := b.fetch("POST", "/auth/logout", ""); res.StatusCode != http.StatusOK {
+			t.Fatalf("logout: %d %s", res.StatusCode, body)
+		}
+		if c := b.chunks(); len(c) > 0 || b.session().Authenticated {
+			t.Errorf("the browser still has %s", describe(c))
+		}
+		for name, thief := range map[string]*browser{"before": before, "after": after} {
+			if thief.wants(http.StatusUnauthorized, "/api/x"); thief.session().Authenticated {
+				t.Errorf("a copy of the cookie of %s the refresh is signed in", name)
+			}
+		}
+		res, body := st.signedIn("alice@example.com").fetch("DELETE", "/auth/sessions/"+st.signedIn("bob@example.com").sessionID(), "")
+		if code := problemCode(t, res, body); res.StatusCode != http.StatusNotFound || code != "not_found" {
+			t.Errorf("the end of another's session: %d %s", res.StatusCode, body)
+		}
+	})
+	t.Run("by_its_id_clears_every_chunk", func(t *testing.T) {
+		b := newStateless(t).signedIn("alice@example.com")
+		res, body := b.fetch("DELETE", "/auth/sessions/"+b.sessionID(), "")
+		if res.StatusCode != http.StatusNoContent || len(b.chunks()) > 0 {
+			t.Errorf("%d %s, the browser has %s", res.StatusCode, body, describe(b.chunks()))
+		}
+	})
+	t.Run("a_copy_at_another_instance_is_good_for_no_longer_than_its_token", func(t *testing.T) {
+		st := newStateless(t)
+		st.firstOnly.Store(true)
+		st.lastFor.Store(3)
+		there := st.another()
+		b := st.signedIn("alice@example.com")
+		thief := st.at(there, b.copied())
+		end := b.session().AccessExpiresAt
+		b.fetch("POST", "/auth/logout", "")
+		until(t, "the refresh token to be revoked", func() bool { return st.revoked.Load() > 0 })
+		until(t, "the copy to end", func() bool {
+			res, body := thief.fetch("GET", "/api/x", "")
+			if over := time.Now().Unix() - end; res.StatusCode == http.StatusOK && over > 1 {
+				t.Fatalf("served %d s after its token's end: %s", over, body)
+			}
+			return res.StatusCode == http.StatusUnauthorized
+		})
+	})
+	t.Run("a_copy_at_another_instance_is_found_out_by_revocation_check", func(t *testing.T) {
+		st := newStateless(t, func(doc map[string]any) {
+			doc["revocation_check"] = "1ms"
+			// A route that takes no token, so that no refresh finds out.
+			doc["routes"] = append(doc["routes"].([]any), map[string]any{"path": "/files/", "static": t.TempDir()})
+		})
+		b := st.signedIn("alice@example.com")
+		thief := st.at(st.another(), b.copied())
+		thief.wants(http.StatusNotFound, "/files/x")
+		b.fetch("POST", "/auth/logout", "")
+		until(t, "the copy to end", func() bool {
+			res, _ := thief.fetch("GET", "/files/x", "")
+			return res.StatusCode == http.StatusUnauthorized
+		})
+	})
+	t.Run("a_global_one_ends_the_others_at_their_next_refresh", func(t *testing.T) {
+		st := newStateless(t)
+		laptop, phone := st.signedIn("alice@example.com"), st.signedIn("alice@example.com")
+		res, body := laptop.fetch("POST", "/auth/logout", `{"global":true}`)
+		if got := decode[map[string]any](t, body); res.StatusCode != http.StatusOK || got["globalSignOut"] != "done" {
+			t.Errorf("%d %s", res.StatusCode, body)
+		}
+		phone.wants(http.StatusOK, "/api/x")
+		if res, body := phone.fetch("POST", "/auth/refresh", ""); res.StatusCode != http.StatusUnauthorized {
+			t.Errorf("the phone's refresh: %d %s", res.StatusCode, body)
+		}
+		phone.wants(http.StatusUnauthorized, "/api/x")
+	})
+	t.Run("a_login_in_the_same_browser_ends_the_session_of_before", func(t *testing.T) {
+		st := newStateless(t)
+		b := st.signedIn("alice@example.com")
+		old := b.copied()
+		b.open(st.url + "/auth/login?return_to=/api/x")
+		b.wants(http.StatusOK, "/api/x")
+		old.wants(http.StatusUnauthorized, "/api/x")
+	})
+}
+
+// TestCookieStoreFleet: every instance with the keys serves every session.
+func TestCookieStoreFleet(t *testing.T) {
+	const user = "alice@example.com"
+	for name, c := range map[string]struct{ grace time.Duration }{
+		"without_rotation":             {},
+		"with_rotation_and_some_grace": {30 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := newStatelessBefore(t, func(o *cognitoemu.Options) {
+				o.Rotate, o.RotationGrace = c.grace > 0, c.grace
+			}, section("cognito", map[string]any{"rotation_grace": c.grace.String()}))
+			here := st.signedIn(user)
+			there := st.at(st.another(), here) // the same browser, with the same jar
+			there.wants(http.StatusOK, "/api/x")
+			old := here.copied()
+			for i, b := range []*browser{here, there, here, there} {
+				res, body := b.fetch("POST", "/auth/refresh", "")
+				if res.StatusCode != http.StatusOK || decode[sessionAnswer](t, body).Generation != i+1 {
+					t.Fatalf("refresh %d: %d %s", i, res.StatusCode, body)
+				}
+				here.wants(http.StatusOK, "/api/x")
+				there.wants(http.StatusOK, "/api/x")
+			}
+			old.wants(http.StatusOK, "/api/x")
+			if old.session().Generation != 4 {
+				t.Errorf("a handle of before leads to generation %d, want the newest that was seen here", old.session().Generation)
+			}
+		})
+	}
+	t.Run("an_instance_of_another_client_takes_none", func(t *testing.T) {
+		st := newStateless(t)
+		b := st.signedIn(user)
+		other := st.instance(append(st.settings[:len(st.settings):len(st.settings)],
+			section("cognito", map[string]any{"client_id": "1h57kf5cpq17m0eml12EXAMPLE"}))...)
+		st.at(other, b.copied()).wants(http.StatusUnauthorized, "/api/x")
+	})
+	t.Run("a_restart_loses_nobody", func(t *testing.T) {
+		st := newStateless(t)
+		b := st.signedIn(user)
+		b.fetch("POST", "/auth/refresh", "")
+		st.at(st.another(), b).wants(http.StatusOK, "/api/x")
+	})
+}
+
+// TestCookieStoreRegistry: there is none, and every place says so.
+func TestCookieStoreRegistry(t *testing.T) {
+	r, operator := withAdmin(t, section("session", map[string]any{"store": "cookie:"}))
+	laptop, phone := r.signedIn("alice@example.com"), r.signedIn("alice@example.com")
+	if list := laptop.sessions(); len(list) != 1 || !list[0].Current || list[0].UserAgent != "Mozilla/5.0 (flow test)" {
+		t.Errorf("listed: %+v", list)
+	}
+	if res, body := laptop.fetch("DELETE", "/auth/sessions", ""); res.StatusCode != http.StatusOK || body != "{\"ended\":0}\n" {
+		t.Errorf("the end of all others: %d %s", res.StatusCode, body)
+	}
+	sub, id := laptop.session().UserSub, phone.sessionID()
+	for _, call := range []string{"GET /admin/users/" + sub + "/sessions", "DELETE /admin/users/" + sub + "/sessions", "DELETE /admin/sessions/" + id} {
+		method, path, _ := strings.Cut(call, " ")
+		res, body := operator.call(method, path)
+		if code := problemCode(t, res, body); res.StatusCode != http.StatusNotImplemented || code != "no_registry" || !strings.Contains(body, "cookie:") {
+			t.Errorf("%s: %d %s", call, res.StatusCode, body)
+		}
+	}
+	if res, body := operator.call("GET", "/admin/stats"); res.StatusCode != http.StatusOK || !strings.Contains(body, `"kind":"cookie","available":true`) {
+		t.Errorf("stats: %d %s", res.StatusCode, body)
+	}
+	if res, body := operator.call("GET", "/readyz"); res.StatusCode != http.StatusOK {
+		t.Errorf("readyz: %d %s", res.StatusCode, body)
+	}
+	phone.wants(http.StatusOK, "/api/x")
+}
