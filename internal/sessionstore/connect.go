@@ -62,7 +62,11 @@ func NewRedis(o RedisOptions) (*Redis, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	client, err := newTopology(o)
+	to, err := parseAddress(o.URL)
+	if err != nil {
+		return nil, fmt.Errorf("redis session store: %w", err)
+	}
+	client, err := newTopology(o, to)
 	if err != nil {
 		return nil, fmt.Errorf("redis session store: %w", err)
 	}
@@ -70,7 +74,7 @@ func NewRedis(o RedisOptions) (*Redis, error) {
 		return nil, errors.Join(errors.New("redis session store: a cluster cannot wait for replicas"), client.Close())
 	}
 	return &Redis{
-		client: client, codec: session.NewCodec(o.Ring),
+		client: client, codec: session.NewCodec(o.Ring), moves: to.named || to.several,
 		idle: o.IdleTimeout, timeout: o.Timeout, observe: o.Observe,
 		replicas: o.WaitReplicas, log: o.Logger,
 	}, nil

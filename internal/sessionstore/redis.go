@@ -29,14 +29,15 @@ import (
 //	gatehouse:u:{subject}  index: the ids of a subject's sessions (index.go)
 //	gatehouse:count        how many sessions there are (redis_count.go)
 //
-// and channels: gatehouse:changes for all, and gatehouse:beat:{random} for the
-// signs of life of each instance (redis_watch.go).
+// and channels: gatehouse:changes for all and, where the primary can change,
+// gatehouse:beat:{random} for the signs of life of each instance (redis_watch.go).
 //
 // The limits are Redis's own: a record's time to live is the idle limit or what
 // is left to the absolute one, whichever is less. The absolute limit is checked
 // again from the sealed part, where a writer to Redis cannot reach it.
 type Redis struct {
 	client  redis.UniversalClient
+	moves   bool // who takes the writes can change: Sentinel, Cluster
 	codec   *session.Codec
 	idle    time.Duration
 	timeout time.Duration

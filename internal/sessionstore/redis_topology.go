@@ -15,11 +15,7 @@ import (
 // files that the URL names and connects to nothing. Behind a
 // [redis.ClusterClient] there is a cluster: keys of different slots then have
 // nothing in common, and pub/sub is to be sharded.
-func newTopology(o RedisOptions) (redis.UniversalClient, error) {
-	a, err := parseAddress(o.URL)
-	if err != nil {
-		return nil, err
-	}
+func newTopology(o RedisOptions, a address) (client redis.UniversalClient, err error) {
 	u := tuned(o)
 	u.Addrs, u.Username, u.Password, u.DB = a.hosts, a.user, a.password.Reveal(), a.database
 	if !o.Password.Empty() {

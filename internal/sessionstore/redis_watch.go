@@ -79,9 +79,7 @@ var errResubscribed = errors.New("subscription made anew: changes may have been 
 // subscribe tells of changes as long as one subscription holds.
 func (r *Redis) subscribe(ctx context.Context, receive func(session.Change), up func(bool)) error {
 	ctx, cancel := context.WithCancel(ctx)
-	own := beatChannel + strconv.FormatUint(rand.Uint64(), 36) //nolint:gosec // tells subscriptions apart, guards nothing
-	channels := []string{changeChannel, own}
-	p := r.client.Subscribe(ctx, channels...)
+	p, beat := r.open(ctx)
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer up(false) // before the wait for a beat that hangs
@@ -96,60 +94,68 @@ func (r *Redis) subscribe(ctx context.Context, receive func(session.Change), up 
 		}
 		switch message := message.(type) {
 		case *redis.Message:
-			if message.Channel == own {
+			if c, ok := decodeChange(message.Payload); ok && message.Channel == changeChannel {
+				receive(c)
+			} else if prompt(message.Payload) {
 				watchdog.Reset(silence)
+				up(true)
 			}
-			tell(message, receive, up)
+		case *redis.Pong:
+			watchdog.Reset(silence)
+			if prompt(message.Payload) {
+				up(true)
+			}
 		case *redis.Subscription:
 			switch confirmed++; {
-			case confirmed == len(channels):
+			case confirmed == beat.channels:
 				watchdog.Reset(silence)
-				running.Go(func() { r.beat(ctx, own) })
-			case confirmed > len(channels): // the driver connects again by itself, and says so by this alone
+				running.Go(func() { r.keepBeating(ctx, beat.send) })
+			case confirmed > beat.channels: // the driver connects again by itself, and says so by this alone
 				return errResubscribed
 			}
 		}
 	}
 }
 
-// tell passes on what a message says.
-func tell(m *redis.Message, receive func(session.Change), up func(bool)) {
-	if m.Channel != changeChannel {
-		if prompt(m.Payload) {
-			up(true)
-		}
-		return
-	}
-	if c, ok := decodeChange(m.Payload); ok {
-		receive(c)
-	}
+// signOfLife is how a subscription shows that changes arrive by it.
+type signOfLife struct {
+	channels int // subscribed to, before the first
+	send     func(ctx context.Context, now string) error
 }
 
-// beat sends signs of life until ctx ends: changes that nobody hears of but this
-// subscription. They take the way that changes take, by the client that writes
-// to the server that takes writes now, and so prove it. A subscription at a
-// server that was one until a moment ago still stands, and would answer a PING.
-func (r *Redis) beat(ctx context.Context, channel string) {
+// open subscribes. At one server a PING on the subscription's own connection
+// proves it. Where another server may become the primary, it would not: the
+// subscription at the one of before still stands, and answers. There signs of
+// life are changes that nobody hears of but this subscription. They take the way
+// that changes take, by the client that writes to the server that takes writes
+// now.
+func (r *Redis) open(ctx context.Context) (*redis.PubSub, signOfLife) {
+	if !r.moves {
+		p := r.client.Subscribe(ctx, changeChannel)
+		return p, signOfLife{1, func(ctx context.Context, now string) error { return p.Ping(ctx, now) }}
+	}
+	own := beatChannel + strconv.FormatUint(rand.Uint64(), 36) //nolint:gosec // tells subscriptions apart, guards nothing
+	return r.client.Subscribe(ctx, changeChannel, own), signOfLife{2, func(ctx context.Context, now string) error {
+		return beatScript.Run(ctx, r.client, []string{own}, now).Err()
+	}}
+}
+
+// keepBeating sends signs of life until ctx ends. Whether one arrived is for the
+// subscription to say.
+func (r *Redis) keepBeating(ctx context.Context, send func(context.Context, string) error) {
 	t := time.NewTicker(session.Heartbeat * 4 / 5)
 	defer t.Stop()
 	for {
-		r.sendBeat(ctx, channel)
+		bounded, cancel := context.WithTimeout(ctx, beatTimeout)
+		if err := send(bounded, strconv.FormatInt(time.Now().UnixMilli(), 10)); err != nil {
+			r.log.Debug("sign of life not sent", "error", err)
+		}
+		cancel()
 		select {
 		case <-t.C:
 		case <-ctx.Done():
 			return
 		}
-	}
-}
-
-// sendBeat sends one, with the time when it was sent. Whether it arrived is for
-// the subscription to say.
-func (r *Redis) sendBeat(ctx context.Context, channel string) {
-	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
-	defer cancel()
-	now := strconv.FormatInt(time.Now().UnixMilli(), 10)
-	if err := beatScript.Run(ctx, r.client, []string{channel}, now).Err(); err != nil {
-		r.log.Debug("sign of life not sent", "error", err)
 	}
 }
 

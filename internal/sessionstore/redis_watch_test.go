@@ -11,17 +11,9 @@ import (
 
 func TestRedisWatch(t *testing.T) {
 	server := redistest.Start(t, redistest.Options{})
-	become := func(args ...any) func() {
-		return func() {
-			if err := server.Client().Do(t.Context(), append([]any{"REPLICAOF"}, args...)...).Err(); err != nil {
-				t.Error(err)
-			}
-		}
-	}
 	for name, outage := range map[string]struct{ begin, end func() }{
 		"stopped": {server.Stop, server.Restart},
 		"paused":  {server.Pause, server.Continue},
-		"demoted": {become("127.0.0.1", "1"), become("NO", "ONE")}, // keeps its subscribers, and answers them
 		"cut_off": {func() {
 			if err := server.Client().Do(t.Context(), "CLIENT", "KILL", "TYPE", "pubsub").Err(); err != nil {
 				t.Error(err)
@@ -30,19 +22,7 @@ func TestRedisWatch(t *testing.T) {
 	} {
 		t.Run(name+"_is_told_within_a_second_and_recovers_within_two", func(t *testing.T) {
 			st := openRedis(t, server, 30*time.Minute)
-			w := storetest.Watch(t, st)
-			began := time.Now()
-			outage.begin()
-			w.WaitUp(false)
-			if took := time.Since(began); took > time.Second {
-				t.Errorf("told of the loss after %v", took)
-			}
-			outage.end()
-			began = time.Now()
-			w.WaitUp(true)
-			if took := time.Since(began); took > 2*time.Second {
-				t.Errorf("up again after %v", took)
-			}
+			w := loseAndRegain(t, st, outage.begin, outage.end)
 			s := createIn(t, st, storetest.Sample("sub-1"))
 			if _, err := st.Delete(t.Context(), s.Handle, session.ReasonLogout); err != nil {
 				t.Fatal(err)
@@ -78,6 +58,49 @@ func TestRedisWatch(t *testing.T) {
 		}
 		if _, err := st.Load(t.Context(), s.Handle); err != nil {
 			t.Errorf("Load: %v", err)
+		}
+	})
+}
+
+// loseAndRegain watches a store through an outage.
+func loseAndRegain(t *testing.T, st session.Store, begin, end func()) *storetest.Watcher {
+	t.Helper()
+	w := storetest.Watch(t, st)
+	began := time.Now()
+	begin()
+	w.WaitUp(false)
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("told of the loss after %v", took)
+	}
+	end()
+	began = time.Now()
+	w.WaitUp(true)
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("up again after %v", took)
+	}
+	return w
+}
+
+// TestRedisWatchDemoted: a primary that became a replica keeps its subscribers,
+// and answers their PINGs.
+func TestRedisWatchDemoted(t *testing.T) {
+	topology := redistest.StartSentinel(t, redistest.Options{})
+	primary := topology.Primary()
+	become := func(args ...any) {
+		if err := primary.Client().Do(t.Context(), append([]any{"REPLICAOF"}, args...)...).Err(); err != nil {
+			t.Error(err)
+		}
+	}
+	st := openRedis(t, &redistest.Server{URL: topology.URL}, 30*time.Minute)
+	loseAndRegain(t, st, func() {
+		for _, s := range topology.Sentinels { // they would mend it
+			s.Pause()
+		}
+		become("127.0.0.1", "1")
+	}, func() {
+		become("NO", "ONE")
+		for _, s := range topology.Sentinels {
+			s.Continue()
 		}
 	})
 }
