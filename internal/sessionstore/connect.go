@@ -76,6 +76,6 @@ func NewRedis(o RedisOptions) (*Redis, error) {
 	return &Redis{
 		client: client, codec: session.NewCodec(o.Ring), moves: to.named || to.several,
 		idle: o.IdleTimeout, timeout: o.Timeout, observe: o.Observe,
-		replicas: o.WaitReplicas, log: o.Logger,
+		replicas: o.WaitReplicas, log: o.Logger, countAsked: make(chan struct{}, 1),
 	}, nil
 }

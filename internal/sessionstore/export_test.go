@@ -6,7 +6,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 )
 
-// Recount does what KeepCount does once a minute.
+// Recount does what KeepCount does when it is asked.
 func Recount(ctx context.Context, r *Redis) { r.recount(ctx) }
 
 // ReplaceRecord runs the script of Replace with a sealed record, as the driver

@@ -48,6 +48,7 @@ type Redis struct {
 
 	warnOfType sync.Once
 	counted    atomic.Pointer[Count] // nil: not known
+	countAsked chan struct{}         // holds one: somebody wants a newer one
 	uncounted  bool                  // and told; for KeepCount alone
 }
 

@@ -42,25 +42,36 @@ const (
 // errCountedElsewhere: another instance has the lease.
 var errCountedElsewhere = errors.New("another instance counts")
 
-// Count returns the latest count that [Redis.KeepCount] knows of: its own or
-// another instance's, two minutes and the time that two counts take old at most.
-// False where there is none.
+// Count returns the latest count that [Redis.KeepCount] knows of, its own or
+// another instance's, and has it look for a newer one. False where there is none.
 func (r *Redis) Count() (Count, bool) {
+	select {
+	case r.countAsked <- struct{}{}:
+	default:
+	}
 	if c := r.counted.Load(); c != nil {
 		return *c, true
 	}
 	return Count{}, false
 }
 
-// KeepCount counts sessions, or finds out what another instance counted, about
-// once a minute until ctx ends. It begins after the first: a fleet that is rolled
-// over does not count at each step.
+// KeepCount counts sessions, or finds out what another instance counted, at its
+// start and then whenever somebody asks for the count, once a minute at most,
+// until ctx ends. Where nobody looks Redis is left alone.
 //
 // Where Redis does not answer, or the user may not SCAN, there is no count, which
 // is logged once.
 func (r *Redis) KeepCount(ctx context.Context) {
-	for wait(ctx, countEvery*3/4+mathrand.N(countEvery/4)) == nil { //nolint:gosec // spreads load, guards nothing
+	for {
 		r.recount(ctx)
+		if wait(ctx, countEvery*3/4+mathrand.N(countEvery/4)) != nil { //nolint:gosec // spreads load, guards nothing
+			return
+		}
+		select {
+		case <-r.countAsked:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 
