@@ -127,9 +127,9 @@ func TestCyclesWithoutFaults(t *testing.T) {
 		t.Errorf("%d refreshes began during another of their session, %d tokens were presented again",
 			pool.Overlaps(), pool.Repeats())
 	}
-	// One refresh a cycle: each brought a token that was used, but for the last of
-	// each browser, which may have come after its last call.
-	if n := pool.Refreshes(); n > len(l.seen) {
+	// One refresh a cycle: each brought a token that was used. Where the machine
+	// stands still for the half life of a token, the next one comes before that.
+	if n := pool.Refreshes(); n-len(l.seen) > n/50 {
 		t.Errorf("%d refreshes for %d tokens that were used", n, len(l.seen))
 	}
 }
