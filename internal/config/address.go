@@ -272,6 +272,9 @@ func (k upstream) parse(field any, s string) error {
 	if !ok {
 		return cure(k.want())
 	}
+	if strings.Contains(u.EscapedPath(), "//") {
+		return cure("an address whose path has no empty segment")
+	}
 	*p = u
 	return nil
 }

@@ -204,6 +204,7 @@ var routeRules = []rule{
 	{"upstream_is_no_address", values{"routes[].upstream": "localhost:9000"}, "routes[0].upstream[0]", "http://localhost:9000"},
 	{"upstream_speaks_another_protocol", values{"routes[].upstream": "ftp://localhost"}, "routes[0].upstream[0]", "http://localhost:9000"},
 	{"upstream_has_credentials", values{"routes[].upstream": "http://a:b@localhost"}, "routes[0].upstream[0]", "http://localhost:9000"},
+	{"upstream_has_an_empty_segment", values{"routes[].upstream": "http://localhost:9000//api"}, "routes[0].upstream[0]", "no empty segment"},
 	{"upstream_h2c_is_not_built_yet", values{"routes[].upstream": "h2c://localhost:9000"}, "routes[0].upstream[0]", "h2c:// is not built yet"},
 	{"several_upstreams_are_not_built_yet", values{"routes[].upstream": `["http://localhost:1", "http://localhost:2"]`}, "routes[0].upstream[1]", "several are not built yet"},
 	{"route_host_is_not_ours", values{"routes[].host": "other.example.com"}, "routes[0].host", "allowed_hosts"},

@@ -36,11 +36,17 @@ func (x *exchange) begin(res *http.Response) (announced []string) {
 		// HTTP/2 has length and trailers together; HTTP/1.1 needs chunks for them.
 		delete(res.Header, "Content-Length")
 		for name := range res.Trailer {
+			if framing(name) {
+				continue
+			}
 			announced = append(announced, name)
 		}
 		own["Trailer"] = x.d.values.one(strings.Join(announced, ", "))
 	}
 	add(own, res.Header)
+	if _, typed := own["Content-Type"]; !typed {
+		own["Content-Type"] = nil // net/http would guess one, and so overrule nosniff
+	}
 	x.w.WriteHeader(res.StatusCode)
 	return announced
 }
@@ -55,9 +61,9 @@ func add(h, from http.Header) {
 	}
 }
 
-// copyBody passes the body on as it comes. What has no length, or is a stream
-// of events, is flushed at every pause, and its header at once: the first byte
-// may be long in coming.
+// copyBody passes the body on as it comes, and holds nothing back while there is
+// more to come. What has no length, or is a stream of events, has its header
+// flushed at once: the first byte may be long in coming.
 func (x *exchange) copyBody(res *http.Response) error {
 	client := http.NewResponseController(x.w)
 	stream := res.ContentLength < 0 || eventStream(res.Header)
@@ -66,13 +72,14 @@ func (x *exchange) copyBody(res *http.Response) error {
 	}
 	buffer := bufferPool.Get().(*[bufferBytes]byte)
 	defer bufferPool.Put(buffer)
-	for {
+	for rest := res.ContentLength; ; {
 		n, err := res.Body.Read(buffer[:])
 		if n > 0 {
+			rest -= int64(n)
 			if _, gone := x.w.Write(buffer[:n]); gone != nil {
 				return gone
 			}
-			if stream {
+			if stream || rest > 0 {
 				_ = client.Flush()
 			}
 		}
@@ -90,12 +97,20 @@ func (x *exchange) copyBody(res *http.Response) error {
 // time it is put back.
 var bufferPool = sync.Pool{New: func() any { return new([bufferBytes]byte) }}
 
+// framing reports whether a header is about the message's transfer, which no
+// trailer may be: whoever merges trailers into the header would read the message
+// otherwise (RFC 9110 §6.5.1).
+func framing(name string) bool { return hopByHop(name) || name == "Content-Length" }
+
 // end writes the trailers. Only what came without a length has any that were not
 // announced, and that is in chunks already.
 func (x *exchange) end(res *http.Response, announced []string) {
 	x.reverse.headers.filter(res.Trailer)
 	own := x.w.Header()
 	for name, values := range res.Trailer {
+		if framing(name) {
+			continue
+		}
 		if !slices.Contains(announced, name) {
 			name = http.TrailerPrefix + name
 		}

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -237,5 +238,65 @@ func TestReverse_loses_no_bytes_sent_with_a_handshake(t *testing.T) {
 	_ = conn.(*net.TCPConn).CloseWrite()
 	if got, err := io.ReadAll(br); err != nil || string(got) != "early and late" {
 		t.Errorf("echo: %q, %v", got, err)
+	}
+}
+
+// TestReverse_invents_no_type: net/http would guess one from the body, which
+// overrules an upstream that says nosniff, and runs a file of some user's as a page.
+func TestReverse_invents_no_type(t *testing.T) {
+	up := rawUpstream(t, "HTTP/1.1 200 OK\r\nContent-Length: 14\r\nX-Content-Type-Options: nosniff\r\n\r\n<html><script>")
+	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: up})
+	if answer := f.talk(t, request("/x")); strings.Contains(answer, "Content-Type:") || status(t, answer) != "200 OK" {
+		t.Errorf("answer: %s", answer)
+	}
+}
+
+func TestReverse_takes_an_impossible_status_for_no_answer(t *testing.T) {
+	for _, code := range []string{"000", "099"} {
+		up := rawUpstream(t, "HTTP/1.1 "+code+" Odd\r\nContent-Length: 2\r\nX-Up: leak\r\n\r\nok")
+		f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: up})
+		if answer := f.talk(t, request("/x")); status(t, answer) != "502 Bad Gateway" || strings.Contains(answer, "leak") {
+			t.Errorf("%s: %s", code, answer)
+		}
+	}
+}
+
+// TestReverse_holds_nothing_back: a body of known length may come slowly too.
+func TestReverse_holds_nothing_back(t *testing.T) {
+	arrived := make(chan struct{})
+	up, _ := recorder(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "4")
+		_, _ = io.WriteString(w, "ab")
+		_ = http.NewResponseController(w).Flush()
+		select {
+		case <-arrived:
+			_, _ = io.WriteString(w, "cd")
+		case <-r.Context().Done():
+		}
+	})
+	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: up, Timeout: 10 * time.Second})
+	client := &http.Client{Timeout: 10 * time.Second}
+	res, err := client.Get(f.URL)
+	if err != nil {
+		t.Fatalf("the header is held back: %v", err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	first := make([]byte, 2)
+	if _, err := io.ReadFull(res.Body, first); err != nil {
+		t.Fatalf("the first half is held back: %v", err)
+	}
+	close(arrived)
+	if rest, err := io.ReadAll(res.Body); string(first)+string(rest) != "abcd" || err != nil {
+		t.Errorf("read %q, %v", string(first)+string(rest), err)
+	}
+}
+
+func TestReverse_passes_no_framing_as_a_trailer(t *testing.T) {
+	up := rawUpstream(t, "HTTP/1.1 200 OK\r\nTrailer: Keep-Alive, X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n"+
+		"Connection: x-a\r\nContent-Length: 9\r\nKeep-Alive: timeout=1\r\nUpgrade: h2c\r\nX-Sum: 42\r\n\r\n")
+	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: up})
+	answer := f.talk(t, request("/x", "TE: trailers"))
+	if !strings.HasSuffix(answer, "2\r\nok\r\n0\r\nX-Sum: 42\r\n\r\n") || !strings.Contains(answer, "\r\nTrailer: X-Sum\r\n") {
+		t.Errorf("answer: %q", answer)
 	}
 }

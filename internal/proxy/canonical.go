@@ -38,6 +38,7 @@ func (p Path) EncodedSlash() bool { return p.slash }
 // Why a path is refused; for the log only.
 var (
 	errNotOrigin   = errors.New("request target is not a path")
+	errSpace       = errors.New("query has a space")
 	errEscape      = errors.New("path has an invalid escape")
 	errUTF8        = errors.New("path is not UTF-8")
 	errForbidden   = errors.New("path has a control character, a backslash or a fragment")
@@ -53,6 +54,11 @@ var (
 func Canonical(r *http.Request) (Path, error) {
 	if r.Method == http.MethodConnect {
 		return Path{}, ambiguous(errNotOrigin)
+	}
+	// HTTP/2 can carry a space, where HTTP/1.1 would take the target to end. In a
+	// path it is escaped; the query is forwarded as it came.
+	if strings.IndexByte(r.URL.RawQuery, ' ') >= 0 {
+		return Path{}, ambiguous(errSpace)
 	}
 	return ParsePath(targetPath(r))
 }

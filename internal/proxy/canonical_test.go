@@ -259,3 +259,13 @@ func FuzzParsePath(f *testing.F) {
 		checkAccepted(t, raw, p)
 	})
 }
+
+// HTTP/2 carries a space in the query, where the request line of HTTP/1.1 would end.
+func TestCanonical_refuses_a_space_in_the_query(t *testing.T) {
+	for query, refused := range map[string]bool{"a HTTP/1.0": true, "a%20b": false, "a+b": false} {
+		_, err := proxy.Canonical(&http.Request{Method: "GET", RequestURI: "/x?" + query, URL: &url.URL{Path: "/x", RawQuery: query}})
+		if (err != nil) != refused {
+			t.Errorf("%q: %v", query, err)
+		}
+	}
+}

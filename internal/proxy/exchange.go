@@ -87,9 +87,13 @@ func (x *exchange) ask() (*http.Response, error) {
 	if x.d.Event != nil {
 		x.d.Event.UpstreamTime = time.Since(start)
 	}
-	if res.StatusCode == http.StatusSwitchingProtocols && !(x.upgrade && webSocketAnswer(res)) {
+	switch {
+	case res.StatusCode == http.StatusSwitchingProtocols && !(x.upgrade && webSocketAnswer(res)):
 		_ = res.Body.Close()
 		return nil, errUnasked
+	case res.StatusCode < 100 || res.StatusCode > 999: // which net/http panics to write
+		_ = res.Body.Close()
+		return nil, fmt.Errorf("upstream answered with the status %d", res.StatusCode)
 	}
 	return res, nil
 }

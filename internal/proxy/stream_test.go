@@ -11,7 +11,9 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -374,5 +376,50 @@ func TestReverse_answers_expect_continue_itself(t *testing.T) {
 	rest, _ := io.ReadAll(br)
 	if !strings.Contains(string(rest), "HTTP/1.1 200 OK") || seen.texts()[0] != "ok" || seen.last(t).Header.Get("Expect") != "" {
 		t.Errorf("answer: %s", rest)
+	}
+}
+
+// TestReverse_ends_a_tunnel_whose_client_reads_nothing: the end must not wait for
+// a write that the client never takes.
+func TestReverse_ends_a_tunnel_whose_client_reads_nothing(t *testing.T) {
+	flooded := make(chan struct{})
+	up, _ := recorder(t, func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+		once := sync.OnceFunc(func() { close(flooded) })
+		for chunk := make([]byte, 1<<16); ; {
+			_ = conn.SetWriteDeadline(time.Now().Add(500 * time.Millisecond))
+			if _, err := conn.Write(chunk); err != nil {
+				once() // nobody takes any more
+				_ = conn.SetWriteDeadline(time.Time{})
+				_, _ = conn.Read(chunk)
+				return
+			}
+		}
+	})
+	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: up})
+	ended := make(chan struct{})
+	cancels := make(chan context.CancelFunc, 1)
+	f.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithCancel(r.Context())
+		cancels <- cancel
+		f.ServeHTTP(w, r.WithContext(ctx))
+		close(ended)
+	})
+	conn := f.dial(t)
+	if _, err := io.WriteString(conn, handshake); err != nil {
+		t.Fatal(err)
+	}
+	<-flooded
+	(<-cancels)()
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Error("the tunnel goes on after its context ended")
+		_ = conn.Close()
 	}
 }

@@ -51,7 +51,10 @@ func (x *exchange) switchProtocols(res *http.Response) error {
 		x.note(err)
 		return nil
 	}
-	stop := context.AfterFunc(x.in.Context(), func() { _ = upstream.Close() })
+	stop := context.AfterFunc(x.in.Context(), func() {
+		_ = upstream.Close()
+		_ = client.Close() // which one may be writing to that reads nothing
+	})
 	defer stop()
 	halves := make(chan bool, 2)
 	go func() { halves <- pump(client, upstream) }()
