@@ -33,8 +33,8 @@ const (
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 2 * time.Minute
 	// drainRequests is what requests and streams get to end after a stop began;
-	// drainFlights what refreshes, revocations and deletions get after that. Both
-	// together stay near the ten seconds that container engines wait.
+	// refreshes, revocations and deletions get what is left of that, and drainFlights.
+	// Both together stay near the ten seconds that container engines wait.
 	drainRequests = 7 * time.Second
 	drainFlights  = 3 * time.Second
 	logInterval   = 200 * time.Millisecond
@@ -107,6 +107,7 @@ type Server struct {
 // returns nil after a clean stop.
 func (s *Server) Run(ctx context.Context) error {
 	sessionstore.LogDriver(s.log) // process-wide, so not the business of New
+	telemetry.TakeStandardLog(s.log)
 	done := make(chan struct{})
 	var logging sync.WaitGroup
 	logging.Go(func() { s.buffer.Run(done, logInterval) })
@@ -167,15 +168,15 @@ func target(r config.Route) string {
 func (s *Server) drain(front, back *http.Server) error {
 	s.health.Draining.Store(true)
 	time.Sleep(s.opts.DrainNotice) // probes see it before connections are refused
-	ctx, cancel := context.WithTimeout(context.Background(), drainRequests)
+	flights, cancelFlights := context.WithTimeout(context.Background(), drainRequests+drainFlights)
+	defer cancelFlights()
+	ctx, cancel := context.WithTimeout(flights, drainRequests)
 	defer cancel()
 	s.changes.Close() // a stream of events has no end of its own
 	if err := front.Shutdown(ctx); err != nil {
 		s.log.Warn("requests cut short by the stop", "error", err)
 		_ = front.Close()
 	}
-	flights, cancelFlights := context.WithTimeout(context.Background(), drainFlights)
-	defer cancelFlights()
 	if err := s.manager.Drain(flights); err != nil {
 		s.log.Warn("background work cut short by the stop", "error", err)
 	}
