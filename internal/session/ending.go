@@ -13,6 +13,9 @@ import (
 const (
 	maxRevocations = 256 // refresh tokens being revoked at a time
 	maxDeletions   = 4096
+	// maxConfirming is how many ends are repeated at a time: each holds one of the
+	// store's connections while it waits for replicas.
+	maxConfirming = 2
 
 	revokeTries = 3
 	revokePause = time.Second // doubled after each try
@@ -122,7 +125,13 @@ func (m *Manager) deleteID(ctx context.Context, id string, why Reason) error {
 // had not may have taken over meanwhile, and then this is what ends the session.
 func (m *Manager) confirmLater(id string, why Reason) {
 	m.log.Warn("too few replicas have the end of a session: it is repeated until they have", "session", id)
-	m.keepTrying("confirm "+id, func(ctx context.Context) error {
+	m.keepTrying(m.confirmations, m.confirming, id, func(ctx context.Context) error {
+		select {
+		case m.confirmingNow <- struct{}{}:
+			defer func() { <-m.confirmingNow }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 		m.cache.drop(id)
 		defer m.cache.drop(id)
 		return m.store.DeleteID(ctx, id, why)
@@ -139,7 +148,7 @@ func (m *Manager) ended(s *Session) {
 
 // deleteLater tries a deletion again until the store takes it.
 func (m *Manager) deleteLater(e *ending) {
-	m.keepTrying(e.handle.Reveal(), func(ctx context.Context) error {
+	m.keepTrying(m.deletions, m.work, e.handle.Reveal(), func(ctx context.Context) error {
 		_, err := m.tryEnd(ctx, e)
 		return err
 	})
@@ -147,8 +156,8 @@ func (m *Manager) deleteLater(e *ending) {
 
 // keepTrying tries a deletion behind, until it succeeds; once at a time for a
 // key, however often a sign-out is clicked.
-func (m *Manager) keepTrying(key string, try func(context.Context) error) {
-	got, full := m.deletions.take(key)
+func (m *Manager) keepTrying(table *slots, work *background, key string, try func(context.Context) error) {
+	got, full := table.take(key)
 	if full {
 		m.o.Observe.delete(OutcomeDropped)
 		m.log.Error("session not deleted: too many wait already")
@@ -156,8 +165,8 @@ func (m *Manager) keepTrying(key string, try func(context.Context) error) {
 	if !got {
 		return
 	}
-	m.work.start(func(ctx context.Context) {
-		defer m.deletions.free(key)
+	work.start(func(ctx context.Context) {
+		defer table.free(key)
 		m.o.Observe.delete(m.tryFor(ctx, deleteFor, try))
 	})
 }

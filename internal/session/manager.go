@@ -82,7 +82,14 @@ type Manager struct {
 
 	revocations *slots
 	deletions   *slots
-	revocation  *revocation
+
+	// Ends that too few replicas have yet. A stop does not wait for them: they may
+	// take as long as a replica is away.
+	confirmations *slots
+	confirming    *background
+	confirmingNow chan struct{}
+
+	revocation *revocation
 }
 
 // NewManager returns a manager. It starts nothing.
@@ -99,7 +106,9 @@ func NewManager(o Options) (*Manager, error) {
 		forced:  windows{limit: o.ForcedPerMinute},
 		flights: make(map[string]*flight), touches: make(map[string]struct{}),
 		revocations: newSlots(maxRevocations), deletions: newSlots(maxDeletions),
-		revocation: newRevocation(o.RevocationCheck),
+		confirmations: newSlots(maxDeletions), confirming: newBackground(o.Logger),
+		confirmingNow: make(chan struct{}, maxConfirming),
+		revocation:    newRevocation(o.RevocationCheck),
 	}, nil
 }
 
@@ -263,6 +272,7 @@ func (m *Manager) List(ctx context.Context, subject string) ([]Listing, error) {
 // ends first, what still runs is abandoned and the context's error returned.
 // Call it when no more requests come and before the store is closed.
 func (m *Manager) Drain(ctx context.Context) error {
+	defer m.confirming.abandon()
 	if err := m.work.drain(ctx); err != nil {
 		return fmt.Errorf("drain sessions: %w", err)
 	}

@@ -41,19 +41,31 @@ func TestMovingHandles(t *testing.T) {
 	inMovingWorld(t, map[string]func(*testing.T, *world){
 		"a_due_token_is_refreshed_before_it_is_answered_with": func(t *testing.T, w *world) {
 			s := w.login()
-			w.provider.delay = 3 * time.Second
+			w.provider.delay = time.Second
 			time.Sleep(soonDue)
 			var answers sync.WaitGroup
 			for range 50 {
 				answers.Go(func() {
 					got, took, err := fresh(t, w.m, s)
-					if err != nil || took != 3*time.Second || got.Generation != 1 || got.Handle.Equal(s.Handle) {
+					if err != nil || took != time.Second || got.Generation != 1 || got.Handle.Equal(s.Handle) {
 						t.Errorf("Fresh = %+v, %v after %v", got, err, took)
 					}
 				})
 			}
 			answers.Wait()
 			w.wantCalls(1)
+		},
+		"a_provider_that_hangs_holds_nobody_up_for_long": func(t *testing.T, w *world) {
+			s := w.login()
+			w.provider.delay = refreshTimeout - time.Second
+			time.Sleep(soonDue)
+			if got, took, err := fresh(t, w.m, s); got != s || err != nil || took > 2*time.Second {
+				t.Errorf("Fresh = %p, %v after %v; want the token in hand", got, err, took)
+			}
+			time.Sleep(refreshTimeout)
+			if got, err := w.m.Load(t.Context(), s.Handle); err != nil || got.Generation != 1 {
+				t.Errorf("what came later is not there for the next request: %v, %v", got, err)
+			}
 		},
 		"a_provider_that_is_away_leaves_the_token_in_hand": func(t *testing.T, w *world) {
 			s := w.login()

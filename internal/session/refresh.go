@@ -34,11 +34,30 @@ func (m *Manager) Fresh(ctx context.Context, s *Session) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	fresh, err := f.wait(ctx)
+	bounded, cancel := m.patience(ctx, s, now)
+	defer cancel()
+	fresh, err := f.wait(bounded)
 	if err != nil && !errors.Is(err, ErrNotFound) && ctx.Err() == nil && s.valid(time.Now()) {
 		return s, nil
 	}
 	return fresh, err
+}
+
+// earlyPatience is how long a request waits for a refresh while the token in hand
+// still holds, with a store whose handles move: what comes later reaches the
+// browser with its next request to this instance.
+const earlyPatience = 2 * time.Second
+
+// patience bounds the wait for a refresh while the token in hand holds.
+func (m *Manager) patience(ctx context.Context, s *Session, now time.Time) (context.Context, context.CancelFunc) {
+	if !s.valid(now) {
+		return ctx, func() {}
+	}
+	left := s.Tokens.AccessExpiresAt.Sub(now)
+	if left <= earlyPatience {
+		return ctx, func() {} // it would have to wait for the rest in any case
+	}
+	return context.WithTimeout(ctx, earlyPatience)
 }
 
 // Refresh returns the session with a new access token, however good the old one

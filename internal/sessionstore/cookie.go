@@ -88,7 +88,7 @@ func (c *Cookie) Load(_ context.Context, h session.Handle) (*session.Session, er
 // [session.ErrNotFound] where it is over or has ended here. The caller holds mu.
 func (c *Cookie) newest(carried *session.Session) (*session.Session, error) {
 	s, other := carried, c.known.get(carried.ID)
-	if other != nil && !follows(s, other) {
+	if other != nil && follows(other, s) {
 		s, other = other, s
 	}
 	if other != nil && other.LastSeen.After(s.LastSeen) {
@@ -107,7 +107,13 @@ func (c *Cookie) newest(carried *session.Session) (*session.Session, error) {
 // follows reports whether a is newer than b, of one session. Two instances that
 // refreshed at once made the same generation; the later tokens count, everywhere.
 func follows(a, b *session.Session) bool {
-	return a.Generation > b.Generation || a.Generation == b.Generation && a.TokensAt.After(b.TokensAt)
+	switch {
+	case a.Generation != b.Generation:
+		return a.Generation > b.Generation
+	case !a.TokensAt.Equal(b.TokensAt):
+		return a.TokensAt.After(b.TokensAt)
+	}
+	return a.LastSeen.After(b.LastSeen)
 }
 
 // Replace implements [session.Store].

@@ -43,8 +43,9 @@ type Redis struct {
 	timeout time.Duration
 	observe func(op string, took time.Duration, err error)
 
-	replicas int // to wait for
-	log      *slog.Logger
+	replicas  int          // to wait for
+	waitAgain atomic.Int64 // Unix nanoseconds: until then nobody waits
+	log       *slog.Logger
 
 	warnOfType sync.Once
 	counted    atomic.Pointer[Count] // nil: not known

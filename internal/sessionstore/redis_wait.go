@@ -14,6 +14,10 @@ import (
 // for the answer to a sign-out, and well under the time of one try.
 const waitTimeout = 500 * time.Millisecond
 
+// waitPause is how long after a wait in vain nobody waits: where a replica is
+// away, all connections would soon be held by ends that wait for it.
+const waitPause = time.Second
+
 // runDelete runs the deletion, and says with session.ErrUnconfirmed that too few
 // replicas have it. Replication is asynchronous: a replica that takes over before
 // the deletion reached it serves the session again, unless the deletion was
@@ -24,6 +28,9 @@ func (r *Redis) runDelete(ctx context.Context, c session.Change) (deleted *redis
 	if r.replicas == 0 {
 		return deleteScript.Run(ctx, r.client, keys, args...), nil
 	}
+	if time.Now().UnixNano() < r.waitAgain.Load() {
+		return deleteScript.Run(ctx, r.client, keys, args...), session.ErrUnconfirmed
+	}
 	deleted, replicated := r.deleteAndWait(ctx, func(p redis.Pipeliner) *redis.Cmd {
 		return deleteScript.EvalSha(ctx, p, keys, args...)
 	})
@@ -32,7 +39,10 @@ func (r *Redis) runDelete(ctx context.Context, c session.Change) (deleted *redis
 			return deleteScript.Eval(ctx, p, keys, args...)
 		})
 	}
-	return deleted, r.confirmed(replicated)
+	if confirmed = r.confirmed(replicated); confirmed != nil {
+		r.waitAgain.Store(time.Now().Add(waitPause).UnixNano())
+	}
+	return deleted, confirmed
 }
 
 // deleteAndWait sends both commands as one pipeline: WAIT is about the writes of
