@@ -150,7 +150,9 @@ func TestChunks(t *testing.T) {
 // FuzzChunks: whatever comes, it is the handle that was set or nothing.
 func FuzzChunks(f *testing.F) {
 	j, ring := sealedJar(f, cookie.Options{Secure: true})
-	h := seal(f, ring, 4000)
+	// The same text in each of the fuzzer's processes; sealed anew in each.
+	text := bytes.Repeat([]byte("session "), 500)
+	h := secret.NewText(string(ring.Seal("test", text, nil)))
 	lines := chunksOf(f, j, h)
 	whole := pairs(lines)
 	name, value, _ := split(lines[0])
@@ -162,8 +164,10 @@ func FuzzChunks(f *testing.F) {
 		f.Add(header)
 	}
 	f.Fuzz(func(t *testing.T, header string) {
-		if got := j.Session(with(header)); !got.Empty() && !got.Equal(h) {
-			t.Fatalf("a handle that was never set comes of %q", header)
+		if got := j.Session(with(header)); !got.Empty() {
+			if opened, err := ring.Open("test", []byte(got.Reveal()), nil); err != nil || !bytes.Equal(opened, text) {
+				t.Fatalf("a handle that was never set comes of %q", header)
+			}
 		}
 		if got := j.Session(with(header, name+"=x")); !got.Empty() {
 			t.Fatalf("a second first chunk is overlooked beside %q", header)

@@ -138,6 +138,8 @@ func (t *stream) run(ctx context.Context, s *session.Session, changes <-chan ses
 		}
 		now, err := t.lookUp(ctx, s)
 		switch {
+		case errors.Is(err, session.ErrNotFound) && t.events.Account.Sessions.MovingHandles():
+			return nil // it may live on at another instance: the browser comes back with what it has
 		case errors.Is(err, session.ErrNotFound):
 			return t.signedOut(s, t.silentEnd(s))
 		case err == nil: // an outage ends no session, and no stream

@@ -1,7 +1,9 @@
 package server_test
 
 import (
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -166,4 +168,82 @@ func TestCookieStoreRegistry(t *testing.T) {
 		t.Errorf("readyz: %d %s", res.StatusCode, body)
 	}
 	phone.wants(http.StatusOK, "/api/x")
+}
+
+// slowAPI is one whose answer to …/slow comes when it is released.
+func slowAPI(t *testing.T) (url string, arrived, release chan struct{}) {
+	t.Helper()
+	arrived, release = make(chan struct{}, 10), make(chan struct{})
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/slow") {
+			arrived <- struct{}{}
+			<-release
+		}
+		_, _ = io.WriteString(w, "done")
+	}))
+	t.Cleanup(api.Close)
+	return api.URL, arrived, release
+}
+
+func servedBy(url string) settings {
+	return func(doc map[string]any) {
+		doc["routes"] = []any{
+			map[string]any{"path": "/api/", "upstream": url}, map[string]any{"path": "/", "upstream": url, "auth": "none"},
+		}
+	}
+}
+
+// usedAtBoth is a browser whose session two instances know, each by a record of
+// its own of the same content.
+func usedAtBoth(st *stateless) (here, there *browser) {
+	here = st.signedIn("alice@example.com")
+	there = st.at(st.another(), here)
+	there.wants(200, "/api/x")
+	<-time.After(2100 * time.Millisecond) // a tenth of the idle timeout: a use is recorded
+	here.wants(200, "/api/x")
+	there.wants(200, "/api/x")
+	return here, there
+}
+
+func TestCookieStoreIsSetByChangesAlone(t *testing.T) {
+	url, arrived, release := slowAPI(t)
+	st := newStatelessBefore(t, func(o *cognitoemu.Options) { o.Rotate = true },
+		section("session", map[string]any{"idle_timeout": "20s"}), servedBy(url))
+	here, there := usedAtBoth(st)
+	for range 10 {
+		for _, b := range []*browser{here, there} {
+			if n := len(setsChunks(b.wants(200, "/api/x"))); n > 0 {
+				t.Fatalf("a request that changes nothing sets %d cookies", n)
+			}
+		}
+	}
+	done := make(chan struct{})
+	go func() { defer close(done); here.fetch("GET", "/api/slow", "") }()
+	<-arrived
+	if res, body := there.fetch("POST", "/auth/refresh", ""); res.StatusCode != http.StatusOK {
+		t.Fatal(body)
+	}
+	close(release)
+	<-done
+	if g := here.copied().session().Generation; g != 1 {
+		t.Errorf("a slow answer put the cookie back to generation %d", g)
+	}
+	if res, body := here.fetch("POST", "/auth/refresh", ""); res.StatusCode != http.StatusOK {
+		t.Errorf("the next refresh: %d %s", res.StatusCode, body)
+	}
+}
+
+func TestCookieStoreSignOutIsNotUndoneByASlowAnswer(t *testing.T) {
+	url, arrived, release := slowAPI(t)
+	st := newStateless(t, section("session", map[string]any{"idle_timeout": "20s"}), servedBy(url))
+	here, there := usedAtBoth(st)
+	done := make(chan struct{})
+	go func() { defer close(done); here.fetch("GET", "/api/slow", "") }()
+	<-arrived
+	there.fetch("POST", "/auth/logout", "")
+	close(release)
+	<-done
+	if n := len(here.chunks()); n > 0 {
+		t.Errorf("a slow answer gave %d cookies back after the sign-out", n)
+	}
 }
