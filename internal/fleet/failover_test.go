@@ -82,6 +82,11 @@ func replayAll(t *testing.T, s *redistest.Sentinel, f *Fleet, cookies []string, 
 	})
 	t.Logf("%d replays in %v: %d refused, %d while nobody could say, %d served within %v of the logout", n.Load(),
 		time.Since(began).Round(time.Millisecond), n.Load()-unknown.Load()-early.Load(), unknown.Load(), early.Load(), staleness)
+	for i := range f.Gateways { // the sentinels know the new primary a little before a gateway does
+		waitFor(t, "an instance that has found the new primary", 30*time.Second, func() bool {
+			return get(t, f.With(cookies[0]), i).Status != http.StatusServiceUnavailable
+		})
+	}
 	for _, cookie := range cookies {
 		for i := range f.Gateways {
 			if a := get(t, f.With(cookie), i); a.Status != http.StatusUnauthorized {
