@@ -263,7 +263,7 @@ func claimForgeries() map[string]forgery {
 		"claims are null":          func(f forged) string { return sign(f.header.json(), `null`, signingKey()) },
 		"claims are text":          func(f forged) string { return sign(f.header.json(), `x`, signingKey()) },
 		"claims with a tail":       func(f forged) string { return sign(f.header.json(), f.claims.json()+"x", signingKey()) },
-		"another browser's nonce":  func(f forged) string { return f.withClaim("nonce", "x"+f.nonce[1:]) },
+		"another browser's nonce":  func(f forged) string { return f.withClaim("nonce", "~"+f.nonce[1:]) },
 		"the nonce and more":       func(f forged) string { return f.withClaim("nonce", f.nonce+" ") },
 		"at_hash of another token": func(f forged) string { return f.withClaim("at_hash", atHash("other")) },
 		"at_hash of all of the digest": func(f forged) string {
