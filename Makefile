@@ -32,7 +32,7 @@ VULNDB ?= $(wildcard ../shared/vulndb)
 
 .PHONY: help
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build bin/gateway, and bin/gateway-production without dev and the emulator
@@ -50,20 +50,41 @@ image: ## build the container images gatehouse (production) and gatehouse:dev
 
 # --- tests -------------------------------------------------------------------
 
+# The parts of the tests, each of which can be made by itself. TESTFLAGS are for
+# go test: `make test-fleet TESTFLAGS='-count=1 -run Logout'`.
+TESTS := test-go test-fleet test-browser
+TESTFLAGS ?=
+
+# A test that takes longer hangs: these are many times what a package takes on a
+# machine that is busy with other things.
+GOTEST := gotestsum --format standard-quiet -- -race -timeout 20m $(TESTFLAGS) ./...
+
 .PHONY: test
-test: test-deps test-go test-browser ## run every test, with the race detector and real Redis and Chromium
+test: test-deps ## run every test, with the race detector and real Redis and Chromium
+	@results=; failed=; \
+	for part in $(TESTS); do \
+		echo "== make $$part"; \
+		started=$$SECONDS; result=passed; \
+		$(MAKE) $$part || { result=FAILED; failed+=" $$part"; }; \
+		results+="$$(printf '   %-13s %s in %d s' "$$part" "$$result" "$$((SECONDS - started))")"$$'\n'; \
+	done; \
+	printf '== all tests\n%s' "$$results"; \
+	[[ -z $$failed ]] || { echo "failed:$$failed" >&2; exit 1; }
 
 .PHONY: test-deps
 test-deps:
 	@.ci/deps
 
 .PHONY: test-go
-test-go:
-	$(TOOL) gotestsum --format standard-quiet -- -race -timeout 5m ./...
-	$(FLEETTOOL) gotestsum --format standard-quiet -- -race -timeout 8m ./...
+test-go: ## run the tests of the gateway's packages
+	$(TOOL) $(GOTEST)
+
+.PHONY: test-fleet
+test-fleet: ## run the tests of several gateways at once
+	$(FLEETTOOL) $(GOTEST)
 
 .PHONY: test-browser
-test-browser: web/e2e/node_modules/.package-lock.json
+test-browser: web/e2e/node_modules/.package-lock.json ## run the tests in Chromium
 	npm --prefix web/e2e test
 
 web/e2e/node_modules/.package-lock.json: web/e2e/package-lock.json
