@@ -46,6 +46,8 @@ type Logout struct {
 	ProviderURL string
 	// DefaultReturnTo is where a sign-out ends that named no address.
 	DefaultReturnTo string
+	// StartURL is where somebody goes who changes their mind.
+	StartURL string
 	// Path is the path of this endpoint; FormOrigins are where its form may lead.
 	Path        string
 	FormOrigins []string
@@ -234,9 +236,10 @@ func wantsRedirect(r *http.Request) bool {
 // site can make a browser send one.
 func (l *Logout) Page(w http.ResponseWriter, _ *http.Request, _ *middleware.Exchange) error {
 	return problem.WritePage(w, http.StatusOK, web.Page{
-		Heading: "Sign out?",
-		Text:    "You will be signed out here and at the sign-in service.",
-		Action:  &web.Action{Label: "Sign out", Href: l.Path, Post: true},
+		Heading:   "Sign out?",
+		Text:      "You will be signed out here and at the sign-in service.",
+		Action:    &web.Action{Label: "Sign out", Href: l.Path, Post: true},
+		Secondary: &web.Action{Label: "Cancel", Href: l.StartURL},
 	}, l.FormOrigins...)
 }
 

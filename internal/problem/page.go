@@ -39,13 +39,14 @@ func (p *Renderer) page(w http.ResponseWriter, r *http.Request, ev *telemetry.Ev
 		Heading: e.heading(), Text: e.Public, Hint: e.Hint,
 		Code: e.Code, RequestID: ev.RequestID, Action: p.wayOn(r, e),
 	}
+	page.Secondary = p.wayBack(e, page.Action)
 	csp := web.CSP()
 	if e.Status == http.StatusUnauthorized {
 		csp = web.FramedCSP()
 	}
 	body, err := page.Render()
 	if err != nil { // an address in the action that no page may lead to
-		page.Action = nil
+		page.Action, page.Secondary = nil, nil
 		if body, err = page.Render(); err != nil {
 			p.document(w, ev, e)
 			return
@@ -63,12 +64,29 @@ func (p *Renderer) wayOn(r *http.Request, e *Error) *web.Action {
 		return &web.Action{Label: "Sign in", Href: p.loginURL(r), Top: true}
 	case e.Status == http.StatusUnauthorized:
 		return &web.Action{Label: "Sign in", Href: p.opts.LoginPath, Top: true}
+	case e.Status == http.StatusMisdirectedRequest: // "/" would be on the wrong host again
+		return &web.Action{Label: "Go to the start page", Href: p.opts.PublicURL}
 	case e.Status >= 500 && r.Method == http.MethodGet:
 		if again := p.opts.ReturnTo.Request(r.URL.EscapedPath(), r.URL.RawQuery); !again.IsZero() {
 			return &web.Action{Label: "Try again", Href: again.String()}
 		}
 	}
-	return &web.Action{Label: "Go to the start page", Href: "/"}
+	return p.start()
+}
+
+// wayBack is how a reader leaves a page whose way on is something else, and may
+// fail again. A 401 has none: it may stand in a frame, and the start page would
+// ask for the same.
+func (p *Renderer) wayBack(e *Error, on *web.Action) *web.Action {
+	switch {
+	case e.Status == http.StatusUnauthorized, e.Status == http.StatusMisdirectedRequest, on.Href == p.opts.StartURL:
+		return nil
+	}
+	return p.start()
+}
+
+func (p *Renderer) start() *web.Action {
+	return &web.Action{Label: "Go to the start page", Href: p.opts.StartURL}
 }
 
 func (e *Error) heading() string {

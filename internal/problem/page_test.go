@@ -9,6 +9,7 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
+	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 	"github.com/gatehouse-auth/gatehouse/web"
 )
 
@@ -43,6 +44,42 @@ func TestWayOn(t *testing.T) {
 			}
 			if href := unescape(m[1]); href != c.href || m[3] != c.label || (m[2] != "") != c.top {
 				t.Errorf("%s leads to %s (top window %v), want %s to %s", m[3], href, m[2] != "", c.label, c.href)
+			}
+		})
+	}
+}
+
+var secondLink = regexp.MustCompile(`<a class="button" href="([^"]*)">([^<]*)</a>`)
+
+func TestPages_that_do_not_lead_to_the_app_have_a_second_link_that_does(t *testing.T) {
+	p := problem.NewRenderer(problem.Options{
+		LoginPath: "/auth/login", ReturnTo: loginPolicy, StartURL: "/home?tab=1", PublicURL: "https://app.example.com",
+	})
+	again := &problem.Error{Status: 400, Code: "c", WayOn: &web.Action{Label: "Start again", Href: "/auth/login"}}
+	for name, c := range map[string]struct {
+		kind, target  string
+		err           error
+		first, second string // addresses
+	}{
+		"a_login_that_failed":             {"click", "/auth/callback", again, "/auth/login", "/home?tab=1"},
+		"an_outage":                       {"click", "/app/x", session.ErrUnavailable, "/app/x", "/home?tab=1"},
+		"an_outage_of_the_app_itself":     {"click", "/home?tab=1", session.ErrUnavailable, "/home?tab=1", ""},
+		"a_wrong_request":                 {"click", "/x", &problem.Error{Status: 404, Code: "not_found"}, "/home?tab=1", ""},
+		"a_host_that_is_not_the_gateways": {"click", "/", &problem.Error{Status: 421, Code: "misdirected"}, "https://app.example.com", ""},
+		"a_frame_that_is_not_signed_in":   {"frame", "/app", session.ErrNotFound, "/auth/login?return_to=%2Fapp", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := httptest.NewRecorder()
+			p.Render(w, asked(c.kind, c.target), &telemetry.Event{}, c.err)
+			var got [2]string
+			if m := link.FindStringSubmatch(w.Body.String()); m != nil {
+				got[0] = unescape(m[1])
+			}
+			if m := secondLink.FindStringSubmatch(w.Body.String()); m != nil {
+				got[1] = unescape(m[1])
+			}
+			if got != [2]string{c.first, c.second} {
+				t.Errorf("leads to %q, want %q", got, [2]string{c.first, c.second})
 			}
 		})
 	}

@@ -5,6 +5,7 @@
 package problem
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,6 +30,12 @@ const StatusClientGone = 499
 type Options struct {
 	// LoginPath is the path of the login endpoint, such as /auth/login.
 	LoginPath string
+	// StartURL is where pages lead that have nothing better: a local path, or an
+	// https address. Default "/".
+	StartURL string
+	// PublicURL is the gateway's own address, which pages of a host that is not
+	// the gateway's lead to. Default: StartURL.
+	PublicURL string
 	// ReturnTo turns the request's own target into a return address.
 	ReturnTo returnto.Policy
 	// Metrics counts problems; may be nil.
@@ -39,7 +46,11 @@ type Options struct {
 type Renderer struct{ opts Options }
 
 // NewRenderer builds a Renderer.
-func NewRenderer(o Options) *Renderer { return &Renderer{opts: o} }
+func NewRenderer(o Options) *Renderer {
+	o.StartURL = cmp.Or(o.StartURL, "/")
+	o.PublicURL = cmp.Or(o.PublicURL, o.StartURL)
+	return &Renderer{opts: o}
+}
 
 // Unauthenticated is the 401 of the gateway's own endpoints. Routes return
 // session.ErrNotFound instead, which sends a login navigation to log in.

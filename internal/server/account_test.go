@@ -94,6 +94,19 @@ func TestForcedRefresh(t *testing.T) {
 	}
 }
 
+func TestPages_lead_back_to_the_app(t *testing.T) {
+	r := newRig(t, section("login", map[string]any{"default_return_to": "/home?from=auth"}))
+	for target, label := range map[string]string{
+		"/auth/logout":         "Cancel",
+		"/auth/callback?state": "Go to the start page",
+		"/auth/nothing":        "Go to the start page",
+	} {
+		if p := r.browser().open(r.url + target); !strings.Contains(p.body, `href="/home?from=auth">`+label+`</a>`) {
+			t.Errorf("%s has no %q to the start page:\n%s", target, label, p.body)
+		}
+	}
+}
+
 func TestLogoutOfAForm(t *testing.T) {
 	r := newRig(t)
 	b := r.browser()

@@ -243,7 +243,8 @@ func (s *Server) buildMiddleware() {
 	}
 	s.record = &middleware.Record{
 		Problems: problem.NewRenderer(problem.Options{
-			LoginPath: s.mount + "/login", ReturnTo: s.returnTo, Metrics: s.metrics,
+			LoginPath: s.mount + "/login", StartURL: s.cfg.Login.DefaultReturnTo, PublicURL: s.cfg.PublicURL.String(),
+			ReturnTo: s.returnTo, Metrics: s.metrics,
 		}),
 		Logger: s.log, TrustedProxies: s.cfg.TrustedProxies, HSTS: s.hsts(),
 	}
@@ -251,7 +252,8 @@ func (s *Server) buildMiddleware() {
 		Sessions: s.manager, Cookies: s.cookies, ReturnTo: s.returnTo,
 		Trusts: s.origins.MayUseCookie, GlobalSignOut: s.api.GlobalSignOut,
 		ProviderURL:     cognito.LogoutURL(s.cfg.Cognito.Domain, s.cfg.Cognito.ClientID, s.ownURL("/signed-out")),
-		DefaultReturnTo: s.cfg.Login.LogoutReturnTo, Path: s.mount + "/logout", FormOrigins: s.formOrigins(),
+		DefaultReturnTo: s.cfg.Login.LogoutReturnTo, StartURL: s.cfg.Login.DefaultReturnTo,
+		Path: s.mount + "/logout", FormOrigins: s.formOrigins(),
 	}
 }
 

@@ -251,9 +251,11 @@ describe('gateway dev', { timeout: 300_000 }, () => {
     const { page } = visit;
     await visit.signIn();
     await page.goto(`${gateway.url}/auth/logout`);
-    assert.equal(await page.locator('button, a').count(), 1);
+    assert.equal(await page.locator('button').count(), 1);
     await picture(page, 'logout');
-    await visit.openDemo('Signed in');
+    await page.getByRole('link', { name: 'Cancel' }).click();
+    await page.waitForURL(`${gateway.url}/`);
+    await visit.status('Signed in');
     await page.goto(`${gateway.url}/auth/logout`);
     await page.getByRole('button').click();
     await visit.status('Signed out');
