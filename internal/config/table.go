@@ -112,7 +112,7 @@ var sessionKeys = []key{
 	{path: "session.cookie", shape: section, doc: "The session cookie. It is always `HttpOnly`, and `Secure` on https."},
 	{path: "session.cookie.name", kind: text{what: "a cookie name such as gatehouse, up to 64 letters, digits, - and _, without a __ prefix, which the gateway adds itself", check: isCookieName}, def: "gatehouse",
 		field: func(c *Config) any { return &c.Session.Cookie.Name },
-		doc:   "The name behind the prefix that browsers protect: `__Host-Http-gatehouse` on https, `__Secure-gatehouse` with `domain`, `gatehouse` on loopback."},
+		doc:   "The name behind the prefix that browsers protect: `__Host-Http-gatehouse` on https, `__Secure-gatehouse` with `domain`, `gatehouse` on loopback. The login cookie, the name with `-login` behind it, stays with its host: `__Host-Http-` in either case."},
 	{path: "session.cookie.domain", kind: text{what: "a domain of public_url's host such as example.com, in lower case, without a dot in front", check: isCookieDomain},
 		field: func(c *Config) any { return &c.Session.Cookie.Domain },
 		doc:   "Shares the session with all hosts of this domain. Every one of them can then read and plant it: leave it empty where one host is enough."},

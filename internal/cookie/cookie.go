@@ -65,8 +65,8 @@ func New(o Options) (*Jar, error) {
 	if o.Ring == nil {
 		return nil, fmt.Errorf("cookie: no key ring")
 	}
-	name := fullName(o)
-	j := &Jar{opts: o, session: name, login: name + "-login", sameSite: http.SameSiteLaxMode}
+	name := fullName(o, o.Domain)
+	j := &Jar{opts: o, session: name, login: fullName(o, "") + "-login", sameSite: http.SameSiteLaxMode}
 	j.names = []string{name}
 	if o.Opens != nil {
 		for i := 1; i < o.chunks(); i++ {
@@ -94,8 +94,9 @@ func (j *Jar) Rekey() {
 
 // fullName puts the prefix before the name that makes browsers refuse the
 // cookie from anyone but this host over https: __Host-Http- (RFC 10017
-// §6.1.3.2), or __Secure- where a domain rules that out.
-func fullName(o Options) string {
+// §6.1.3.2), or __Secure- where a domain rules that out. The login cookie has no
+// domain, and so the stronger prefix always.
+func fullName(o Options, domain string) string {
 	name := o.Name
 	if name == "" {
 		name = "gatehouse"
@@ -103,7 +104,7 @@ func fullName(o Options) string {
 	switch {
 	case !o.Secure:
 		return name
-	case o.Domain != "":
+	case domain != "":
 		return "__Secure-" + name
 	default:
 		return "__Host-Http-" + name

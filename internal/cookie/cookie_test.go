@@ -105,7 +105,7 @@ func TestAttributes(t *testing.T) {
 			"__Host-Http-portal=V; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax"},
 		"https_with_a_domain": {cookie.Options{Secure: true, Domain: "example.com"},
 			"__Secure-gatehouse=V; Path=/; Domain=example.com; HttpOnly; Secure; SameSite=Lax",
-			"__Secure-gatehouse-login=V; Path=/; HttpOnly; Secure; SameSite=Lax", // always host-only
+			"__Host-Http-gatehouse-login=V; Path=/; HttpOnly; Secure; SameSite=Lax", // always host-only, so it needs no weaker name
 			"__Secure-gatehouse=V; Path=/; Domain=example.com; Max-Age=0; HttpOnly; Secure; SameSite=Lax"},
 		"http_on_loopback": {cookie.Options{},
 			"gatehouse=V; Path=/; HttpOnly; SameSite=Lax",
