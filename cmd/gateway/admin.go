@@ -122,7 +122,7 @@ func adminOf(cfg *config.Config) (gatewayAdmin, error) {
 	return gatewayAdmin{base: "http://" + net.JoinHostPort(host, port), token: cfg.AdminToken}, nil
 }
 
-// readToken reads a token as admin_token_file does: less one line end.
+// readToken reads a token as admin_token_file does.
 func readToken(path string) (secret.Text, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -131,7 +131,10 @@ func readToken(path string) (secret.Text, error) {
 	if err != nil {
 		return secret.Text{}, usagef("read token file: %w", err)
 	}
-	token := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
+	token, err := secret.FromFile(data)
+	if err != nil {
+		return secret.Text{}, usagef("%s: want a file %w", path, err)
+	}
 	if token == "" || strings.ContainsAny(token, "\r\n") {
 		return secret.Text{}, usagef("%s holds no token: one line is wanted", path)
 	}

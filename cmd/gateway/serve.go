@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -67,7 +68,7 @@ func load(path string, environ []string) (*config.Config, error) {
 	if path != "" {
 		data, err := os.ReadFile(path)
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, usagef("no configuration file at %s", path)
+			return nil, usagef("no configuration file at %s%s", path, startingAt(path))
 		}
 		if err != nil {
 			return nil, usagef("read configuration: %w", err)
@@ -75,6 +76,15 @@ func load(path string, environ []string) (*config.Config, error) {
 		src.Data = data
 	}
 	return config.Load(src)
+}
+
+// startingAt says what a relative path that led nowhere started at.
+func startingAt(path string) string {
+	dir, err := os.Getwd()
+	if err != nil || filepath.IsAbs(path) {
+		return ""
+	}
+	return ", seen from the working directory " + dir
 }
 
 // lookup is os.LookupEnv on a given environment.

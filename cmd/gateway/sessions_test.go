@@ -29,7 +29,14 @@ func TestSessions(t *testing.T) {
 			} {
 				env.Setenv(name, value)
 			}
-			return os.WriteFile(filepath.Join(env.WorkDir, "token"), []byte(token+"\n"), 0o600)
+			for name, data := range map[string]string{
+				"token": token + "\n", "marked": "\ufeff" + token + "\r\n", "utf16": "\xff\xfeX\x00k\x00",
+			} {
+				if err := os.WriteFile(filepath.Join(env.WorkDir, name), []byte(data), 0o600); err != nil {
+					return err
+				}
+			}
+			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status},
 	})

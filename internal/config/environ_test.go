@@ -1,6 +1,8 @@
 package config
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -164,6 +166,9 @@ func TestLoad_refuses_a_secret_file(t *testing.T) {
 		"with_two_line_ends":        {values{"cognito.client_secret_file": "/f"}, "hunter2\n\n", "cognito.client_secret: [secret]: want the app client's secret, without"},
 		"with_a_key_that_is_weak":   {values{"session.keys": "-", "session.keys_file": "/f"}, "aHVudGVyMg==\n", "session.keys[0]: [secret]: want 32 random bytes"},
 		"with_the_same_key_twice":   {values{"session.keys": "-", "session.keys_file": "/f"}, twice(secret.NewKey()), "session.keys[1]: [secret]: want each key once"},
+		"that_is_in_utf_16":         {values{"admin_token_file": "/f"}, "\xff\xfeh\x00u\x00", `admin_token_file: "/f": want a file in UTF-8: this one is in UTF-16, as > of Windows PowerShell writes it`},
+		"with_nul_bytes":            {values{"admin_token_file": "/f"}, "h\x00u\x00", `admin_token_file: "/f": want a file with text in it: this one has NUL bytes`},
+		"with_a_mark_alone":         {values{"admin_token_file": "/f"}, "\ufeff\n", `admin_token_file: "/f": want a file with the secret in it`},
 		"whose_variable_is_not_set": {values{"admin_token_file": "${WHERE}"}, "", "admin_token_file: \"${WHERE}\": want the variable WHERE to be set"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -172,6 +177,53 @@ func TestLoad_refuses_a_secret_file(t *testing.T) {
 				t.Errorf("faults:\n%v\nwant one: %s", faults, tt.want)
 			}
 		})
+	}
+}
+
+// TestLoad_cuts_a_byte_order_mark of every file that a key names for a secret:
+// editors on Windows write one.
+func TestLoad_cuts_a_byte_order_mark(t *testing.T) {
+	for i := range table {
+		k := &table[i]
+		if k.fileOf == "" {
+			continue
+		}
+		t.Run(k.path, func(t *testing.T) {
+			key := secret.NewKey() // is a token and a password, too
+			changes := values{k.fileOf: "-", k.path: "/f"}
+			c, err := Load(source(with(changes).yaml(), nil, map[string]string{"/f": "\ufeff" + key + "\r\n"}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch got := index[k.fileOf].field(c).(type) {
+			case *secret.Text:
+				if got.Reveal() != key {
+					t.Errorf("the secret is %q, want %q", got.Reveal(), key)
+				}
+			case *Keys:
+				if len(*got) != 1 || base64Of(string((*got)[0])) != key {
+					t.Errorf("%v, want the one in the file", got)
+				}
+			default:
+				t.Fatalf("a secret in a %T", got)
+			}
+		})
+	}
+}
+
+// TestLoad_says_where_it_looked_for_a_secrets_file, and what a relative path
+// starts at.
+func TestLoad_says_where_it_looked_for_a_secrets_file(t *testing.T) {
+	t.Chdir(t.TempDir())
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	src := source(with(values{"session.keys": "-", "session.keys_file": "conf/session.keys"}).yaml(), nil, nil)
+	want := `session.keys_file: "conf/session.keys": want a file that can be read (file does not exist: ` +
+		filepath.Join(dir, "conf", "session.keys") + `; a relative path starts at the working directory)`
+	if faults := faultsOf(t, src); len(faults) != 1 || !strings.HasSuffix(faults.Error(), want) {
+		t.Errorf("faults:\n%v\nwant one: %s", faults, want)
 	}
 }
 

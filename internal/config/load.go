@@ -4,10 +4,13 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
 
 // Source is where a configuration comes from. Only Path and Data are optional:
@@ -147,14 +150,20 @@ func (l *loader) readSecret(k *key) {
 		reject(curef("only one of %s and %s", k.fileOf, k.path))
 		return
 	}
-	data, err := l.src.ReadFile(set.items[0].text)
+	path := set.items[0].text
+	data, err := l.src.ReadFile(path)
 	if err != nil {
-		reject(curef("a file that can be read (%s)", reason(err)))
+		reject(curef("a file that can be read (%s%s)", reason(err), lookedAt(path)))
+		return
+	}
+	text, err := secret.FromFile(data)
+	if err != nil {
+		reject(curef("a file %v", err))
 		return
 	}
 	held := set
 	held.literal = true
-	held.items = secretItems(string(data), index[k.fileOf].list, set.line)
+	held.items = secretItems(text, index[k.fileOf].list, set.line)
 	l.top.given[k.fileOf] = held
 	if !l.top.filled(k.fileOf) {
 		reject(cure("a file with the secret in it; this one is empty"))
@@ -169,11 +178,23 @@ func reason(err error) string {
 	return "it is not there or not ours to read"
 }
 
-// secretItems cuts one line end from a secret; a list has one a line, or several
-// separated by commas.
+// lookedAt says where a relative path led. Everywhere in the configuration such
+// a path starts at the working directory, not at the file that names it.
+func lookedAt(path string) string {
+	if filepath.IsAbs(path) {
+		return ""
+	}
+	full, err := filepath.Abs(path)
+	if err != nil {
+		return "; a relative path starts at the working directory"
+	}
+	return ": " + full + "; a relative path starts at the working directory"
+}
+
+// secretItems are the secrets of a file: one, or for a list one a line, or
+// several separated by commas.
 func secretItems(data string, list bool, line int) []item {
 	if !list {
-		data = strings.TrimSuffix(strings.TrimSuffix(data, "\n"), "\r")
 		return []item{{data, line}}
 	}
 	var out []item

@@ -15,3 +15,12 @@ func ReplaceRecord(ctx context.Context, r *Redis, id string, expected uint64, re
 	_, err := r.replace(ctx, session.Change{ID: id, Generation: expected + 1}, record)
 	return err
 }
+
+// SentinelPassword is the password that a store of this URL shows to sentinels.
+func SentinelPassword(url string) (string, error) {
+	a, err := parseAddress(url)
+	if err != nil {
+		return "", err
+	}
+	return a.sentinelPassword()
+}

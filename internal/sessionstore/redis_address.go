@@ -240,7 +240,7 @@ func (a address) clientCertificate(*tls.CertificateRequestInfo) (*tls.Certificat
 	return &cert, nil
 }
 
-// sentinelPassword is the file's content less one newline at its end.
+// sentinelPassword is what the file holds.
 func (a address) sentinelPassword() (string, error) {
 	if a.sentinelPasswordFile == "" {
 		return "", nil
@@ -249,5 +249,9 @@ func (a address) sentinelPassword() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read sentinel_password_file: %w", err)
 	}
-	return strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r"), nil
+	password, err := secret.FromFile(b)
+	if err != nil {
+		return "", fmt.Errorf("read sentinel_password_file: want a file %w", err)
+	}
+	return password, nil
 }

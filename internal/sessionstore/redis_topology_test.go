@@ -362,6 +362,29 @@ func TestRedisTopologyTLS(t *testing.T) {
 	}
 }
 
+// TestRedisSentinelPassword is read from a file as every other secret: less a
+// byte-order mark.
+func TestRedisSentinelPassword(t *testing.T) {
+	dir := t.TempDir()
+	open := func(name, content string) error {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		password, err := sessionstore.SentinelPassword("redis-sentinel://h1/main?sentinel_password_file=" + file)
+		if err == nil && password != "s3cr3t" {
+			t.Errorf("%s: the password is %q", name, password)
+		}
+		return err
+	}
+	if err := open("marked", "\ufeffs3cr3t\r\n"); err != nil {
+		t.Error(err)
+	}
+	if err := open("utf16", "\xff\xfes\x003\x00"); err == nil || !strings.Contains(err.Error(), "UTF-16") {
+		t.Errorf("a file in UTF-16: %v", err)
+	}
+}
+
 func TestNewRedis_topologies(t *testing.T) {
 	empty := filepath.Join(t.TempDir(), "empty.pem")
 	if err := os.WriteFile(empty, nil, 0o600); err != nil {
