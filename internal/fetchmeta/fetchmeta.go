@@ -32,12 +32,33 @@ func Navigation(r *http.Request) bool {
 // LoginNavigation reports whether the request may be sent to log in: a GET
 // navigation of a top window that somebody waits for. A frame, a prefetch and a
 // form's POST are not.
+//
+// A service worker that passes a navigation on makes its destination empty. No
+// script can ask for the mode navigate (Fetch §5.4), so the mode tells such a
+// navigation from a script's own call.
 func LoginNavigation(r *http.Request) bool {
-	if r.Method != http.MethodGet || !Navigation(r) || r.Header.Get("Sec-Purpose") != "" {
+	if r.Method != http.MethodGet || !Navigation(r) || Speculative(r) {
 		return false
 	}
-	dest := r.Header.Get("Sec-Fetch-Dest")
-	return dest == "" || dest == "document"
+	switch r.Header.Get("Sec-Fetch-Dest") {
+	case "", "document", "empty":
+		return true
+	}
+	return false
+}
+
+// Speculative reports whether the browser says that nobody asked for this yet: a
+// prefetch, also for a page that is rendered ahead.
+func Speculative(r *http.Request) bool { return len(r.Header["Sec-Purpose"]) > 0 }
+
+// Present reports whether the browser says anything about the request's kind.
+func Present(r *http.Request) bool {
+	for _, name := range [...]string{"Sec-Fetch-Mode", "Sec-Fetch-Site", "Sec-Fetch-Dest", "Sec-Purpose"} {
+		if len(r.Header[name]) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // WebSocket reports whether the request is a WebSocket handshake (RFC 6455 §4.1).

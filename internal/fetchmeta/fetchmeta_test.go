@@ -22,6 +22,7 @@ func request(method string, lines ...string) *http.Request {
 const (
 	navigate = "Sec-Fetch-Mode: navigate"
 	document = "Sec-Fetch-Dest: document"
+	empty    = "Sec-Fetch-Dest: empty"
 	html     = "Accept: text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"
 )
 
@@ -43,12 +44,21 @@ func TestNavigation(t *testing.T) {
 		"an_object_is_one_that_cannot_log_in":    {request("GET", navigate, "Sec-Fetch-Dest: object", html), true, false},
 		"a_prefetch_is_one_that_cannot_log_in":   {request("GET", navigate, document, "Sec-Purpose: prefetch"), true, false},
 		"a_prerender_is_one_that_cannot_log_in":  {request("GET", navigate, document, "Sec-Purpose: prefetch;prerender"), true, false},
-		"a_fetch_of_html_is_none":                {request("GET", "Sec-Fetch-Mode: cors", "Sec-Fetch-Dest: empty", html), false, false},
-		"an_image_is_none":                       {request("GET", "Sec-Fetch-Mode: no-cors", "Sec-Fetch-Dest: image", html), false, false},
-		"a_websocket_is_none":                    {request("GET", "Sec-Fetch-Mode: websocket", "Upgrade: websocket", html), false, false},
-		"a_mode_in_another_case_is_none":         {request("GET", "Sec-Fetch-Mode: Navigate", html), false, false},
-		"a_site_without_a_mode_is_none":          {request("GET", "Sec-Fetch-Site: same-origin", html), false, false},
-		"a_destination_without_a_mode_is_none":   {request("GET", document, html), false, false},
+		// A service worker that passes a navigation on empties its destination.
+		"a_click_through_a_worker_is_one":                   {request("GET", navigate, empty, "Sec-Fetch-Site: same-origin"), true, true},
+		"a_link_elsewhere_through_a_worker_is_one":          {request("GET", navigate, empty, "Sec-Fetch-Site: cross-site", html), true, true},
+		"a_post_through_a_worker_is_one_that_cannot_log_in": {request("POST", navigate, empty), true, false},
+		"a_prefetch_through_a_worker_cannot_log_in":         {request("GET", navigate, empty, "Sec-Purpose: prefetch"), true, false},
+		"an_empty_sec_purpose_is_one_too":                   {request("GET", navigate, document, "Sec-Purpose: "), true, false},
+		"a_destination_in_another_case_cannot_log_in":       {request("GET", navigate, "Sec-Fetch-Dest: Document"), true, false},
+		"a_destination_nobody_knows_cannot_log_in":          {request("GET", navigate, "Sec-Fetch-Dest: portal"), true, false},
+		"a_call_through_a_worker_is_none":                   {request("GET", "Sec-Fetch-Mode: same-origin", empty, html), false, false},
+		"a_fetch_of_html_is_none":                           {request("GET", "Sec-Fetch-Mode: cors", "Sec-Fetch-Dest: empty", html), false, false},
+		"an_image_is_none":                                  {request("GET", "Sec-Fetch-Mode: no-cors", "Sec-Fetch-Dest: image", html), false, false},
+		"a_websocket_is_none":                               {request("GET", "Sec-Fetch-Mode: websocket", "Upgrade: websocket", html), false, false},
+		"a_mode_in_another_case_is_none":                    {request("GET", "Sec-Fetch-Mode: Navigate", html), false, false},
+		"a_site_without_a_mode_is_none":                     {request("GET", "Sec-Fetch-Site: same-origin", html), false, false},
+		"a_destination_without_a_mode_is_none":              {request("GET", document, html), false, false},
 
 		// Without fetch metadata Accept decides.
 		"an_old_browsers_get_is_one":                     {request("GET", html), true, true},
@@ -70,6 +80,17 @@ func TestNavigation(t *testing.T) {
 				t.Errorf("LoginNavigation = %v", got)
 			}
 		})
+	}
+}
+
+func TestPresent(t *testing.T) {
+	for line, want := range map[string]bool{
+		"Sec-Fetch-Site: none": true, "Sec-Fetch-Mode: cors": true, "Sec-Fetch-Dest: image": true,
+		"Sec-Purpose: prefetch": true, "Sec-Fetch-User: ?1": false, html: false,
+	} {
+		if got := fetchmeta.Present(request("GET", line)); got != want {
+			t.Errorf("%s: %v", line, got)
+		}
 	}
 }
 

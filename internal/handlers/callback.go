@@ -26,7 +26,8 @@ func (f *Flow) Callback(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 }
 
 func (f *Flow) takeBack(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
-	if hasFetchMetadata(r) && !fetchmeta.LoginNavigation(r) {
+	// A HEAD and a prefetch are not a login coming back: the code is spent on whom it is for.
+	if r.Method != http.MethodGet || fetchmeta.Present(r) && !fetchmeta.LoginNavigation(r) {
 		return badRequest("callback_needs_navigation", "This address is where a login comes back in the browser's window.")
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
@@ -184,10 +185,6 @@ func ContinuePage(w http.ResponseWriter, to string) error {
 	return problem.WritePage(w, http.StatusOK, web.Page{
 		Heading: "One moment", Text: "You are being taken on.", Refresh: to,
 	})
-}
-
-func hasFetchMetadata(r *http.Request) bool {
-	return r.Header.Get("Sec-Fetch-Mode") != "" || r.Header.Get("Sec-Fetch-Site") != "" || r.Header.Get("Sec-Fetch-Dest") != ""
 }
 
 func recent(returns []int64) []int64 {

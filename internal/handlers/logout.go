@@ -225,7 +225,7 @@ func readLogoutForm(body string) (logoutRequest, error) {
 
 // wantsRedirect tells a form from a fetch: by fetch metadata, else by the body.
 func wantsRedirect(r *http.Request) bool {
-	if hasFetchMetadata(r) {
+	if fetchmeta.Present(r) {
 		return fetchmeta.Navigation(r)
 	}
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))

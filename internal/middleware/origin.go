@@ -61,21 +61,45 @@ func (o *Origins) check(r *http.Request, host string) error {
 // one comes may use the cookie, if it carries one. Header values are compared
 // exactly; a header that comes twice has no value.
 func (o *Origins) MayUseCookie(r *http.Request, host string) bool {
-	site, hasSite := single(r.Header["Sec-Fetch-Site"])
+	hasSite := len(r.Header["Sec-Fetch-Site"]) > 0
 	origin, hasOrigin := single(r.Header["Origin"])
 	switch {
-	case hasSite && (site == "same-origin" || site == "none"):
+	case o.fromHere(r, host):
 		return true
 	case fetchmeta.LoginNavigation(r):
 		return true
 	case hasOrigin && slices.Contains(o.Allowed, origin):
 		return true
 	case !hasSite && hasOrigin:
-		return origin == o.Scheme+"://"+host
+		return o.own(origin, host)
 	case !hasSite && !hasOrigin:
 		return (r.Method == http.MethodGet || r.Method == http.MethodHead) && !fetchmeta.WebSocket(r)
 	}
 	return false
+}
+
+// fromHere reports whether fetch metadata says that the request begins here: on a
+// page of ours, or by the user's own hand, which a prefetch is not (a page on a
+// sibling host may cause one, and it says none like a typed address).
+//
+// What a foreign page begins and our own page's service worker passes on says
+// same-origin too, for the worker is of this origin. Its Origin tells. A null one
+// does not: our own pages send it where they send no referrer (Fetch §3.2.5).
+func (o *Origins) fromHere(r *http.Request, host string) bool {
+	switch site, _ := single(r.Header["Sec-Fetch-Site"]); {
+	case site == "same-origin":
+	case site == "none" && !fetchmeta.Speculative(r):
+	default:
+		return false
+	}
+	origin, sent := single(r.Header["Origin"])
+	return !sent || origin == "null" || o.own(origin, host)
+}
+
+// own reports whether origin is that of this gateway at host.
+func (o *Origins) own(origin, host string) bool {
+	scheme, rest, _ := strings.Cut(origin, "://")
+	return scheme == o.Scheme && rest == host
 }
 
 // CrossSiteLogin reports whether the browser says that the request is a login
@@ -92,12 +116,12 @@ func (o *Origins) exempt(r *http.Request, host string) bool {
 		return true
 	}
 	origin, _ := single(r.Header["Origin"])
-	own := origin == o.Scheme+"://"+host
+	own := o.own(origin, host)
 	if fetchmeta.WebSocket(r) {
 		return own
 	}
 	site, _ := single(r.Header["Sec-Fetch-Site"])
-	sameOrigin := site == "same-origin" || own
+	sameOrigin := own || site == "same-origin" && o.fromHere(r, host)
 	return r.Method == http.MethodGet && sameOrigin && strings.Contains(r.Header.Get("Accept"), "text/event-stream")
 }
 
@@ -123,7 +147,7 @@ func (o *Origins) Preflight(next Handler) Handler {
 		}
 		origin, _ := single(r.Header["Origin"])
 		allowed := slices.Contains(o.Allowed, origin)
-		if !allowed && origin != o.Scheme+"://"+x.Decision.Host {
+		if !allowed && !o.own(origin, x.Decision.Host) {
 			return &problem.Error{Status: http.StatusForbidden, Code: "cross_origin",
 				Public: "That origin may not call this gateway."}
 		}

@@ -15,59 +15,60 @@ import (
 
 type siteValue struct {
 	lines []string
-	// sent: there is a Sec-Fetch-Site. own: it is same-origin or none, exactly.
-	sent, own bool
+	// sent: there is a Sec-Fetch-Site. same and none: it says so, exactly.
+	sent, same, none bool
 }
 
 var sites = map[string]siteValue{
 	"no site":               {},
-	"same-origin":           {[]string{"same-origin"}, true, true},
-	"none":                  {[]string{"none"}, true, true},
-	"same-site":             {[]string{"same-site"}, true, false},
-	"cross-site":            {[]string{"cross-site"}, true, false},
-	"SAME-ORIGIN":           {[]string{"SAME-ORIGIN"}, true, false},
-	"same-origin and space": {[]string{"same-origin "}, true, false},
-	"unknown site":          {[]string{"same-planet"}, true, false},
-	"same-origin twice":     {[]string{"same-origin", "same-origin"}, true, false},
-	"cross then same":       {[]string{"cross-site", "same-origin"}, true, false},
+	"same-origin":           {[]string{"same-origin"}, true, true, false},
+	"none":                  {[]string{"none"}, true, false, true},
+	"same-site":             {[]string{"same-site"}, true, false, false},
+	"cross-site":            {[]string{"cross-site"}, true, false, false},
+	"SAME-ORIGIN":           {[]string{"SAME-ORIGIN"}, true, false, false},
+	"same-origin and space": {[]string{"same-origin "}, true, false, false},
+	"unknown site":          {[]string{"same-planet"}, true, false, false},
+	"same-origin twice":     {[]string{"same-origin", "same-origin"}, true, false, false},
+	"cross then same":       {[]string{"cross-site", "same-origin"}, true, false, false},
 }
 
 type originValue struct {
-	lines              []string
-	sent, own, allowed bool
+	lines []string
+	// none: it is null, which pages without a referrer send and which says nothing.
+	sent, own, allowed, none bool
 }
 
 var originValues = map[string]originValue{
 	"no origin":              {},
-	"own":                    {[]string{own}, true, true, false},
-	"allowed":                {[]string{spa}, true, false, true},
-	"allowed with a port":    {[]string{"http://localhost:5173"}, true, false, true},
-	"foreign":                {[]string{evil}, true, false, false},
-	"null":                   {[]string{"null"}, true, false, false},
-	"empty":                  {[]string{""}, true, false, false},
-	"own by http":            {[]string{"http://app.example"}, true, false, false},
-	"own, other port":        {[]string{own + ":444"}, true, false, false},
-	"own, default port":      {[]string{own + ":443"}, true, false, false}, // browsers never serialise it
-	"own in upper case":      {[]string{"https://APP.example"}, true, false, false},
-	"own, scheme upper":      {[]string{"HTTPS://app.example"}, true, false, false},
-	"own, trailing dot":      {[]string{own + "."}, true, false, false},
-	"own, slash behind":      {[]string{own + "/"}, true, false, false},
-	"own as a prefix":        {[]string{own + ".evil.example"}, true, false, false},
-	"own as a suffix":        {[]string{"https://evil-app.example"}, true, false, false},
-	"own as a user":          {[]string{own + "@evil.example"}, true, false, false},
-	"sibling":                {[]string{"https://www.app.example"}, true, false, false},
-	"own twice":              {[]string{own, own}, true, false, false},
-	"allowed twice":          {[]string{spa, spa}, true, false, false},
-	"own and foreign listed": {[]string{own + " " + evil}, true, false, false},
-	"allowed, other port":    {[]string{spa + ":8443"}, true, false, false},
+	"own":                    {[]string{own}, true, true, false, false},
+	"allowed":                {[]string{spa}, true, false, true, false},
+	"allowed with a port":    {[]string{"http://localhost:5173"}, true, false, true, false},
+	"foreign":                {[]string{evil}, true, false, false, false},
+	"null":                   {[]string{"null"}, true, false, false, true},
+	"empty":                  {[]string{""}, true, false, false, false},
+	"own by http":            {[]string{"http://app.example"}, true, false, false, false},
+	"own, other port":        {[]string{own + ":444"}, true, false, false, false},
+	"own, default port":      {[]string{own + ":443"}, true, false, false, false}, // browsers never serialise it
+	"own in upper case":      {[]string{"https://APP.example"}, true, false, false, false},
+	"own, scheme upper":      {[]string{"HTTPS://app.example"}, true, false, false, false},
+	"own, trailing dot":      {[]string{own + "."}, true, false, false, false},
+	"own, slash behind":      {[]string{own + "/"}, true, false, false, false},
+	"own as a prefix":        {[]string{own + ".evil.example"}, true, false, false, false},
+	"own as a suffix":        {[]string{"https://evil-app.example"}, true, false, false, false},
+	"own as a user":          {[]string{own + "@evil.example"}, true, false, false, false},
+	"sibling":                {[]string{"https://www.app.example"}, true, false, false, false},
+	"own twice":              {[]string{own, own}, true, false, false, false},
+	"allowed twice":          {[]string{spa, spa}, true, false, false, false},
+	"own and foreign listed": {[]string{own + " " + evil}, true, false, false, false},
+	"allowed, other port":    {[]string{spa + ":8443"}, true, false, false, false},
 }
 
 type kindValue struct {
 	lines []string
 	// navigation with fetch metadata, whatever the method; login: one that may be
 	// sent to log in, by GET. html: Accept says so, which counts only without
-	// fetch metadata.
-	navigation, login, html bool
+	// fetch metadata. ahead: nobody asked for it yet.
+	navigation, login, html, ahead bool
 }
 
 var kinds = map[string]kindValue{
@@ -78,7 +79,10 @@ var kinds = map[string]kindValue{
 	"a click":          {lines: []string{"Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"}, navigation: true, login: true},
 	"a click, no dest": {lines: []string{"Sec-Fetch-Mode: navigate"}, navigation: true, login: true},
 	"a frame":          {lines: []string{"Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: iframe"}, navigation: true},
-	"a prefetch":       {lines: []string{"Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document", "Sec-Purpose: prefetch"}, navigation: true},
+	"a prefetch":       {lines: []string{"Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document", "Sec-Purpose: prefetch"}, navigation: true, ahead: true},
+	"a prerender":      {lines: []string{"Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document", "Sec-Purpose: prefetch;prerender"}, navigation: true, ahead: true},
+	"a script ahead":   {lines: []string{"Sec-Fetch-Mode: no-cors", "Sec-Fetch-Dest: script", "Sec-Purpose: prefetch"}, ahead: true},
+	"by a worker":      {lines: []string{"Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: empty"}, navigation: true, login: true},
 	"an old browser":   {lines: []string{"Accept: text/html"}, html: true},
 	"an event source":  {lines: []string{"Accept: text/event-stream"}},
 }
@@ -122,7 +126,8 @@ func (c cell) loginNavigation() bool {
 
 func (c cell) passes() bool {
 	site, origin := sites[c.site], originValues[c.origin]
-	return site.own || // (a)
+	foreign := origin.sent && !origin.own && !origin.none
+	return (site.same || site.none && !kinds[c.kind].ahead) && !foreign || // (a)
 		c.loginNavigation() || // (b)
 		origin.allowed || // (c)
 		!site.sent && origin.own || // (d)
@@ -132,7 +137,7 @@ func (c cell) passes() bool {
 // passesCSRF: what csrf_header demands besides, of a request that passed.
 func (c cell) passesCSRF(header bool) bool {
 	origin := originValues[c.origin]
-	sameOrigin := c.site == "same-origin" || origin.own
+	sameOrigin := c.site == "same-origin" && (!origin.sent || origin.none) || origin.own
 	return header || c.navigation() || c.webSocket && origin.own ||
 		!c.webSocket && c.method == "GET" && sameOrigin && c.kind == "an event source"
 }

@@ -152,10 +152,27 @@ func TestCallbackIsANavigation(t *testing.T) {
 			t.Errorf("a %s fetch: %d %s", site, res.StatusCode, body)
 		}
 	}
-	req := b.request("GET", r.url+path, nil)
-	b.metadata(req, "cross-site", "navigate", "iframe")
-	if res, _ := b.do(req); res.StatusCode != http.StatusBadRequest {
-		t.Errorf("in a frame: %d", res.StatusCode)
+	for name, c := range map[string]struct{ method, mode, dest, purpose string }{
+		"in a frame":             {"GET", "navigate", "iframe", ""},
+		"in an object":           {"GET", "navigate", "object", ""},
+		"loaded ahead":           {"GET", "navigate", "document", "prefetch;prerender"},
+		"loaded ahead, unmarked": {"GET", "", "", "prefetch"},
+		"a HEAD":                 {"HEAD", "navigate", "document", ""},
+		"a bare HEAD":            {"HEAD", "", "", ""},
+	} {
+		req := b.request(c.method, r.url+path, nil)
+		if c.mode != "" {
+			b.metadata(req, "cross-site", c.mode, c.dest)
+		}
+		if c.purpose != "" {
+			req.Header.Set("Sec-Purpose", c.purpose)
+		}
+		if res, _ := b.do(req); res.StatusCode != http.StatusBadRequest || len(res.Header["Set-Cookie"]) > 0 {
+			t.Errorf("%s: %d, cookies %q", name, res.StatusCode, res.Header["Set-Cookie"])
+		}
+	}
+	if n := r.emu.Levers().TokenCalls("authorization_code"); n != 0 {
+		t.Errorf("%d of these spent the code", n)
 	}
 	if p := b.follow(r.url + path); p.status != 200 || !b.session().Authenticated {
 		t.Errorf("the navigation itself ended with %d at %s", p.status, p.url)
