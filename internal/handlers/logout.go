@@ -22,13 +22,16 @@ import (
 )
 
 const (
-	maxLogoutBody = 4 << 10
+	// maxLogoutBody leaves room for any address that a request could be for, in
+	// whatever encoding.
+	maxLogoutBody = 64 << 10
 	// globalTimeout bounds the work at Cognito that a global sign-out waits for.
 	globalTimeout = 5 * time.Second
 	// signedOutWindow is how long a returnTo of a logout is good for.
 	signedOutWindow = 10 * time.Minute
 
 	globalDone, globalFailed = "done", "failed"
+	returnToRefused          = "refused"
 )
 
 // Logout ends sessions. Besides a user who ends the session at hand by its id
@@ -54,14 +57,30 @@ type Logout struct {
 }
 
 type logoutRequest struct {
-	Global   bool   `json:"global"`
-	ReturnTo string `json:"returnTo"`
+	Global   bool        `json:"global"`
+	ReturnTo wishedPlace `json:"returnTo"`
+}
+
+// wishedPlace is the address that a sign-out asks to end at. Whatever it turns
+// out to be, nobody stays signed in for it: what is no one text is malformed, not
+// an error of the body.
+type wishedPlace struct {
+	address   string
+	malformed bool
+}
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (p *wishedPlace) UnmarshalJSON(b []byte) error {
+	p.malformed = json.Unmarshal(b, &p.address) != nil
+	return nil
 }
 
 type logoutAnswer struct {
 	LogoutURL     string `json:"logoutUrl"`
 	GlobalSignOut string `json:"globalSignOut,omitempty"`
 	Pending       bool   `json:"pending,omitempty"`
+	// ReturnTo is "refused" where the sign-out ends at the default instead.
+	ReturnTo string `json:"returnTo,omitempty"`
 }
 
 // End is POST {mount}/logout: it ends the session here, then at Cognito as far
@@ -72,11 +91,12 @@ func (l *Logout) End(w http.ResponseWriter, r *http.Request, x *middleware.Excha
 	if err != nil {
 		return err
 	}
+	answer := logoutAnswer{LogoutURL: l.ProviderURL}
 	back, err := l.returnAddress(req.ReturnTo)
 	if err != nil {
-		return err
+		answer.ReturnTo = returnToRefused
+		x.Event.AddNote("returnTo is refused: neither a local path nor at one of login.return_origins")
 	}
-	answer := logoutAnswer{LogoutURL: l.ProviderURL}
 	var global *session.Session
 	why := session.ReasonLogout
 	if req.Global {
@@ -106,7 +126,8 @@ func (l *Logout) endHere(ctx context.Context, x *middleware.Exchange, why sessio
 	ended, err := l.Sessions.End(ctx, x.Handle, why)
 	if errors.Is(err, session.ErrUnavailable) {
 		// The key of the record goes with the cookie; the deletion is retried.
-		answer.Pending, x.Event.Note, x.Event.Err = true, "session's end is pending", err
+		answer.Pending, x.Event.Err = true, err
+		x.Event.AddNote("session's end is pending")
 		return nil
 	}
 	x.Session = ended
@@ -170,16 +191,16 @@ func (l *Logout) signOutAtCognito(ctx context.Context, x *middleware.Exchange) (
 	return s, globalDone
 }
 
-func (l *Logout) returnAddress(raw string) (string, error) {
-	if raw == "" {
+// returnAddress judges where the browser wants to end; "" is the default.
+func (l *Logout) returnAddress(p wishedPlace) (string, error) {
+	if p.malformed {
+		return "", returnto.ErrUnsafe
+	}
+	if p.address == "" {
 		return "", nil
 	}
-	a, err := l.ReturnTo.Parse(raw)
-	if err != nil {
-		return "", badRequest("invalid_return_to",
-			"returnTo must be a local path, or an address at one of the configured return origins.")
-	}
-	return a.String(), nil
+	a, err := l.ReturnTo.Parse(p.address)
+	return a.String(), err
 }
 
 // readLogout reads the JSON or form body; none at all is fine.
@@ -209,10 +230,10 @@ func readLogout(w http.ResponseWriter, r *http.Request) (logoutRequest, error) {
 
 func readLogoutForm(body string) (logoutRequest, error) {
 	form, err := url.ParseQuery(body)
-	if err != nil || len(form["returnTo"]) > 1 || len(form["global"]) > 1 {
-		return logoutRequest{}, badRequest("invalid_body", "The form is malformed, or repeats a field.")
+	if err != nil || len(form["global"]) > 1 {
+		return logoutRequest{}, badRequest("invalid_body", "The form is malformed, or repeats the field global.")
 	}
-	req := logoutRequest{ReturnTo: form.Get("returnTo")}
+	req := logoutRequest{ReturnTo: wishedPlace{form.Get("returnTo"), len(form["returnTo"]) > 1}}
 	switch form.Get("global") {
 	case "", "false", "0", "off":
 	case "true", "1", "on":

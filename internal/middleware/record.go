@@ -138,7 +138,7 @@ func aborts(p any) bool {
 // recovered turns a panic into an answer where that is still possible.
 func (rec *Record) recovered(r *http.Request, x *Exchange, p any) {
 	if aborts(p) {
-		x.Event.Note = "answer cut short"
+		x.Event.AddNote("answer cut short")
 		return
 	}
 	rec.Logger.Error("[unexpected] panic", "requestId", x.Event.RequestID,

@@ -157,11 +157,10 @@ func TestLogoutChecksItsInput(t *testing.T) {
 		name, body, contentType, code string
 		status                        int
 	}{
-		{"a foreign returnTo", `{"returnTo":"https://evil.test"}`, "application/json", "invalid_return_to", 400},
 		{"broken JSON", `{"returnTo":`, "application/json", "invalid_body", 400},
 		{"another type", `<x/>`, "application/xml", "unsupported_media_type", 415},
-		{"a huge body", `{"returnTo":"` + strings.Repeat("x", 9000) + `"}`, "application/json", "invalid_body", 400},
-		{"a repeated field", "returnTo=/a&returnTo=/b", "application/x-www-form-urlencoded", "invalid_body", 400},
+		{"a huge body", `{"returnTo":"` + strings.Repeat("x", 90_000) + `"}`, "application/json", "invalid_body", 400},
+		{"a repeated field", "global=true&global=false", "application/x-www-form-urlencoded", "invalid_body", 400},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			res, body := b.fetch("POST", "/auth/logout", tt.body, "Content-Type", tt.contentType)
@@ -172,6 +171,75 @@ func TestLogoutChecksItsInput(t *testing.T) {
 	}
 	if !b.session().Authenticated {
 		t.Error("a refused logout ended the session")
+	}
+}
+
+// TestLogoutWhoseReturnAddressIsRefused: the address decides where a sign-out
+// ends, never whether.
+func TestLogoutWhoseReturnAddressIsRefused(t *testing.T) {
+	r := newRig(t, section("login", map[string]any{"logout_return_to": "/goodbye"}))
+	const js, form = "application/json", "application/x-www-form-urlencoded"
+	for _, tt := range []struct{ name, contentType, body string }{
+		{"at a foreign origin", js, `{"returnTo":"https://evil.test"}`},
+		{"at a foreign origin in disguise", js, `{"returnTo":"/\\evil.test"}`},
+		{"a script", js, `{"returnTo":"javascript:alert(1)"}`},
+		{"the login itself", js, `{"returnTo":"/auth/login"}`},
+		{"of a huge size", js, `{"returnTo":"https://evil.test/` + strings.Repeat("x", 30_000) + `"}`},
+		{"that is no text", js, `{"returnTo":17}`},
+		{"that is a list", js, `{"returnTo":["/a"]}`},
+		{"named twice", form, "returnTo=/a&returnTo=/b"},
+		{"named in a form", form, "returnTo=//evil.test"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := r.browser()
+			b.signIn("alice@example.com", "/api/x")
+			res, body := b.fetch("POST", "/auth/logout", tt.body, "Content-Type", tt.contentType)
+			if res.StatusCode != http.StatusOK {
+				t.Fatalf("answered %d: %s", res.StatusCode, body)
+			}
+			answer := decode[map[string]string](t, body)
+			if answer["returnTo"] != "refused" {
+				t.Errorf("the answer does not say so: %s", body)
+			}
+			if b.session().Authenticated {
+				t.Error("still signed in")
+			}
+			if p := b.open(answer["logoutUrl"]); p.url.String() != r.url+"/goodbye" {
+				t.Errorf("sign-out ended at %s", p.url)
+			}
+		})
+	}
+	t.Run("in a form goes on to the default all the same", func(t *testing.T) {
+		b := r.browser()
+		b.signIn("alice@example.com", "/api/x")
+		p := b.navigate("POST", r.url+"/auth/logout", "same-origin", url.Values{"returnTo": {"https://evil.test"}})
+		if p.url.String() != r.url+"/goodbye" || b.session().Authenticated {
+			t.Errorf("sign-out ended at %s, through %q", p.url, p.hops)
+		}
+	})
+	t.Run("also of everything ends everything", func(t *testing.T) {
+		laptop, phone := r.browser(), r.browser()
+		laptop.signIn("alice@example.com", "/api/x")
+		phone.signIn("alice@example.com", "/api/x")
+		res, body := laptop.fetch("POST", "/auth/logout", `{"global":true,"returnTo":"https://evil.test"}`)
+		answer := decode[map[string]string](t, body)
+		if res.StatusCode != 200 || answer["globalSignOut"] != "done" || answer["returnTo"] != "refused" {
+			t.Errorf("answered %d: %s", res.StatusCode, body)
+		}
+		if laptop.session().Authenticated || phone.session().Authenticated {
+			t.Error("somebody is still signed in")
+		}
+	})
+	t.Run("which is accepted says nothing", func(t *testing.T) {
+		b := r.browser()
+		b.signIn("alice@example.com", "/api/x")
+		if _, body := b.fetch("POST", "/auth/logout", `{"returnTo":"/bye"}`); strings.Contains(body, "returnTo") {
+			t.Errorf("answered %s", body)
+		}
+	})
+	until(t, "the note in the log", func() bool { return strings.Contains(r.logs.String(), "returnTo is refused") })
+	if strings.Contains(r.logs.String(), "evil.test") {
+		t.Error("the log repeats the address")
 	}
 }
 

@@ -30,6 +30,14 @@ type Event struct {
 	Note         string // what else an operator should know
 }
 
+// AddNote notes one thing more.
+func (e *Event) AddNote(note string) {
+	if e.Note != "" {
+		note = e.Note + "; " + note
+	}
+	e.Note = note
+}
+
 // Log writes the event as one line. Empty fields are left out.
 func (e *Event) Log(ctx context.Context, l *slog.Logger) {
 	if !l.Enabled(ctx, e.Level) {
