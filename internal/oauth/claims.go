@@ -97,11 +97,12 @@ func (r *claimReader) time(name string) time.Time {
 
 // accessClaims are the claims of an access token that is a JWT. It came by TLS
 // from the token endpoint and is the upstream's to verify; what is checked here
-// is that it is no other kind of token, and not another client's.
+// is that it is no other kind of token, of this issuer and client, not over yet,
+// and about the user that the ID token names.
 type accessClaims struct {
-	use, client *string
-	sub         *string
-	exp         time.Time // zero if there is none
+	issuer, use, client *string
+	sub                 *string
+	exp                 time.Time // zero if there is none
 }
 
 func readAccessClaims(payload json.RawMessage) (accessClaims, error) {
@@ -110,32 +111,37 @@ func readAccessClaims(payload json.RawMessage) (accessClaims, error) {
 		return accessClaims{}, err
 	}
 	a := accessClaims{
-		use: r.optionalText("token_use"), client: r.optionalText("client_id"),
+		issuer: r.optionalText("iss"), use: r.optionalText("token_use"), client: r.optionalText("client_id"),
 		sub: r.optionalText("sub"), exp: r.optionalTime("exp"),
 	}
 	return a, r.err
 }
 
-func (a accessClaims) check(clientID string) error {
-	if a.use != nil && *a.use != "access" {
+// check judges what holds for any of this client's access tokens. A claim must
+// be right where it stands, and need not stand (docs/decisions/0003-token-use.md).
+func (a accessClaims) check(issuer, clientID string, now time.Time) error {
+	switch {
+	case a.issuer != nil && *a.issuer != issuer:
+		return errors.New("iss")
+	case a.use != nil && *a.use != "access":
 		return errors.New("token_use")
-	}
-	if a.client != nil && *a.client != clientID {
+	case a.client != nil && *a.client != clientID:
 		return errors.New("client_id")
+	case !a.exp.IsZero() && now.After(a.exp.Add(clockSkew)):
+		return errors.New("exp")
 	}
 	return nil
 }
 
-// sameAccessSubject refuses a refresh that turned one user into another, also
-// where no ID token came to say so.
-func sameAccessSubject(fresh, prior json.RawMessage) error {
-	f, err := readAccessClaims(fresh)
+// checkAccessSubject refuses an access token that is about another user than its
+// session: the upstream would serve one user as another.
+func checkAccessSubject(claims json.RawMessage, subject string) error {
+	a, err := readAccessClaims(claims)
+	if err == nil && a.sub != nil && *a.sub != subject {
+		err = errors.New("another subject")
+	}
 	if err != nil {
-		return nil // opaque
+		return fmt.Errorf("%w: access token: %w", ErrInvalidToken, err)
 	}
-	p, err := readAccessClaims(prior)
-	if err != nil || f.sub == nil || p.sub == nil || *f.sub == *p.sub {
-		return nil
-	}
-	return fmt.Errorf("%w: access token: another subject", ErrInvalidToken)
+	return nil
 }

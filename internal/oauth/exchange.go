@@ -20,6 +20,8 @@ const (
 	// blindLifetime is how long an access token counts as good where neither
 	// expires_in nor the token itself says: the shortest that Cognito has.
 	blindLifetime = 5 * time.Minute
+	// maxLifetime bounds expires_in, in seconds: a year, which still fits a Duration.
+	maxLifetime = 365 * 24 * 60 * 60
 )
 
 // Exchange redeems the callback's code and verifies what comes for it. p must
@@ -53,6 +55,9 @@ func (c *Client) Exchange(ctx context.Context, cb Callback, p Pending, binding B
 	}
 	if err := id.checkLogin(p.attempt.nonce(binding), t.Access, time.Now()); err != nil {
 		return Tokens{}, fmt.Errorf("verify ID token: %w", err)
+	}
+	if err := checkAccessSubject(t.AccessClaims, id.sub); err != nil {
+		return Tokens{}, fmt.Errorf("exchange code: %w", err)
 	}
 	t.Subject, t.AuthTime, t.IDClaims = id.sub, id.authTime, id.raw
 	return t, nil
@@ -134,30 +139,38 @@ func (c *Client) accept(got *oauth2.Token, now time.Time) (Tokens, error) {
 		AccessClaims: json.RawMessage("{}"),
 	}
 	var access accessClaims // none where the token is opaque, as RFC 6749 §1.4 has it
-	if payload, ok := jwtPayload(got.AccessToken); ok {
+	switch payload, ok := jwtPayload(got.AccessToken); {
+	case ok:
 		var err error
 		if access, err = readAccessClaims(payload); err == nil {
-			err = access.check(c.opts.ClientID)
+			err = access.check(c.opts.Issuer, c.opts.ClientID, now)
 		}
 		if err != nil {
 			return Tokens{}, fmt.Errorf("%w: access token: %w", ErrInvalidToken, err)
 		}
 		t.AccessClaims = payload
+	case looksLikeJWT(got.AccessToken):
+		return Tokens{}, fmt.Errorf("%w: access token: a JWT that readers disagree about", ErrInvalidToken)
 	}
 	t.AccessExpiresAt = accessExpiry(got.ExpiresIn, access.exp, now)
 	return t, nil
 }
 
-// accessExpiry counts expires_in from the receipt: right even where the clocks
-// differ. Without it the token's own exp must do.
+// accessExpiry is when an access token ends: expires_in after its receipt, but
+// not after its own exp, which is what an upstream goes by. Where neither says,
+// blindLifetime must do.
 func accessExpiry(expiresIn int64, exp, now time.Time) time.Time {
-	switch {
-	case expiresIn > 0:
-		return now.Add(time.Duration(expiresIn) * time.Second)
-	case !exp.IsZero():
-		return exp
+	end := now.Add(blindLifetime)
+	if !exp.IsZero() {
+		end = exp
 	}
-	return now.Add(blindLifetime)
+	if expiresIn > 0 {
+		counted := now.Add(time.Duration(min(expiresIn, maxLifetime)) * time.Second)
+		if exp.IsZero() || counted.Before(exp) {
+			end = counted
+		}
+	}
+	return end
 }
 
 // notB64Token reports what may not stand in a bearer token (RFC 6750 §2.1); a

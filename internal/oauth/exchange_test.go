@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -41,7 +42,7 @@ func TestExchange(t *testing.T) {
 				t.Errorf("%s is %q", name, pair[0])
 			}
 		}
-		if in := got.AccessExpiresAt.Sub(before); in < time.Hour || in > time.Hour+time.Minute {
+		if in := got.AccessExpiresAt.Sub(before); in < time.Hour-time.Minute || in > time.Hour { // exp has whole seconds
 			t.Errorf("expires in %v", in)
 		}
 		if time.Since(got.AuthTime) > time.Minute {
@@ -395,8 +396,16 @@ func TestAccessExpiry(t *testing.T) {
 		change func(object) object
 		want   time.Duration
 	}{
-		"comes from expires_in":                 {func(o object) object { return o.with("expires_in", 300) }, 300 * time.Second},
-		"comes from expires_in as text":         {func(o object) object { return o.with("expires_in", "300") }, 300 * time.Second},
+		"comes from expires_in":                {func(o object) object { return o.with("expires_in", 300) }, 300 * time.Second},
+		"comes from expires_in as text":        {func(o object) object { return o.with("expires_in", "300") }, 300 * time.Second},
+		"is never later than the token's own":  {func(o object) object { return o.with("expires_in", 86400) }, time.Hour},
+		"is so for the longest expires_in too": {func(o object) object { return o.with("expires_in", math.MaxInt32) }, time.Hour},
+		"comes from expires_in where the token has none": {func(o object) object {
+			return o.with("expires_in", 7200).with("access_token", "opaque")
+		}, 2 * time.Hour},
+		"is a year at most": {func(o object) object {
+			return o.with("expires_in", math.MaxInt32).with("access_token", "opaque")
+		}, 365 * 24 * time.Hour},
 		"comes from the token where none came":  {func(o object) object { return o.without("expires_in") }, time.Hour},
 		"comes from the token where it is zero": {func(o object) object { return o.with("expires_in", 0) }, time.Hour},
 		"comes from the token where it is less": {func(o object) object { return o.with("expires_in", -1) }, time.Hour},
@@ -418,6 +427,45 @@ func TestAccessExpiry(t *testing.T) {
 					t.Errorf("in %v", in)
 				}
 			})
+		})
+	}
+}
+
+// TestAccessTokenIsOfThisLogin: the access token, which becomes the upstream's
+// word on who is there, must be about the user of the ID token, of this provider
+// and client, and not over.
+func TestAccessTokenIsOfThisLogin(t *testing.T) {
+	p := newProvider(t)
+	c := p.serve()
+	signed := func(claims object) string { return sign(goodHeader().json(), claims.json(), signingKey()) }
+	good := p.accessClaims()
+	for name, tc := range map[string]struct {
+		token string
+		want  error
+	}{
+		"as Cognito makes it":     {signed(good), nil},
+		"without a subject":       {signed(good.without("sub")), nil},
+		"without an issuer":       {signed(good.without("iss")), nil},
+		"another subject":         {signed(good.with("sub", "mallory")), ErrInvalidToken},
+		"an empty subject":        {signed(good.with("sub", "")), ErrInvalidToken},
+		"a subject in capitals":   {signed(good.with("sub", strings.ToUpper(testSubject))), ErrInvalidToken},
+		"a subject of no text":    {signed(good.with("sub", []string{testSubject})), ErrInvalidToken},
+		"another issuer":          {signed(good.with("iss", p.issuer+"/")), ErrInvalidToken},
+		"another client":          {signed(good.with("client_id", "client-2")), ErrInvalidToken},
+		"another use":             {signed(good.with("token_use", "id")), ErrInvalidToken},
+		"a passed expiry":         {signed(good.with("exp", time.Now().Add(-time.Hour).Unix())), ErrInvalidToken},
+		"two subjects":            {sign(goodHeader().json(), `{"sub":"mallory","sub":"`+testSubject+`"}`, signingKey()), ErrInvalidToken},
+		"padding":                 {b64(goodHeader().json()) + "." + base64.URLEncoding.EncodeToString([]byte(`{"sub":"mallory"} `)) + ".x", ErrInvalidToken},
+		"bytes behind its claims": {b64(goodHeader().json()) + "." + b64(`{"sub":"mallory"}`) + "=.x", ErrInvalidToken},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := beginLogin(t, c)
+			p.answers(200, p.tokenAnswer(p.idToken(l.query.Get("nonce"))).with("access_token", tc.token))
+			got, err := l.exchange(t, c)
+			assertOnly(t, "exchange", err, tc.want)
+			if (err == nil) == got.Access.Empty() {
+				t.Errorf("tokens there: %v, error %v", !got.Access.Empty(), err)
+			}
 		})
 	}
 }

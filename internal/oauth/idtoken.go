@@ -162,7 +162,7 @@ func (c *Client) renewIdentity(ctx context.Context, t *Tokens, prior Tokens) err
 	fresh := t.ID
 	t.ID, t.IDClaims = prior.ID, prior.IDClaims
 	t.Subject, t.AuthTime = prior.Subject, prior.AuthTime
-	if err := sameAccessSubject(t.AccessClaims, prior.AccessClaims); err != nil {
+	if err := renewedAccess(*t, prior); err != nil {
 		return err
 	}
 	if fresh.Empty() {
@@ -185,4 +185,16 @@ func (c *Client) renewIdentity(ctx context.Context, t *Tokens, prior Tokens) err
 		t.AuthTime = id.authTime
 	}
 	return nil
+}
+
+// renewedAccess refuses a refresh that turned one user into another, also where
+// no ID token came to say so; and one whose access token no longer says whose it
+// is, though the one before did.
+func renewedAccess(t, prior Tokens) error {
+	_, was := jwtPayload(prior.Access.Reveal())
+	_, is := jwtPayload(t.Access.Reveal())
+	if was && !is {
+		return fmt.Errorf("%w: access token: opaque, where the one before was a JWT", ErrInvalidToken)
+	}
+	return checkAccessSubject(t.AccessClaims, prior.Subject)
 }

@@ -100,6 +100,24 @@ func jwtPayload(token string) (json.RawMessage, bool) {
 	return payload, true
 }
 
+// looksLikeJWT reports whether a reader less strict than [jwtPayload] would take
+// token for a JWT: padding, the other alphabet of base64, repeated members. Such
+// a token is not opaque, and what it says depends on who reads it.
+func looksLikeJWT(token string) bool {
+	parts := strings.Split(strings.NewReplacer("+", "-", "/", "_", "=", "").Replace(token), ".")
+	if len(parts) != 3 {
+		return false
+	}
+	for _, part := range parts[:2] {
+		var object map[string]json.RawMessage
+		b, err := base64.RawURLEncoding.DecodeString(part)
+		if err != nil || json.Unmarshal(b, &object) != nil || object == nil {
+			return false
+		}
+	}
+	return true
+}
+
 // AccessClaims returns the payload of an access token, or {} if it is no JWT.
 // It verifies nothing: right only for a token that came from the provider
 // itself and was kept safe since.

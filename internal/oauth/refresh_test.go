@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -154,6 +155,37 @@ func TestRefresh(t *testing.T) {
 		w.p.answers(200, w.renewed(same).without("id_token").with("access_token", access))
 		_, err := w.c.Refresh(t.Context(), w.prior)
 		assertOnly(t, "refresh", err, ErrInvalidToken)
+	})
+
+	for name, token := range map[string]string{
+		"an opaque access token in a JWT's place": "opaque",
+		"a JWE in a JWT's place":                  "one.two.three.four.five",
+	} {
+		run("refuses "+name, func(t *testing.T, w world) {
+			w.p.answers(200, w.renewed(same).without("id_token").with("access_token", token))
+			_, err := w.c.Refresh(t.Context(), w.prior)
+			assertOnly(t, "refresh", err, ErrInvalidToken)
+		})
+	}
+
+	run("holds an access token against the session where the one before was opaque", func(t *testing.T, w world) {
+		w.prior.Access, w.prior.AccessClaims = secret.NewText("opaque"), json.RawMessage("{}")
+		w.p.answers(200, w.renewed(same).without("id_token"))
+		if _, err := w.c.Refresh(t.Context(), w.prior); err != nil {
+			t.Error(err)
+		}
+		access := sign(goodHeader().json(), w.p.accessClaims().with("sub", "mallory").json(), signingKey())
+		w.p.answers(200, w.renewed(same).with("access_token", access))
+		_, err := w.c.Refresh(t.Context(), w.prior)
+		assertOnly(t, "refresh", err, ErrInvalidToken)
+	})
+
+	run("ends the access token when it says itself", func(t *testing.T, w world) {
+		w.p.answers(200, w.renewed(same).with("expires_in", 86400))
+		got, err := w.c.Refresh(t.Context(), w.prior)
+		if in := time.Until(got.AccessExpiresAt); err != nil || in != time.Hour {
+			t.Errorf("in %v, %v", in, err)
+		}
 	})
 
 	run("asks nobody without a refresh token", func(t *testing.T, w world) {
