@@ -1,7 +1,7 @@
 # Everything a contributor does, by name. `make` alone lists it.
 #
 # Go is the only thing you must bring. `make test` fetches the rest: the Go
-# modules, redis-server, Chromium and the browser tests' npm packages.
+# modules, redis-server, nginx, Chromium and the browser tests' npm packages.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c

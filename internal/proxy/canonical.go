@@ -12,11 +12,12 @@ import (
 
 // Path is a request's path, made canonical once. The zero value is no path;
 // only [Canonical] and [ParsePath] make others, so whoever holds one holds a
-// path that every reader takes for the same.
+// path of which every reading is known.
 type Path struct {
 	literal string
 	escaped string
 	folded  string
+	others  []string
 	slash   bool
 }
 
@@ -28,8 +29,8 @@ func (p Path) Literal() string { return p.literal }
 func (p Path) Escaped() string { return p.escaped }
 
 // Folded is the path as the most tolerant upstream would read it: lower case,
-// decoded to the end, and of each segment only what stands before a ";", less
-// trailing dots and spaces.
+// decoded to the end, encoded slashes too, without empty segments, and of each
+// segment only what stands before a ";", less trailing dots and spaces.
 func (p Path) Folded() string { return p.folded }
 
 // EncodedSlash reports whether the path holds a %2F.
@@ -96,7 +97,7 @@ func ParsePath(raw string) (Path, error) {
 	}
 	p, err := decode(raw)
 	if err == nil {
-		p.folded, err = foldPath(p)
+		err = p.fold()
 	}
 	if err != nil {
 		return Path{}, ambiguous(err)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -126,7 +127,7 @@ func TestCanonical_accepts_what_has_one_reading(t *testing.T) {
 		{"/admin%20.%20", "/admin . ", "/admin%20.%20", "/admin"},
 		{"/admin./x", "/admin./x", "/admin./x", "/admin/x"},
 		{"/a%2fb", "/a%2Fb", "/a%2Fb", "/a/b"},
-		{"/p/https%3A%2F%2Fe", "/p/https:%2F%2Fe", "/p/https%3A%2F%2Fe", "/p/https://e"},
+		{"/p/https%3A%2F%2Fe", "/p/https:%2F%2Fe", "/p/https%3A%2F%2Fe", "/p/https:/e"},
 		{"/c%23", "/c#", "/c%23", "/c"},
 		{"/what%3f", "/what?", "/what%3F", "/what"},
 		{"/100%25", "/100%", "/100%25", "/100%"},
@@ -177,7 +178,7 @@ func TestCanonical_allocates_nothing_for_a_plain_path(t *testing.T) {
 func checkAccepted(t *testing.T, raw string, p proxy.Path) {
 	t.Helper()
 	again, err := proxy.ParsePath(p.Escaped())
-	if err != nil || again != p {
+	if err != nil || !reflect.DeepEqual(again, p) {
 		t.Errorf("%q: canonical form %q is no fixed point: %+v, %v", raw, p.Escaped(), again, err)
 	}
 	u, err := url.ParseRequestURI(p.Escaped())

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -10,28 +11,73 @@ import (
 // nobody honest encodes more than twice.
 const maxReadings = 4
 
-// foldPath returns the folded form of the path, having refused every segment
-// that an upstream could read as "." or "..".
-func foldPath(p Path) (string, error) {
-	reading, err := lastReading(p)
+// part is what of a path stands between two slashes, decoded to the end.
+type part struct {
+	text string
+	// hidden says that the slash before it was encoded: some upstreams split
+	// there, after they have cut parameters or before.
+	hidden bool
+}
+
+// fold fills in what tolerant upstreams could read the path as, having refused
+// every segment that one of them could read as "." or "..".
+func (p *Path) fold() error {
+	parts, err := p.parts()
 	if err != nil {
-		return "", err
+		return err
 	}
-	if !ascii(reading) {
-		// Upper first: some letters, such as ſ, have an ASCII upper case only.
-		reading = strings.ToLower(strings.ToUpper(bestFit.Replace(reading)))
+	if p.folded, err = join(parts); err != nil {
+		return err
 	}
-	segments := strings.Split(reading, "/")
-	for i, segment := range segments {
-		folded := foldSegment(segment)
-		// "/;v=1" is the root to a servlet container, at the end of a path only.
-		last := i == len(segments)-1 && strings.HasPrefix(segment, ";")
-		if folded == "" && segment != "" && !last {
-			return "", errDots
+	cut := withoutParameters(parts)
+	for _, other := range [][]part{cut, withoutAuthority(parts), withoutAuthority(cut)} {
+		// Not an error any more: these are fewer of the same segments.
+		if reading, _ := join(other); reading != p.folded {
+			p.others = append(p.others, reading)
 		}
-		segments[i] = folded
 	}
-	return strings.Join(segments, "/"), nil
+	return nil
+}
+
+// parts decodes the path until nothing is left to decode, taking encoded slashes
+// for slashes: an upstream behind another decoder sees it so.
+func (p *Path) parts() ([]part, error) {
+	var parts []part
+	for segment := range strings.SplitSeq(p.literal, "/") {
+		hidden := false
+		for piece := range strings.SplitSeq(segment, "%2F") {
+			reading, err := lastReading(piece)
+			if err != nil {
+				return nil, err
+			}
+			for text := range strings.SplitSeq(reading, "/") {
+				parts = append(parts, part{text, hidden})
+				hidden = true
+			}
+		}
+	}
+	return parts, nil
+}
+
+// join makes one path of the parts in their folded form. Empty ones are left
+// out, as a reader leaves them that merges slashes: nginx unless told otherwise.
+func join(parts []part) (string, error) {
+	var b strings.Builder
+	for i, part := range parts {
+		folded := foldSegment(part.text)
+		last := i == len(parts)-1
+		switch {
+		case folded != "":
+			b.WriteByte('/')
+			b.WriteString(folded)
+		// "/;v=1" is the root to a servlet container, at the end of a path only.
+		case part.text != "" && !(last && part.text[0] == ';'):
+			return "", errDots
+		case last:
+			b.WriteByte('/')
+		}
+	}
+	return b.String(), nil
 }
 
 // foldSegment cuts parameters, and a query or fragment that was encoded, off a
@@ -40,17 +86,54 @@ func foldSegment(segment string) string {
 	if i := strings.IndexAny(segment, ";?#"); i >= 0 {
 		segment = segment[:i]
 	}
-	return strings.ToLower(strings.TrimRightFunc(segment, func(r rune) bool { return r == '.' || unicode.IsSpace(r) }))
+	segment = strings.TrimRightFunc(segment, func(r rune) bool { return r == '.' || unicode.IsSpace(r) })
+	if ascii(segment) {
+		return strings.ToLower(segment)
+	}
+	// Upper first: some letters, such as ſ, have an ASCII upper case only.
+	return strings.ToLower(strings.ToUpper(segment))
 }
 
-// lastReading decodes the path until nothing is left to decode, taking encoded
-// slashes for slashes: an upstream behind another decoder sees it so.
-func lastReading(p Path) (string, error) {
-	reading := p.literal
-	if p.slash {
-		reading = strings.ReplaceAll(reading, "%2F", "/")
+// withoutParameters are the parts as a reader sees them that cuts parameters
+// before it decodes slashes, as servlet containers do: of "a;b%2Fc" the "a".
+func withoutParameters(parts []part) []part {
+	kept, cutting := make([]part, 0, len(parts)), false
+	for _, part := range parts {
+		cutting = cutting && part.hidden
+		if !cutting {
+			kept = append(kept, part)
+		}
+		cutting = cutting || strings.Contains(part.text, ";")
 	}
+	return kept
+}
+
+// withoutAuthority are the parts as a reader sees them that decodes slashes and
+// then takes what stands behind two of them for a host, as URL parsers do
+// (RFC 3986 §4.2): of "/%2Fa/b" the "/b". They may stand behind a prefix that is
+// stripped.
+func withoutAuthority(parts []part) []part {
+	for i := 1; i < len(parts); i++ {
+		if parts[i].text != "" || i == len(parts)-1 {
+			continue
+		}
+		host := i
+		for host < len(parts)-1 && parts[host].text == "" {
+			host++
+		}
+		rest := parts[host+1:]
+		if len(rest) == 0 {
+			rest = []part{{}} // no path is the root
+		}
+		return append(parts[:i:i], rest...)
+	}
+	return parts
+}
+
+// lastReading decodes a piece without slashes until nothing is left to decode.
+func lastReading(reading string) (string, error) {
 	for range maxReadings {
+		reading = compatible(reading)
 		next := unescapeLenient(reading)
 		if next == reading {
 			return reading, nil
@@ -66,30 +149,57 @@ func lastReading(p Path) (string, error) {
 	return "", errNested
 }
 
-// unescapeLenient decodes the valid escapes of s and leaves the rest alone.
+// unescapeLenient decodes the valid escapes of s, "%u0041" among them, and
+// leaves the rest alone.
 func unescapeLenient(s string) string {
 	if strings.IndexByte(s, '%') < 0 {
 		return s
 	}
 	b := make([]byte, 0, len(s))
 	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c == '%' {
+		if s[i] == '%' {
 			if v, ok := unhex(s, i); ok {
-				c = v
+				b = append(b, v)
 				i += 2
+				continue
+			}
+			if r, ok := unhexWide(s[i:]); ok {
+				b = utf8.AppendRune(b, r)
+				i += 5
+				continue
 			}
 		}
-		b = append(b, c)
+		b = append(b, s[i])
 	}
 	return string(b)
 }
 
-// bestFit maps the characters that Unicode compatibility forms and Windows
-// code pages turn into dots and slashes.
+// unhexWide returns the character that "%uXXXX" at the beginning of s stands for.
+func unhexWide(s string) (rune, bool) {
+	if len(s) < 6 || s[1]|0x20 != 'u' {
+		return 0, false
+	}
+	v, err := strconv.ParseUint(s[2:6], 16, 16)
+	return rune(v), err == nil
+}
+
+// compatible maps the characters that Unicode compatibility forms and Windows
+// code pages turn into ASCII that means something in a path.
+func compatible(s string) string {
+	if ascii(s) {
+		return s
+	}
+	return strings.Map(func(r rune) rune {
+		if r >= '！' && r <= '～' { // the fullwidth forms
+			return r - '！' + '!'
+		}
+		return r
+	}, bestFit.Replace(s))
+}
+
 var bestFit = strings.NewReplacer(
-	"\u2024", ".", "\u2025", "..", "\u2026", "...", "\ufe52", ".", "\uff0e", ".", "\u3002", ".", "\uff61", ".",
-	"\uff0f", "/", "\u2044", "/", "\u2215", "/", "\uff3c", "/", "\ufe68", "/",
+	"\u2024", ".", "\u2025", "..", "\u2026", "...", "\ufe52", ".", "\u3002", ".", "\uff61", ".",
+	"\u2044", "/", "\u2215", "/", "\uff3c", "/", "\ufe68", "/",
 )
 
 func ascii(s string) bool {

@@ -107,8 +107,8 @@ func (t *Table) Routes() []*Route { return t.routes }
 
 // Match returns the route that the path falls on, for the effective host in
 // lower case. Errors are *problem.Error: 404 not_found, 405 method_not_allowed
-// with Allow, and 400 ambiguous_path if an upstream that folds paths would find
-// another route than this one, or the path has an encoded slash that the route
+// with Allow, and 400 ambiguous_path if an upstream could read the path as one
+// that falls on another route, or the path has an encoded slash that the route
 // does not allow. A CORS preflight is to be matched with the method it asks for.
 func (t *Table) Match(host string, p Path, method string) (*Route, error) {
 	rows := t.general
@@ -118,10 +118,8 @@ func (t *Table) Match(host string, p Path, method string) (*Route, error) {
 		}
 	}
 	route := find(rows, p.literal)
-	if t.folds || p.folded != p.literal {
-		if findFolded(rows, p.folded) != route {
-			return nil, ambiguous(errFolded)
-		}
+	if !t.oneRoute(rows, p, route) {
+		return nil, ambiguous(errFolded)
 	}
 	if route == nil {
 		return nil, &problem.Error{Status: http.StatusNotFound, Code: "not_found", Public: "There is nothing at this address."}
@@ -133,6 +131,20 @@ func (t *Table) Match(host string, p Path, method string) (*Route, error) {
 		return nil, notAllowed(route.Methods)
 	}
 	return route, nil
+}
+
+// oneRoute reports whether all readings of the path fall on the route that its
+// literal form falls on.
+func (t *Table) oneRoute(rows []row, p Path, route *Route) bool {
+	if (t.folds || p.folded != p.literal) && findFolded(rows, p.folded) != route {
+		return false
+	}
+	for _, reading := range p.others {
+		if findFolded(rows, reading) != route {
+			return false
+		}
+	}
+	return true
 }
 
 var (
