@@ -109,3 +109,12 @@ var configReaders = []string{"internal/config", "internal/server", "cmd/gateway"
 const production = "production"
 
 var devOnly = []string{"internal/cognitoemu"}
+
+// unneeded are modules that a dependency would like to bring and no command
+// needs; each costs megabytes and seconds of everybody's first compilation.
+var unneeded = []string{
+	"github.com/aws/aws-sdk-go-v2/config",
+	"github.com/aws/aws-sdk-go-v2/service/signin",
+	"github.com/aws/aws-sdk-go-v2/service/sso",
+	"github.com/aws/aws-sdk-go-v2/service/ssooidc",
+}

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	idp "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/smithy-go"
 
@@ -46,9 +45,8 @@ type AdminOptions struct {
 }
 
 // Admin makes the calls that AWS credentials authorize, where there are any:
-// environment, shared files, web identity, container or instance role, in the
-// SDK's order. Nothing is looked up before the first call. Safe for concurrent
-// use.
+// environment, web identity, container or instance role. Nothing is looked up
+// before the first call. Safe for concurrent use.
 type Admin struct {
 	o AdminOptions
 
@@ -106,17 +104,17 @@ func (a *Admin) signed(ctx context.Context) (*idp.Client, error) {
 	}
 	search, cancel := context.WithTimeout(ctx, credentialsTimeout)
 	defer cancel()
-	found, err := config.LoadDefaultConfig(search, config.WithRegion(a.o.Region))
-	if err == nil {
-		_, err = found.Credentials.Retrieve(search)
+	found, err := awsCredentials(a.o.Region, a.o.HTTP)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", oauth.ErrMisconfigured, err)
 	}
-	if err != nil { // its text may quote files
+	if _, err := found.Retrieve(search); err != nil { // its text may quote files
 		a.retry = time.Now().Add(withoutCredentials)
 		return nil, ErrNoCredentials
 	}
 	a.client = idp.New(idp.Options{
 		Region: a.o.Region, BaseEndpoint: aws.String(strings.TrimSuffix(a.o.Endpoint.String(), "/")),
-		Credentials: found.Credentials, HTTPClient: a.o.HTTP, RetryMaxAttempts: attempts,
+		Credentials: found, HTTPClient: a.o.HTTP, RetryMaxAttempts: attempts,
 	})
 	return a.client, nil
 }
