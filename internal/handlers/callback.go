@@ -51,7 +51,7 @@ func (f *Flow) takeBack(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 	if cb.Refusal != nil {
 		return cb.Refusal
 	}
-	tokens, err := f.OAuth.Exchange(r.Context(), cb, pending, login.Binding)
+	made, err := f.redeem(r, x, cb, pending, login.Binding)
 	switch {
 	case errors.Is(err, oauth.ErrGrantRevoked):
 		return f.goOnOrRestart(w, r, x, login, pending)
@@ -60,22 +60,13 @@ func (f *Flow) takeBack(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 	case err != nil:
 		return err
 	}
-	return f.finish(w, r, x, login, pending, tokens)
+	x.Session = made
+	return f.finish(w, r, login, pending, made)
 }
 
-// finish makes the session and sends the browser to where it wanted to go.
-func (f *Flow) finish(w http.ResponseWriter, r *http.Request, x *middleware.Exchange,
-	login cookie.Login, pending oauth.Pending, tokens oauth.Tokens,
-) error {
-	s, err := f.Sessions.Create(r.Context(), session.New{
-		Tokens: tokens, Username: f.Username(tokens),
-		UserAgent: r.UserAgent(), Address: x.Decision.Client,
-	}, x.Handle)
-	if err != nil {
-		return err
-	}
-	x.Session = s
-	if err := f.Cookies.SetSession(w, s.Handle); err != nil {
+// finish gives the browser its session and sends it to where it wanted to go.
+func (f *Flow) finish(w http.ResponseWriter, r *http.Request, login cookie.Login, pending oauth.Pending, made *session.Session) error {
+	if err := f.Cookies.SetSession(w, made.Handle); err != nil {
 		return err
 	}
 	to := f.destination(login, pending)
@@ -84,7 +75,6 @@ func (f *Flow) finish(w http.ResponseWriter, r *http.Request, x *middleware.Exch
 	if err := f.Cookies.SetLogin(w, login); err != nil {
 		return err
 	}
-	f.Metrics.Login("done")
 	return f.goOn(w, r, to)
 }
 

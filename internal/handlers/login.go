@@ -43,6 +43,8 @@ type Flow struct {
 	// Username finds the user's name in verified tokens.
 	Username func(oauth.Tokens) string
 	Metrics  *telemetry.Metrics
+
+	redeemed redemptions
 }
 
 // Login is GET {mount}/login: it sends a login navigation to the user pool, and

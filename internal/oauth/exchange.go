@@ -32,8 +32,8 @@ const (
 // [ErrMisconfigured], [ErrUnavailable], [ErrInvalidToken]. The code is sent at
 // most once.
 func (c *Client) Exchange(ctx context.Context, cb Callback, p Pending, binding Binding) (Tokens, error) {
-	if err := c.mayExchange(cb, p); err != nil {
-		return Tokens{}, fmt.Errorf("exchange code: %w", err)
+	if err := c.MayExchange(cb, p); err != nil {
+		return Tokens{}, err
 	}
 	// A code spent without keys to check the ID token with is a login lost; with
 	// the code unspent, a reload of the callback may still succeed.
@@ -63,14 +63,16 @@ func (c *Client) Exchange(ctx context.Context, cb Callback, p Pending, binding B
 	return t, nil
 }
 
-func (c *Client) mayExchange(cb Callback, p Pending) error {
+// MayExchange judges what [Client.Exchange] is given, and asks nobody. Errors:
+// [ErrCallback], [ErrStateUnbound].
+func (c *Client) MayExchange(cb Callback, p Pending) error {
 	switch {
 	case !p.bound:
-		return ErrStateUnbound
+		return fmt.Errorf("exchange code: %w", ErrStateUnbound)
 	case cb.Refusal != nil || cb.Code.Empty():
-		return ErrCallback
+		return fmt.Errorf("exchange code: %w", ErrCallback)
 	case cb.Issuer != "" && cb.Issuer != c.opts.Issuer:
-		return fmt.Errorf("%w: answered by another issuer (RFC 9207)", ErrCallback)
+		return fmt.Errorf("exchange code: %w: answered by another issuer (RFC 9207)", ErrCallback)
 	}
 	return nil
 }
