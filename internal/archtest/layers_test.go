@@ -26,6 +26,7 @@ var layers = []row{
 	{pkg: "internal/returnto"},
 	{pkg: "internal/fetchmeta"},
 	{pkg: "internal/telemetry"},
+	{pkg: "internal/storeurl", imports: []string{"internal/secret"}},
 	{pkg: "web"},
 
 	// The emulator imports nothing of ours: a helper shared with the code under
@@ -34,7 +35,7 @@ var layers = []row{
 
 	{pkg: "internal/redistest", support: true},
 
-	{pkg: "internal/config", imports: []string{"internal/secret"}},
+	{pkg: "internal/config", imports: []string{"internal/secret", "internal/storeurl"}},
 	{pkg: "internal/oauth", imports: []string{"internal/secret"}},
 	{pkg: "internal/cognito", imports: []string{"internal/oauth", "internal/secret"}},
 	{pkg: "internal/cookie", imports: []string{"internal/oauth", "internal/secret"}},
@@ -51,7 +52,7 @@ var layers = []row{
 	},
 	{
 		pkg:     "internal/sessionstore",
-		imports: []string{"internal/secret", "internal/session"},
+		imports: []string{"internal/secret", "internal/session", "internal/storeurl"},
 		forbids: []string{"net/http"},
 	},
 	{
@@ -88,7 +89,7 @@ var layers = []row{
 			"internal/cognito", "internal/config", "internal/cookie", "internal/handlers",
 			"internal/middleware", "internal/oauth", "internal/problem", "internal/proxy",
 			"internal/returnto", "internal/secret", "internal/session", "internal/sessionstore",
-			"internal/telemetry",
+			"internal/storeurl", "internal/telemetry",
 		},
 	},
 	{

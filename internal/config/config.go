@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/storeurl"
 )
 
 // Config is the resolved configuration: defaults filled in, addresses parsed,
@@ -66,7 +67,8 @@ type Cognito struct {
 
 // Session says how sessions are kept and for how long.
 type Session struct {
-	Store           *url.URL // memory:, cookie:, redis://, rediss://, redis-sentinel:// or redis-cluster://, whose Host has commas
+	Store           storeurl.Address // user and password stand below
+	StoreUsername   string
 	StorePassword   secret.Text
 	Keys            Keys // 32 bytes each; the first seals, all open
 	IdleTimeout     time.Duration

@@ -23,7 +23,8 @@ var others = map[string]string{
 	"cognito.client_secret": "pa$$word${X}", "cognito.domain": "https://id.example.com",
 	"cognito.issuer": "https://id.example.com/x", "cognito.api_endpoint": "https://api.example.com",
 	"cognito.scopes": "openid,aws.cognito.signin.user.admin", "cognito.providers": "Google,CorpSAML",
-	"session.store": "redis://cache.internal:6380/3", "session.keys": secret.NewKey() + "," + secret.NewKey(),
+	"session.store": "redis://cache.internal:6380/3", "session.store_username": "gate%41", "session.store_password": "#/?%41@ü",
+	"session.keys":         secret.NewKey() + "," + secret.NewKey(),
 	"session.idle_timeout": "45m", "session.absolute_timeout": "24h", "session.persistent": "true",
 	"session.cookie.name": "sid", "session.cookie.domain": "example.com", "session.cookie.same_site": "strict",
 	"session.claims.access": "sub,scope", "session.claims.id": "email", "session.max_per_user": "5", "session.wait_replicas": "1",
@@ -39,10 +40,11 @@ var others = map[string]string{
 func TestLoad_lets_a_variable_override_every_key(t *testing.T) {
 	// What goes with the change, where it cannot stand alone.
 	alone := map[string][]string{
-		"tls.cert_file":        {"GATEHOUSE_TLS_KEY_FILE=k.pem"},
-		"tls.key_file":         {"GATEHOUSE_TLS_CERT_FILE=c.pem"},
-		"cognito.region":       {"GATEHOUSE_COGNITO_USER_POOL_ID=us-east-1_x"},
-		"cognito.user_pool_id": {"GATEHOUSE_COGNITO_REGION=us-east-1"},
+		"tls.cert_file":          {"GATEHOUSE_TLS_KEY_FILE=k.pem"},
+		"tls.key_file":           {"GATEHOUSE_TLS_CERT_FILE=c.pem"},
+		"cognito.region":         {"GATEHOUSE_COGNITO_USER_POOL_ID=us-east-1_x"},
+		"cognito.user_pool_id":   {"GATEHOUSE_COGNITO_REGION=us-east-1"},
+		"session.store_username": {"GATEHOUSE_SESSION_STORE_PASSWORD=x"},
 	}
 	for _, k := range leaves("") {
 		if k.unbuilt || k.fileOf != "" {

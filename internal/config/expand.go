@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 // expand replaces ${NAME} and ${NAME:-default} by variables, and $$ by $. The
 // default stands in for an unset variable and for an empty one, as in a shell;
@@ -65,3 +68,18 @@ func isVariableName(s string) bool {
 	}
 	return s != ""
 }
+
+// putsEscape reports whether a variable puts what reads as a percent-escape into
+// the user or password of an address. Whoever gave the variable may not have
+// meant it as one.
+func putsEscape(text string, getenv func(string) (string, bool)) (found bool) {
+	userinfo := text[:strings.LastIndexByte(text, '@')+1]
+	_, _ = expand(userinfo, func(name string) (string, bool) {
+		value, set := getenv(name)
+		found = found || percentEscape.MatchString(value)
+		return value, set
+	})
+	return found
+}
+
+var percentEscape = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)

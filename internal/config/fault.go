@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -94,16 +95,24 @@ func show(text string) string {
 	return strconv.Quote(text)
 }
 
-// maskUserinfo covers all between the scheme and the last "@". It works on texts
-// that are no address, too: those are the ones that end up in a fault.
+// maskUserinfo covers all between the scheme and the last "@", or, without one,
+// what follows a colon where a port would: a password whose end was lost. It works
+// on texts that are no address, too: those are the ones that end up in a fault.
 func maskUserinfo(text string) string {
+	scheme, _, found := strings.Cut(text, "://")
 	at := strings.LastIndexByte(text, '@')
-	if at < 0 {
-		return text
-	}
-	scheme, _, found := strings.Cut(text[:at], "://")
-	if !found {
+	switch {
+	case at >= 0 && found && len(scheme) < at:
+		return scheme + "://" + masked + text[at:]
+	case at >= 0:
 		return masked + text[at:]
+	case found && lostPassword.MatchString(ipv6.ReplaceAllString(text, "")):
+		return scheme + "://" + masked
 	}
-	return scheme + "://" + masked + text[at:]
+	return text
 }
+
+var (
+	ipv6         = regexp.MustCompile(`\[[0-9A-Fa-f:.]*\]`)
+	lostPassword = regexp.MustCompile(`^[^:]*://[^/?#]*:[0-9]*[^0-9/?#,]`)
+)

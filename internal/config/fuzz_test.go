@@ -29,6 +29,8 @@ func FuzzLoad(f *testing.F) {
 	f.Add("a: &a [*a]\nroutes: [*x, {path: 3}]\n<<: *a\n", "*b: {", uint8(4))
 	f.Add("routes: &r [{path: *r}]", "'", uint8(5))
 	f.Add("? [a]\n: b\nsession: {keys: !!binary x}", "\x00\xff", uint8(6))
+	f.Add("", "p#/?%41@", uint8(7))
+	f.Add("", "p#/?%41@", uint8(8))
 	f.Fuzz(func(t *testing.T, file, s string, where uint8) {
 		if strings.Contains(file, head) || strings.Contains(file, tail) {
 			return
@@ -54,7 +56,7 @@ func FuzzLoad(f *testing.F) {
 func place(file, s string, where uint8) Source {
 	environ := []string{}
 	files := map[string]string{"/f": s}
-	switch where % 7 {
+	switch where % 9 {
 	case 0:
 		environ = append(environ, "GATEHOUSE_ADMIN_TOKEN="+s, "GATEHOUSE_COGNITO_CLIENT_SECRET="+s)
 	case 1:
@@ -69,6 +71,11 @@ func place(file, s string, where uint8) Source {
 		file = with(values{"session.keys": inYAML([]string{s, s}), "verify.secret": inYAML(s)}).yaml()
 	case 6:
 		file = with(values{"session.store": inYAML("rediss://:" + s + "@cache"), "admin_token": inYAML([]string{s})}).yaml()
+	case 7:
+		environ = append(environ, "GATEHOUSE_SESSION_STORE_PASSWORD="+s, "GATEHOUSE_SESSION_STORE=redis://u@cache")
+	case 8:
+		file = with(values{"session.store": "rediss://u:${PW}@cache"}).yaml()
+		environ = append(environ, "PW="+s)
 	}
 	return source(file, environ, files)
 }

@@ -115,6 +115,7 @@ func (l *loader) expand(s *scope, k *key) {
 		if set.literal {
 			break
 		}
+		set.escapes = set.escapes || putsEscape(items[i].text, l.src.Getenv)
 		var err error
 		if items[i].text, err = expand(items[i].text, l.src.Getenv); err != nil {
 			at := i

@@ -33,7 +33,7 @@ func TestLoad_resolves(t *testing.T) {
 	got := map[string]any{
 		"public_url": c.PublicURL.String(), "hosts": c.AllowedHosts, "origins": c.AllowedOrigins,
 		"proxies": c.TrustedProxies, "issuer": c.Cognito.Issuer, "api": c.Cognito.APIEndpoint.String(),
-		"store": c.Session.Store.String(), "password": c.Session.StorePassword.Reveal(),
+		"store": c.Session.Store.String(), "user": c.Session.StoreUsername, "password": c.Session.StorePassword.Reveal(),
 		"key": base64Of(string(c.Session.Keys[0])), "body": c.Limits.BodyBytes, "idle": c.Session.IdleTimeout,
 		"scopes": c.Cognito.Scopes, "path": c.Routes[0].Path, "host": c.Routes[0].Host, "timeout": c.Routes[0].Timeout,
 		"flags": []bool{c.Routes[0].PreserveHost, c.Routes[0].Navigations, c.Routes[0].Touch, c.Routes[0].StripPrefix},
@@ -44,7 +44,7 @@ func TestLoad_resolves(t *testing.T) {
 		"proxies": []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/32")},
 		"issuer":  "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEf123",
 		"api":     "https://cognito-idp.eu-west-1.amazonaws.com",
-		"store":   "rediss://gate@cache.example.com:6380/2", "password": "p@ss",
+		"store":   "rediss://cache.example.com:6380/2", "user": "gate", "password": "p@ss",
 		"key": key, "body": int64(1 << 20), "idle": 30 * time.Minute,
 		"scopes": []string{"openid", "email", "profile", "aws.cognito.signin.user.admin"},
 		"path":   "/api/", "host": "app.example.com", "timeout": 30 * time.Second,
@@ -174,17 +174,19 @@ func TestLoad_warns(t *testing.T) {
 	}{
 		"origin_on_another_site":    {values{"allowed_origins": "[https://spa.example.org]"}, "allowed_origins: https://spa.example.org is on another site"},
 		"redis_without_tls":         {values{"session.store": "redis://:pw@cache.internal"}, "without TLS"},
-		"sentinel_without_tls":      {values{"session.store": "redis-sentinel://:pw@localhost,cache.internal/main"}, "localhost,cache.internal goes over the network without TLS"},
+		"sentinel_without_tls":      {values{"session.store": "redis-sentinel://:pw@localhost,cache.internal/main"}, "localhost:26379,cache.internal:26379 goes over the network without TLS"},
 		"cluster_without_password":  {values{"session.store": "redis-cluster://cache.internal?tls=true"}, "no password"},
 		"redis_without_password":    {values{"session.store": "rediss://cache.internal"}, "no password"},
 		"memory_store_off_laptop":   {values{"session.store": `"memory:"`}, "one process"},
+		"password_with_an_escape":   {values{"session.store": "redis://:${PW}@localhost"}, "If it is not encoded, give it as session.store_username or session.store_password, which take it as it is"},
+		"memory_store_has_password": {values{"session.store": `"memory:"`, "public_url": "http://localhost:8080", "session.store_password": "x"}, "session.store_username, session.store_password: a memory store takes none"},
 		"cookie_store":              {values{"session.store": `"cookie:"`}, "docs/sessions.md#the-cookie-store"},
 		"everybody_is_trusted":      {values{"trusted_proxies": "[0.0.0.0/0]"}, "trusts everybody"},
 		"token_that_can_be_guessed": {values{"admin_token": "hunter2"}, "admin_token: fewer than 16"},
 		"no_routes":                 {values{"routes[].path": "-", "routes[].upstream": "-"}, "routes: there is none"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := load(t, with(tt.set).yaml())
+			c := load(t, with(tt.set).yaml(), "PW=a%41b")
 			if len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0], tt.want) {
 				t.Errorf("warnings %q, want one with %q", c.Warnings, tt.want)
 			}
@@ -194,9 +196,9 @@ func TestLoad_warns(t *testing.T) {
 
 func TestLoad_warns_of_nothing_in_a_sound_file(t *testing.T) {
 	c := load(t, with(values{
-		"allowed_origins": "[https://spa.example.com]", "session.store": "rediss://:pw@cache.internal",
-		"trusted_proxies": "[10.0.0.0/8]",
-	}).yaml())
+		"allowed_origins": "[https://spa.example.com]", "session.store": "rediss://cache.internal",
+		"trusted_proxies": "[10.0.0.0/8]", "session.store_password": "${PW}",
+	}).yaml(), "PW=a%41b")
 	if len(c.Warnings) != 0 {
 		t.Errorf("warnings %q", c.Warnings)
 	}
@@ -253,18 +255,63 @@ func TestKeys_never_print(t *testing.T) {
 }
 
 // TestLoad_keeps_every_form_of_a_store_address: what is loaded is what the store
-// is given, less the password.
+// is given, less user and password.
 func TestLoad_keeps_every_form_of_a_store_address(t *testing.T) {
 	for given, want := range map[string]string{
-		"redis-sentinel://gate:pw@H1:26379,h2/main?db=2&tls=true&sentinel_user=s&sentinel_password_file=/run/pw": "redis-sentinel://gate@h1:26379,h2/main?db=2&tls=true&sentinel_user=s&sentinel_password_file=/run/pw",
-		"redis-cluster://:pw@h1:6379,[2001:db8::1]:6380,h3":                                                      "redis-cluster://h1:6379,[2001:db8::1]:6380,h3",
-		"rediss://:pw@h1/0?tls_ca_file=/ca.pem&tls_cert_file=/c.pem&tls_key_file=/k.pem":                         "rediss://h1/0?tls_ca_file=/ca.pem&tls_cert_file=/c.pem&tls_key_file=/k.pem",
+		"redis-sentinel://gate:pw@H1:26379,h2/main?db=2&tls=true&sentinel_user=s&sentinel_password_file=/run/pw": "redis-sentinel://h1:26379,h2:26379/main?tls=true&db=2&sentinel_user=s&sentinel_password_file=/run/pw",
+		"redis-cluster://gate:pw@h1:6379,[2001:db8::1]:6380,h3":                                                  "redis-cluster://h1:6379,[2001:db8::1]:6380,h3:6379",
+		"rediss://gate:pw@h1/0?tls_ca_file=/ca.pem&tls_cert_file=/c.pem&tls_key_file=/k.pem":                     "rediss://h1:6379/0?tls_ca_file=/ca.pem&tls_cert_file=/c.pem&tls_key_file=/k.pem",
 	} {
 		t.Run(strings.ReplaceAll(given, "/", "_"), func(t *testing.T) {
 			s := load(t, with(values{"session.store": given}).yaml()).Session
-			if s.Store.String() != want || s.StorePassword.Reveal() != "pw" {
-				t.Errorf("store %q, password %q; want %q, pw", s.Store, s.StorePassword.Reveal(), want)
+			if s.Store.String() != want || s.StoreUsername != "gate" || s.StorePassword.Reveal() != "pw" {
+				t.Errorf("store %q, user %q, password %q; want %q, gate, pw", s.Store, s.StoreUsername, s.StorePassword.Reveal(), want)
 			}
 		})
+	}
+}
+
+// awkward are passwords that an address takes in percent-encoding only, or takes
+// for something else.
+var awkward = []string{"a#b", "a/b", "a?b", "a%b", "a@b", "a:b", "a b", "aüb", "a%41b", "a+b", "$a${b}", `a"b'\c`, "[secret]"}
+
+// TestLoad_takes_a_store_password_as_it_is, from a placeholder, a variable and a
+// file alike.
+func TestLoad_takes_a_store_password_as_it_is(t *testing.T) {
+	for _, password := range awkward {
+		for name, src := range map[string]Source{
+			"placeholder": source(with(values{"session.store_password": "${PW}"}).yaml(), []string{"PW=" + password}, nil),
+			"variable":    source(with(nil).yaml(), []string{"GATEHOUSE_SESSION_STORE_PASSWORD=" + password}, nil),
+			"file":        source(with(values{"session.store_password_file": "/f"}).yaml(), nil, map[string]string{"/f": password + "\n"}),
+		} {
+			c, err := Load(src)
+			if err != nil || c.Session.StorePassword.Reveal() != password {
+				t.Errorf("%s: %q from a %s: %v", password, c.Session.StorePassword.Reveal(), name, err)
+			}
+		}
+	}
+}
+
+// TestLoad_says_how_to_put_a_password_into_an_address, where a variable put one
+// there that cannot be read as it is.
+func TestLoad_says_how_to_put_a_password_into_an_address(t *testing.T) {
+	const want = `gatehouse.yaml:8: session.store: "rediss://[secret]@cache.internal:6379/0": want user and password percent-encoded: ` +
+		`# as %23, % as %25, / as %2F, ? as %3F, @ as %40, a space as %20; or, as they are, in session.store_username and session.store_password`
+	file := with(values{"session.store": "rediss://:${PW}@cache.internal:6379/0"}).yaml()
+	for _, password := range []string{"a#b", "a/b", "a?b", "a%b", "a b", "aüb", "hunter2/hunter3@hunter4"} {
+		if faults := faultsOf(t, source(file, []string{"PW=" + password}, nil)); faults.Error() != want {
+			t.Errorf("%s:\n%v\nwant\n%s", password, faults, want)
+		}
+	}
+}
+
+// TestLoad_shows_nothing_of_a_password_whose_end_was_lost: to YAML a # behind a
+// space begins a comment.
+func TestLoad_shows_nothing_of_a_password_whose_end_was_lost(t *testing.T) {
+	for _, store := range []string{"rediss://:hunter2 #x@cache", "rediss://u:7hunter2 #x@cache", "redis://[::1]:hunter2"} {
+		faults := faultsOf(t, source(with(values{"session.store": store}).yaml(), nil, nil))
+		if len(faults) != 1 || strings.Contains(faults.Error(), "hunter2") {
+			t.Errorf("%s: %v", store, faults)
+		}
 	}
 }

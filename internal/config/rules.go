@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/gatehouse-auth/gatehouse/internal/storeurl"
 )
 
 // derive fills in what follows from other keys.
@@ -27,6 +29,7 @@ func (l *loader) derive() {
 		}
 	}
 	l.normaliseHosts()
+	l.deriveStore()
 }
 
 // normaliseHosts writes hosts as browsers do, without the port that goes without
@@ -60,6 +63,7 @@ func (l *loader) check() {
 	l.checkHosts()
 	l.checkCognito()
 	l.checkSession()
+	l.checkStore()
 	l.checkCookie()
 	l.checkLogin()
 	l.checkLimits()
@@ -165,10 +169,10 @@ func (l *loader) checkSession() {
 		l.reject(t, "session.absolute_timeout", -1, curef("at least session.idle_timeout, %s", formatDuration(s.IdleTimeout)))
 	}
 	if s.WaitReplicas > 0 && t.sound("session.wait_replicas", "session.store") &&
-		(s.Store.Scheme == "memory" || s.Store.Scheme == "cookie" || s.Store.Scheme == "redis-cluster") {
+		(s.Store.Scheme == storeurl.Memory || s.Store.Scheme == storeurl.Cookie || s.Store.Scheme == storeurl.Cluster) {
 		l.reject(t, "session.wait_replicas", -1, curef("0: a %s store cannot wait for replicas", s.Store.Scheme))
 	}
-	if t.sound("session.store") && s.Store.Scheme == "cookie" {
+	if t.sound("session.store") && s.Store.Scheme == storeurl.Cookie {
 		l.checkCookieStore()
 	}
 }
@@ -277,34 +281,6 @@ func (l *loader) warn() {
 	if len(c.Routes) == 0 {
 		say("routes: there is none: everything outside %s is 404", c.Mount)
 	}
-}
-
-func (l *loader) warnStore(say func(string, ...any)) {
-	c := l.cfg
-	s := c.Session.Store
-	switch {
-	case s.Scheme == "cookie":
-		say("session.store: cookie: keeps no sessions, the browser does: none can be listed, counted or ended from elsewhere; " +
-			"a copy of the cookie can outlive a sign-out, at other instances and after a restart; " +
-			"tokens have to fit into limits.cookie_bytes; several instances take cognito.rotation_grace " +
-			"where refresh tokens rotate; see docs/sessions.md#the-cookie-store")
-		return
-	case s.Scheme == "memory" && !isLoopback(c.PublicURL.Hostname()):
-		say("session.store: memory: keeps sessions in one process; they end with it, and no second instance knows them")
-	case s.Scheme == "memory" || allLoopback(storeHosts(s)):
-		return
-	case s.Scheme == "redis":
-		say("session.store: %s goes over the network without TLS: rediss:// encrypts", s.Host)
-	case !storeTLS(s):
-		say("session.store: %s goes over the network without TLS: tls=true in its query encrypts", s.Host)
-	}
-	if s.Scheme != "memory" && c.Session.StorePassword.Empty() {
-		say("session.store: %s takes no password: whoever reaches it can end sessions", s.Host)
-	}
-}
-
-func allLoopback(hosts []string) bool {
-	return !slices.ContainsFunc(hosts, func(h string) bool { return !isLoopback(h) })
 }
 
 // minAdminToken is 96 bits in base64.

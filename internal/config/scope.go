@@ -25,6 +25,8 @@ type setting struct {
 	single bool
 	// literal: from a variable or a secret's file, where ${} means nothing.
 	literal bool
+	// escapes: a variable put a percent-escape into an address's user or password.
+	escapes bool
 }
 
 type item struct {

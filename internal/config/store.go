@@ -1,163 +1,120 @@
 package config
 
 import (
-	"net/url"
+	"errors"
 	"slices"
 	"strings"
 
 	"github.com/google/jsonschema-go/jsonschema"
 
-	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/storeurl"
 )
 
-// storeURL fills the Store and StorePassword of a *Session. The password is kept
-// apart, so that the address may be logged; so nothing in the query is secret.
+// storeURL fills a *[storeurl.Address].
 type storeURL struct{}
 
-// storeForm is what an address of one scheme may say.
-type storeForm struct {
-	several    bool // hosts, with commas between
-	path       func(string) bool
-	parameters []string
-}
+func (storeURL) want() string { return string(storeurl.Forms) }
 
-var (
-	tlsParameters = []string{"tls_ca_file", "tls_cert_file", "tls_key_file", "tls_server_name"}
-	storeForms    = map[string]storeForm{
-		"redis":          {path: validDatabase},
-		"rediss":         {path: validDatabase, parameters: tlsParameters},
-		"redis-sentinel": {several: true, path: validPrimary, parameters: append([]string{"tls", "db", "sentinel_user", "sentinel_password_file"}, tlsParameters...)},
-		"redis-cluster":  {several: true, path: noPath, parameters: append([]string{"tls"}, tlsParameters...)},
+func (storeURL) parse(field any, s string) error {
+	a, err := storeurl.Parse(s)
+	var refusal storeurl.Refusal
+	switch {
+	case errors.As(err, &refusal) && refusal == storeurl.Unencoded:
+		return cure(string(refusal) + "; or, as they are, in session.store_username and session.store_password")
+	case errors.As(err, &refusal):
+		return cure(string(refusal))
 	}
-)
-
-func (storeURL) want() string {
-	return `"memory:" or "cookie:" (in quotes), redis://HOST:PORT/DB, rediss://USER:PASSWORD@HOST:PORT/DB, ` +
-		`redis-sentinel://HOST:PORT,HOST:PORT/PRIMARY or redis-cluster://HOST:PORT,HOST:PORT`
-}
-
-func (k storeURL) parse(field any, s string) error {
-	scheme, rest, _ := strings.Cut(s, ":") // without quotes, YAML takes the colon for its own
-	if rest == "" && (scheme == "memory" || scheme == "cookie") {
-		field.(*Session).Store = &url.URL{Scheme: scheme}
-		return nil
-	}
-	u, hosts, ok := splitStore(s)
-	form, known := storeForms[scheme]
-	if !ok || !known || !printable(s) || strings.Contains(s, "#") || !form.path(u.Path) || len(hosts) > 1 && !form.several {
-		return cure(k.want())
-	}
-	for i, h := range hosts {
-		hosts[i] = strings.ToLower(h)
-		if _, _, ok := splitHost(hosts[i]); !ok {
-			return cure(k.want())
-		}
-	}
-	if !form.accepts(u) {
-		return curef("%s; in its query, once each: %s", k.want(), form.parameterNames())
-	}
-	u.Host = strings.Join(hosts, ",")
-	k.keep(field.(*Session), u)
+	*field.(*storeurl.Address) = a
 	return nil
 }
 
-// splitStore parses an address that may name several hosts, which no URL may
-// (RFC 3986 §3.2.2): the parser gets the first one only.
-func splitStore(s string) (u *url.URL, hosts []string, ok bool) {
-	scheme, rest, ok := strings.Cut(s, "://")
-	if !ok {
-		return nil, nil, false
-	}
-	end := strings.IndexAny(rest, "/?#")
-	if end < 0 {
-		end = len(rest)
-	}
-	if strings.Contains(rest[end:], "@") {
-		return nil, nil, false // the end of a password with a character that wants escaping
-	}
-	at := strings.LastIndexByte(rest[:end], '@') + 1
-	hosts = strings.Split(rest[at:end], ",")
-	u, err := url.Parse(scheme + "://" + rest[:at] + hosts[0] + rest[end:])
-	return u, hosts, err == nil
-}
-
-// storeHosts are the hosts of a resolved address, without their ports.
-func storeHosts(u *url.URL) []string {
-	hosts := strings.Split(u.Host, ",")
-	for i, h := range hosts {
-		hosts[i], _, _ = splitHost(h)
-	}
-	return hosts
-}
-
-// storeTLS reports whether a resolved address asks for TLS.
-func storeTLS(u *url.URL) bool { return u.Scheme == "rediss" || u.Query().Get("tls") == "true" }
-
-// accepts checks a query: each parameter known, given once and not empty.
-func (f storeForm) accepts(u *url.URL) bool {
-	values, err := url.ParseQuery(u.RawQuery)
-	if err != nil {
-		return false
-	}
-	for name, v := range values {
-		switch {
-		case !slices.Contains(f.parameters, name), len(v) != 1, v[0] == "",
-			name == "tls" && v[0] != "true" && v[0] != "false",
-			name == "db" && !validDatabase(v[0]),
-			slices.Contains(tlsParameters, name) && !storeTLS(u):
-			return false
-		}
-	}
-	return values.Has("tls_cert_file") == values.Has("tls_key_file")
-}
-
-func (f storeForm) parameterNames() string {
-	if len(f.parameters) == 0 {
-		return "nothing"
-	}
-	return strings.Join(f.parameters, ", ") + "; those of tls with TLS, a certificate and its key together"
-}
-
-// validDatabase accepts "", "/" and "/0" to "/9999".
-func validDatabase(path string) bool {
-	path = strings.TrimPrefix(path, "/")
-	n, ok := digits(path)
-	return path == "" || ok && n <= 9999
-}
-
-// validPrimary accepts the name that sentinels have for a primary.
-func validPrimary(path string) bool {
-	name, ok := strings.CutPrefix(path, "/")
-	return ok && name != "" && !strings.Contains(name, "/")
-}
-
-func noPath(path string) bool { return path == "" || path == "/" }
-
-func (storeURL) keep(s *Session, u *url.URL) {
-	if u.User != nil {
-		password, _ := u.User.Password()
-		s.StorePassword = secret.NewText(password)
-		name := u.User.Username()
-		u.User = nil
-		if name != "" {
-			u.User = url.User(name)
-		}
-	}
-	s.Store = u
-}
-
 func (storeURL) format(field any) []string {
-	s := field.(*Session)
-	if s.Store == nil {
+	a := field.(*storeurl.Address)
+	if a.Scheme == "" {
 		return []string{""}
 	}
-	u := *s.Store
-	if !s.StorePassword.Empty() {
-		u.User = url.UserPassword(u.User.Username(), "xxxxx") // as url.URL.Redacted has it
-	}
-	return []string{u.String()}
+	return []string{a.String()}
 }
 
 func (storeURL) schema() *jsonschema.Schema {
 	return orVariable(&jsonschema.Schema{Type: "string", Pattern: `^(memory:?|cookie:?|rediss?://.+|redis-(sentinel|cluster)://.+)$`})
+}
+
+// deriveStore puts user and password where their own keys put them, so that the
+// address may be shown. What the keys hold already stays in its place.
+func (l *loader) deriveStore() {
+	s := &l.cfg.Session
+	if s.StoreUsername == "" {
+		s.StoreUsername, s.Store.Username = s.Store.Username, ""
+	}
+	if s.StorePassword.Empty() {
+		s.StorePassword, s.Store.Password = s.Store.Password, s.StorePassword
+	}
+}
+
+// checkStore applies the rules about how the gateway shows itself to the store.
+func (l *loader) checkStore() {
+	s, t := &l.cfg.Session, l.top
+	if !t.sound("session.store", "session.store_username", "session.store_password", "session.store_password_file") {
+		return
+	}
+	if s.Store.Username != "" {
+		l.reject(t, "session.store_username", -1, cure("only one of it and a user in session.store"))
+	}
+	if !s.Store.Password.Empty() {
+		l.reject(t, "session.store_password", -1, cure("only one of it and a password in session.store"))
+	}
+	if s.StoreUsername != "" && s.StorePassword.Empty() {
+		l.reject(t, "session.store_password", -1, curef("the password of the user %s: Redis is told of no user without one", show(s.StoreUsername)))
+	}
+}
+
+// warnStore notes what is odd about where sessions are kept.
+func (l *loader) warnStore(say func(string, ...any)) {
+	s := &l.cfg.Session
+	switch s.Store.Scheme {
+	case storeurl.Cookie:
+		say("session.store: cookie: keeps no sessions, the browser does: none can be listed, counted or ended from elsewhere; " +
+			"a copy of the cookie can outlive a sign-out, at other instances and after a restart; " +
+			"tokens have to fit into limits.cookie_bytes; several instances take cognito.rotation_grace " +
+			"where refresh tokens rotate; see docs/sessions.md#the-cookie-store")
+	case storeurl.Memory:
+		if !isLoopback(l.cfg.PublicURL.Hostname()) {
+			say("session.store: memory: keeps sessions in one process; they end with it, and no second instance knows them")
+		}
+	default:
+		l.warnRedis(say)
+		return
+	}
+	if s.StoreUsername != "" || !s.StorePassword.Empty() {
+		say("session.store_username, session.store_password: a %s store takes none", s.Store.Scheme)
+	}
+}
+
+func (l *loader) warnRedis(say func(string, ...any)) {
+	s := &l.cfg.Session
+	if l.top.given["session.store"].escapes {
+		say("session.store: what a variable puts into its user or password has a %% in it, which is read as percent-encoding: " +
+			"%%41 is A. If it is not encoded, give it as session.store_username or session.store_password, which take it as it is")
+	}
+	hosts := strings.Join(s.Store.Hosts, ",")
+	if !slices.ContainsFunc(s.Store.Hosts, leavesMachine) {
+		return
+	}
+	switch {
+	case s.Store.TLS:
+	case s.Store.Scheme == storeurl.Redis:
+		say("session.store: %s goes over the network without TLS: rediss:// encrypts", hosts)
+	default:
+		say("session.store: %s goes over the network without TLS: tls=true in its query encrypts", hosts)
+	}
+	if s.StorePassword.Empty() {
+		say("session.store: %s takes no password: whoever reaches it can end sessions", hosts)
+	}
+}
+
+// leavesMachine reports whether a host:port is not on loopback.
+func leavesMachine(hostport string) bool {
+	host, _, _ := splitHost(hostport)
+	return !isLoopback(host)
 }

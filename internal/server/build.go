@@ -20,6 +20,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
+	"github.com/gatehouse-auth/gatehouse/internal/storeurl"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 )
 
@@ -115,17 +116,17 @@ func (s *Server) oauthClient(ring *secret.Ring) (*oauth.Client, error) {
 
 func (s *Server) openStore(ring *secret.Ring) (session.Store, error) {
 	switch s.cfg.Session.Store.Scheme {
-	case "memory":
+	case storeurl.Memory:
 		memory := sessionstore.NewMemory(sessionstore.MemoryOptions{IdleTimeout: s.cfg.Session.IdleTimeout})
 		s.count = memory.Count
 		return memory, nil
-	case "cookie":
+	case storeurl.Cookie:
 		return opened(sessionstore.NewCookie(sessionstore.CookieOptions{
 			Codec: s.portable(ring), IdleTimeout: s.cfg.Session.IdleTimeout, MaxHandle: s.cookies.Capacity(),
 		}))
-	case "redis", "rediss", "redis-sentinel", "redis-cluster":
+	default:
 		redis, err := sessionstore.NewRedis(sessionstore.RedisOptions{
-			URL: s.cfg.Session.Store.String(), Password: s.cfg.Session.StorePassword,
+			URL: s.cfg.Session.Store.String(), Username: s.cfg.Session.StoreUsername, Password: s.cfg.Session.StorePassword,
 			Ring: ring, IdleTimeout: s.cfg.Session.IdleTimeout, Observe: s.askedStore,
 			WaitReplicas: s.cfg.Session.WaitReplicas, Logger: s.log,
 		})
@@ -134,7 +135,6 @@ func (s *Server) openStore(ring *secret.Ring) (session.Store, error) {
 		}
 		return opened(redis, err)
 	}
-	return nil, fmt.Errorf("session.store: no store for %q", s.cfg.Session.Store.Scheme)
 }
 
 // portable makes the handles of the store cookie:. Gateways that share keys may
@@ -147,9 +147,9 @@ func (s *Server) portable(ring *secret.Ring) *session.PortableCodec {
 // store elsewhere, sealed, need one.
 func sessionCache(scheme string) session.CacheOptions {
 	switch scheme {
-	case "memory", "cookie":
+	case storeurl.Memory, storeurl.Cookie:
 		return session.CacheOptions{}
-	case "redis-cluster":
+	case storeurl.Cluster:
 		// The sign of life is the word of one node; what the others publish comes to
 		// it over the cluster's bus, whose loss does not show. So the age is the bound.
 		return session.CacheOptions{Entries: 10_000, Bytes: 128 << 20, Age: 900 * time.Millisecond}
@@ -173,7 +173,7 @@ func (s *Server) buildCookies(ring *secret.Ring) error {
 		Persistent: s.cfg.Session.Persistent, MaxAge: s.cfg.Session.AbsoluteTimeout, Ring: ring,
 		Bytes: s.cfg.Limits.CookieBytes,
 	}
-	if s.cfg.Session.Store.Scheme == "cookie" {
+	if s.cfg.Session.Store.Scheme == storeurl.Cookie {
 		o.Opens = s.portable(ring).Opens
 	}
 	var err error

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
+	"github.com/gatehouse-auth/gatehouse/internal/storeurl"
 )
 
 // defaultTimeout leaves a caller time to word the answer within
@@ -20,9 +21,11 @@ const defaultTimeout = session.StoreTimeout - 200*time.Millisecond
 
 // RedisOptions of a [Redis] store.
 type RedisOptions struct {
-	// URL is one of the forms of layouts (redis_address.go).
+	// URL is what [storeurl.Parse] reads as an address of Redis.
 	URL string
-	// Password replaces the URL's, so that it may come from a file.
+	// Username and Password, where set, replace the URL's: they are taken as they
+	// are, and may come from a file.
+	Username string
 	Password secret.Text
 	// Ring seals the listing parts of records. Required.
 	Ring *secret.Ring
@@ -62,7 +65,7 @@ func NewRedis(o RedisOptions) (*Redis, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	to, err := parseAddress(o.URL)
+	to, err := o.address()
 	if err != nil {
 		return nil, fmt.Errorf("redis session store: %w", err)
 	}
@@ -74,8 +77,26 @@ func NewRedis(o RedisOptions) (*Redis, error) {
 		return nil, errors.Join(errors.New("redis session store: a cluster cannot wait for replicas"), client.Close())
 	}
 	return &Redis{
-		client: client, codec: session.NewCodec(o.Ring), moves: to.named || to.several,
+		client: client, codec: session.NewCodec(o.Ring), moves: to.Scheme == storeurl.Sentinel || to.Scheme == storeurl.Cluster,
 		idle: o.IdleTimeout, timeout: o.Timeout, observe: o.Observe,
 		replicas: o.WaitReplicas, log: o.Logger, countAsked: make(chan struct{}, 1),
 	}, nil
+}
+
+// address is where to go, and as whom.
+func (o RedisOptions) address() (storeurl.Address, error) {
+	a, err := storeurl.Parse(o.URL)
+	if err != nil {
+		return a, fmt.Errorf("address: %w", err)
+	}
+	if len(a.Hosts) == 0 {
+		return a, fmt.Errorf("%s is no Redis", a)
+	}
+	if o.Username != "" {
+		a.Username = o.Username
+	}
+	if !o.Password.Empty() {
+		a.Password = o.Password
+	}
+	return a, nil
 }

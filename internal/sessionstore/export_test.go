@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/gatehouse-auth/gatehouse/internal/session"
+	"github.com/gatehouse-auth/gatehouse/internal/storeurl"
 )
 
 // Recount does what KeepCount does when it is asked.
@@ -18,9 +19,9 @@ func ReplaceRecord(ctx context.Context, r *Redis, id string, expected uint64, re
 
 // SentinelPassword is the password that a store of this URL shows to sentinels.
 func SentinelPassword(url string) (string, error) {
-	a, err := parseAddress(url)
+	a, err := storeurl.Parse(url)
 	if err != nil {
 		return "", err
 	}
-	return a.sentinelPassword()
+	return sentinelPassword(a.SentinelPasswordFile)
 }

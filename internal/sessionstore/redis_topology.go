@@ -4,37 +4,55 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
+	"os"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/storeurl"
 )
 
-// newTopology returns the client for the layout that o's URL names. It reads the
-// files that the URL names and connects to nothing. Behind a
+// newTopology returns the client for the servers at an address. It reads the
+// files that the address names and connects to nothing. Behind a
 // [redis.ClusterClient] there is a cluster: keys of different slots then have
 // nothing in common, and pub/sub is to be sharded.
-func newTopology(o RedisOptions, a address) (client redis.UniversalClient, err error) {
+func newTopology(o RedisOptions, a storeurl.Address) (client redis.UniversalClient, err error) {
 	u := tuned(o)
-	u.Addrs, u.Username, u.Password, u.DB = a.hosts, a.user, a.password.Reveal(), a.database
-	if !o.Password.Empty() {
-		u.Password = o.Password.Reveal()
-	}
-	if u.TLSConfig, err = a.tlsConfig(o.TLS); err != nil {
+	u.Addrs, u.Username, u.Password, u.DB = a.Hosts, a.Username, a.Password.Reveal(), a.Database
+	if u.TLSConfig, err = tlsConfig(a, o.TLS); err != nil {
 		return nil, err
 	}
-	switch {
-	case a.named:
-		u.MasterName, u.SentinelUsername = a.primary, a.sentinelUser
-		if u.SentinelPassword, err = a.sentinelPassword(); err != nil {
+	switch a.Scheme {
+	case storeurl.Sentinel:
+		u.MasterName, u.SentinelUsername = a.Primary, a.SentinelUser
+		if u.SentinelPassword, err = sentinelPassword(a.SentinelPasswordFile); err != nil {
 			return nil, err
 		}
 		return newFailoverClient(u, o.Timeout), nil
-	case a.several:
+	case storeurl.Cluster:
 		return newClusterClient(u, o.Timeout), nil
 	}
 	return redis.NewClient(u.Simple()), nil
+}
+
+// sentinelPassword is what the file holds, and empty where there is none.
+func sentinelPassword(file string) (string, error) {
+	if file == "" {
+		return "", nil
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("read sentinel_password_file: %w", err)
+	}
+	password, err := secret.FromFile(b)
+	if err != nil {
+		return "", fmt.Errorf("read sentinel_password_file: want a file %w", err)
+	}
+	return password, nil
 }
 
 // tuned sets the driver up for a caller who waits two seconds at most.
