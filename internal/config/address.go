@@ -105,7 +105,7 @@ func (k webURL) parse(field any, s string) error {
 	}
 	u, ok := parseWeb(s)
 	if !ok {
-		return cure(k.want())
+		return k.refuse(s)
 	}
 	hasPath := len(u.Path) > 1
 	u.Path, u.RawPath = strings.TrimSuffix(u.Path, "/"), strings.TrimSuffix(u.RawPath, "/")
@@ -123,6 +123,20 @@ func (k webURL) parse(field any, s string) error {
 		return curef("https://%s; plain http is accepted on loopback only", u.Host)
 	}
 	return nil
+}
+
+// refuse words what is no address; often all it lacks is the scheme.
+func (k webURL) refuse(s string) error {
+	if u, ok := parseWeb("https://" + s); ok && strings.ContainsAny(u.Host, ".:") && !strings.Contains(s, "://") {
+		if isLoopback(u.Hostname()) {
+			u.Scheme = "http"
+		}
+		if !k.path {
+			u.Path = ""
+		}
+		return curef("%s, with the scheme in front", u)
+	}
+	return cure(k.want())
 }
 
 func (k webURL) format(field any) []string { return formatURL(field) }

@@ -20,8 +20,6 @@ func only(s, chars string) bool {
 	return s != "" && strings.Trim(s, chars) == "" && !strings.ContainsFunc(s, func(r rune) bool { return !strings.ContainsRune(chars, r) })
 }
 
-func isRegion(s string) bool { return only(s, lower+digit+"-") && strings.Contains(s, "-") }
-
 func isPoolID(s string) bool {
 	region, id, found := strings.Cut(s, "_")
 	return found && only(region, lower+digit+"-") && only(id, letters)

@@ -146,23 +146,6 @@ func within(host, domain string) bool {
 	return host == domain || strings.HasSuffix(host, "."+domain)
 }
 
-// userScope is what calls on a user's behalf take.
-const userScope = "aws.cognito.signin.user.admin"
-
-func (l *loader) checkCognito() {
-	c, t := &l.cfg.Cognito, l.top
-	region, _, _ := strings.Cut(c.UserPoolID, "_")
-	if c.Region != "" && c.UserPoolID != "" && region != c.Region && !t.filled("cognito.issuer") && t.sound("cognito.region", "cognito.user_pool_id") {
-		l.reject(t, "cognito.user_pool_id", -1, curef("a pool of cognito.region, whose id begins with %s_", c.Region))
-	}
-	if l.cfg.RevocationCheck > 0 && t.sound("revocation_check", "cognito.scopes") && !slices.Contains(c.Scopes, userScope) {
-		l.reject(t, "revocation_check", -1, curef("0s, or %s among cognito.scopes: GetUser takes it", userScope))
-	}
-	if t.sound("cognito.scopes") && !slices.Contains(c.Scopes, "openid") {
-		l.reject(t, "cognito.scopes", -1, cure("openid among them: without it there is no ID token"))
-	}
-}
-
 func (l *loader) checkSession() {
 	s, t := &l.cfg.Session, l.top
 	if t.sound("session.idle_timeout", "session.absolute_timeout") && s.AbsoluteTimeout < s.IdleTimeout {

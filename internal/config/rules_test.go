@@ -18,7 +18,7 @@ type rule struct {
 // TestLoad_refuses checks that each rule gives exactly one fault, at its key and
 // with a cure.
 func TestLoad_refuses(t *testing.T) {
-	for _, group := range [][]rule{addressRules, sessionRules, routeRules, laterRules} {
+	for _, group := range [][]rule{addressRules, cognitoRules, sessionRules, routeRules, laterRules} {
 		for _, r := range group {
 			t.Run(r.name, func(t *testing.T) { r.check(t) })
 		}
@@ -52,7 +52,6 @@ var addressRules = []rule{
 	{"region_is_required_with_an_issuer_only", values{"cognito.region": "-", "cognito.issuer": "https://id.example.com/x"}, "cognito.region", "eu-west-1"},
 	{"pool_is_required", values{"cognito.user_pool_id": "-"}, "cognito.user_pool_id", "eu-west-1_"},
 	{"pool_is_of_another_region", values{"cognito.region": "us-east-1"}, "cognito.user_pool_id", "us-east-1_"},
-	{"region_is_none", values{"cognito.region": "Ireland"}, "cognito.region", "eu-west-1"},
 	{"public_url_is_http_off_loopback", values{"public_url": "http://app.example.com"}, "public_url", "https://app.example.com"},
 	{"public_url_is_http_on_a_name_like_loopback", values{"public_url": "http://localhost.example.com"}, "public_url", "https://"},
 	{"public_url_is_http_on_a_short_address", values{"public_url": "http://127.1"}, "public_url", "an address such as"},
@@ -94,6 +93,33 @@ var addressRules = []rule{
 	{"host_is_out_of_the_cookies_reach", values{"allowed_hosts": "[b.example.com]"}, "allowed_hosts[0]", "session.cookie.domain"},
 	{"host_is_outside_the_cookies_domain", values{"allowed_hosts": "[b.example.com, c.example.org]", "session.cookie.domain": "example.com"}, "allowed_hosts[1]", "session.cookie.domain"},
 	{"host_only_ends_like_the_cookies_domain", values{"allowed_hosts": "[badexample.com]", "session.cookie.domain": "example.com"}, "allowed_hosts[0]", "session.cookie.domain"},
+}
+
+// cognitoRules are exact: each cure names the key that is right and its value.
+var cognitoRules = []rule{
+	{"domain_is_the_api", values{"cognito.domain": "https://cognito-idp.eu-west-1.amazonaws.com"}, "cognito.domain", "the address of managed login, such as https://my-prefix.auth.eu-west-1.amazoncognito.com or a domain of your own; this one is cognito.api_endpoint, which follows from cognito.region: eu-west-1"},
+	{"domain_is_the_issuer", values{"cognito.domain": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEf123"}, "cognito.domain", "the address of managed login, such as https://my-prefix.auth.eu-west-1.amazoncognito.com or a domain of your own; this one is cognito.issuer, which follows from cognito.region: eu-west-1 and cognito.user_pool_id: eu-west-1_AbCdEf123"},
+	{"domain_is_the_new_issuer", values{"cognito.domain": "https://issuer-cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEf123/"}, "cognito.domain", "this one is cognito.issuer, which follows from cognito.region: eu-west-1 and cognito.user_pool_id: eu-west-1_AbCdEf123"},
+	{"domain_has_the_pool_behind_it", values{"cognito.domain": "https://my.auth.eu-west-1.amazoncognito.com/eu-west-1_AbCdEf123"}, "cognito.domain", "https://my.auth.eu-west-1.amazoncognito.com, without path; eu-west-1_AbCdEf123 is for cognito.user_pool_id"},
+	{"domain_has_no_scheme", values{"cognito.domain": "my.auth.eu-west-1.amazoncognito.com"}, "cognito.domain", "https://my.auth.eu-west-1.amazoncognito.com, with the scheme in front"},
+	{"domain_is_of_another_region", values{"cognito.domain": "https://my.auth.us-east-1.amazoncognito.com"}, "cognito.domain", "a domain of cognito.region, eu-west-1; or cognito.region: us-east-1"},
+	{"domain_is_of_another_region_than_region_and_pool", values{"cognito.domain": "https://my.auth-fips.us-east-1.amazoncognito.com"}, "cognito.domain", "a domain of cognito.region, eu-west-1; or cognito.region: us-east-1"},
+	{"pool_is_of_another_region_than_the_rest", values{"cognito.user_pool_id": "us-east-1_AbCdEf123", "cognito.domain": "https://my.auth.eu-west-1.amazoncognito.com"}, "cognito.user_pool_id", "a pool of cognito.region, whose id begins with eu-west-1_; or cognito.region: us-east-1"},
+	{"region_is_another_than_that_of_pool_and_domain", values{"cognito.region": "us-east-1", "cognito.domain": "https://my.auth.eu-west-1.amazoncognito.com"}, "cognito.region", "eu-west-1, the region of cognito.user_pool_id and cognito.domain"},
+	{"pool_is_an_arn", values{"cognito.user_pool_id": "arn:aws:cognito-idp:eu-west-1:123456789012:userpool/eu-west-1_AbCdEf123"}, "cognito.user_pool_id", "eu-west-1_AbCdEf123, the id alone"},
+	{"pool_is_the_issuer", values{"cognito.user_pool_id": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEf123"}, "cognito.user_pool_id", "eu-west-1_AbCdEf123, the id alone"},
+	{"client_id_is_the_pools", values{"cognito.client_id": "eu-west-1_AbCdEf123"}, "cognito.client_id", "the app client's id; this one is for cognito.user_pool_id"},
+	{"issuer_is_of_another_region", values{"cognito.issuer": "https://cognito-idp.us-east-1.amazonaws.com/eu-west-1_AbCdEf123"}, "cognito.issuer", "an issuer of cognito.region, eu-west-1; or cognito.region: us-east-1"},
+	{"issuer_is_of_another_pool", values{"cognito.issuer": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Other"}, "cognito.issuer", "the issuer of the pool eu-west-1_AbCdEf123; or cognito.user_pool_id: eu-west-1_Other"},
+	{"issuer_has_no_pool", values{"cognito.issuer": "https://cognito-idp.eu-west-1.amazonaws.com"}, "cognito.issuer", "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEf123, with the pool's id and nothing else"},
+	{"issuer_is_the_domain", values{"cognito.issuer": "https://my.auth.eu-west-1.amazoncognito.com"}, "cognito.issuer", "it left out: it follows from cognito.region and cognito.user_pool_id; this one is for cognito.domain"},
+	{"api_endpoint_is_the_domain", values{"cognito.api_endpoint": "https://my.auth.eu-west-1.amazoncognito.com"}, "cognito.api_endpoint", "it left out: it follows from cognito.region; this one is for cognito.domain"},
+	{"api_endpoint_is_the_issuer", values{"cognito.api_endpoint": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEf123"}, "cognito.api_endpoint", "https://cognito-idp.eu-west-1.amazonaws.com, without path"},
+	{"api_endpoint_is_of_another_region", values{"cognito.api_endpoint": "https://cognito-idp.us-east-1.amazonaws.com"}, "cognito.api_endpoint", "the endpoint of cognito.region, eu-west-1; or cognito.region: us-east-1"},
+	{"region_lacks_a_hyphen", values{"cognito.region": "eu-west1"}, "cognito.region", "eu-west-1, perhaps"},
+	{"region_is_a_zone", values{"cognito.region": "eu-west-1a"}, "cognito.region", "eu-west-1, perhaps"},
+	{"region_is_in_capitals", values{"cognito.region": "EU_WEST_1"}, "cognito.region", "eu-west-1, perhaps"},
+	{"region_is_a_place", values{"cognito.region": "Ireland"}, "cognito.region", "an AWS region such as eu-west-1"},
 }
 
 var sessionRules = []rule{
@@ -271,6 +297,9 @@ func TestLoad_accepts(t *testing.T) {
 		"token_none_on_a_route_without_auth":  {"routes[].auth": "none", "routes[].token": "none"},
 		"route_that_begins_like_the_mount":    {"routes[].path": "/authors/"},
 		"twins_on_different_hosts":            {"allowed_hosts": `["app.example.com:8443"]`, "routes[].path": "-", "routes[].upstream": "-", "routes": `[{path: /, upstream: "http://localhost:1"}, {path: /, host: "app.example.com:8443", upstream: "http://localhost:2"}]`},
+		"regions_of_every_partition":          {"cognito.region": "us-gov-west-1", "cognito.user_pool_id": "us-gov-west-1_x", "cognito.domain": "https://my.auth-fips.us-gov-west-1.amazoncognito.com"},
+		"new_kind_of_issuer":                  {"cognito.issuer": "https://issuer-cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEf123"},
+		"pool_of_another_region_elsewhere":    {"cognito.issuer": "https://id.example.com/x", "cognito.user_pool_id": "local_abc", "cognito.api_endpoint": "https://id.example.com"},
 		"route_host_with_the_default_port":    {"routes[].host": "\"APP.example.com:443\""},
 		"limits_in_plain_numbers":             {"limits.header_bytes": "65536", "limits.body_bytes": "1000"},
 		"admin_on_a_port_of_the_systems_pick": {"listen": "127.0.0.1:0", "admin_listen": "127.0.0.1:0"},

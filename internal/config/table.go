@@ -53,10 +53,10 @@ var gatewayKeys = []key{
 
 var cognitoKeys = []key{
 	{path: "cognito", shape: section, doc: "The user pool and this gateway's app client."},
-	{path: "cognito.region", kind: text{what: "an AWS region such as eu-west-1", check: isRegion},
+	{path: "cognito.region", kind: region{},
 		field: func(c *Config) any { return &c.Cognito.Region },
 		doc:   "**Required** unless `issuer` and `api_endpoint` are set."},
-	{path: "cognito.user_pool_id", kind: text{what: "a user pool id such as eu-west-1_AbCdEf123", check: isPoolID},
+	{path: "cognito.user_pool_id", kind: poolID{},
 		field: func(c *Config) any { return &c.Cognito.UserPoolID },
 		doc:   "**Required** unless `issuer` is set."},
 	{path: "cognito.client_id", kind: text{what: "the app client's id", check: isClientID},
@@ -67,7 +67,7 @@ var cognitoKeys = []key{
 		doc:   "The app client's secret; empty for a public client."},
 	{path: "cognito.client_secret_file", kind: text{what: "the path of a file"}, fileOf: "cognito.client_secret", field: later[string],
 		doc: "A file that holds `client_secret`."},
-	{path: "cognito.domain", kind: webURL{example: "https://login.example.com"},
+	{path: "cognito.domain", kind: loginDomain{webURL{example: "https://login.example.com"}},
 		field: func(c *Config) any { return &c.Cognito.Domain },
 		doc:   "**Required.** The user pool's domain, prefix or custom: managed login, `/oauth2/*` and `/logout`."},
 	{path: "cognito.issuer", kind: webURL{example: "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEf123", path: true},
