@@ -1,28 +1,43 @@
 package proxy
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"runtime"
 	"sync"
+	"time"
 )
 
 const (
 	// maxHashed is the largest file that is tagged by its content.
-	maxHashed = 16 << 20
+	maxHashed = 64 << 20
 	// maxTags bounds the memory that tags take.
 	maxTags = 8192
+	// settling is how long after a change another one may bear the same time, on
+	// the coarsest clock of a file system (FAT: two seconds).
+	settling = 2 * time.Second
 )
 
-// tagCache remembers the entity tags of files. Time and size alone would not
-// do: reproducible images give every file the same time, and a page that names
-// another version of a script is as long as the one before.
+// epoch is before any file of the web was made: times before it are made up.
+var epoch = time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// saysSomething reports whether a file's time is one at which it may have been made.
+func saysSomething(t time.Time) bool { return !t.Before(epoch) && !t.After(time.Now()) }
+
+// tagCache makes and remembers the entity tags of files. It never gives two
+// contents of a name one tag, whatever their sizes and times: reproducible builds
+// give every file the same time, and a page that names another version of a
+// script is as long as the one before. Safe for concurrent use.
 type tagCache struct {
 	mu   sync.Mutex
 	tags map[string]fileTag
+
+	hashing chan struct{} // a token for each file that is being hashed
 }
 
 type fileTag struct {
@@ -30,19 +45,65 @@ type fileTag struct {
 	tag  string
 }
 
-func newTagCache() *tagCache { return &tagCache{tags: make(map[string]fileTag)} }
+func newTagCache() *tagCache {
+	return &tagCache{tags: make(map[string]fileTag), hashing: make(chan struct{}, runtime.GOMAXPROCS(0))}
+}
 
-// tag returns the strong entity tag of the file, which is left at its start.
-func (c *tagCache) tag(file *openFile) (string, error) {
+// tag returns the strong entity tag of the file, which is left at its start, or
+// "" where no tag would hold. It is made of the content, once for each version
+// of the file; of a file too large for that, of what the system says about it,
+// so that two instances tag it differently.
+func (c *tagCache) tag(ctx context.Context, file *openFile) (string, error) {
+	changed := changeTime(file.info)
+	settled := !changed.IsZero() && time.Since(changed) > settling
 	if file.info.Size() > maxHashed {
-		return fmt.Sprintf(`"%x-%x"`, file.info.ModTime().UnixNano(), file.info.Size()), nil
+		if !settled || !saysSomething(changed) {
+			return "", nil
+		}
+		return fmt.Sprintf(`"%x-%x-%x"`, file.info.Size(), file.info.ModTime().UnixNano(), changed.UnixNano()), nil
 	}
+	if tag, ok := c.remembered(file); ok {
+		return tag, nil
+	}
+	select {
+	case c.hashing <- struct{}{}:
+		defer func() { <-c.hashing }()
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	if tag, ok := c.remembered(file); ok { // made while this one waited
+		return tag, nil
+	}
+	tag, err := hashOf(file)
+	if err != nil {
+		return "", err
+	}
+	if now, err := file.Stat(); err != nil || !sameVersion(now, file.info) {
+		return "", nil // written to while it was read
+	}
+	if settled {
+		c.remember(file, tag)
+	}
+	return tag, nil
+}
+
+func (c *tagCache) remembered(file *openFile) (string, bool) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	known, ok := c.tags[file.name]
-	c.mu.Unlock()
-	if ok && sameVersion(known.info, file.info) {
-		return known.tag, nil
+	return known.tag, ok && sameVersion(known.info, file.info)
+}
+
+func (c *tagCache) remember(file *openFile, tag string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.tags) >= maxTags {
+		clear(c.tags)
 	}
+	c.tags[file.name] = fileTag{info: file.info, tag: tag}
+}
+
+func hashOf(file *openFile) (string, error) {
 	hash := sha256.New()
 	if _, err := io.Copy(hash, file); err != nil {
 		return "", err
@@ -50,16 +111,11 @@ func (c *tagCache) tag(file *openFile) (string, error) {
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return "", err
 	}
-	tag := `"` + base64.RawURLEncoding.EncodeToString(hash.Sum(nil)[:16]) + `"`
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.tags) >= maxTags {
-		clear(c.tags)
-	}
-	c.tags[file.name] = fileTag{info: file.info, tag: tag}
-	return tag, nil
+	return `"` + base64.RawURLEncoding.EncodeToString(hash.Sum(nil)[:16]) + `"`, nil
 }
 
+// sameVersion goes by the time of the last change above all: it is the system's
+// own, and nobody can set it back.
 func sameVersion(a, b fs.FileInfo) bool {
-	return os.SameFile(a, b) && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size()
+	return os.SameFile(a, b) && changeTime(a).Equal(changeTime(b)) && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size()
 }

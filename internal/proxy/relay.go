@@ -82,7 +82,9 @@ type Dispatcher struct {
 	static  map[*Route]*Static
 }
 
-// NewRelay builds the relays of all routes in o.Table, and opens nothing.
+// NewRelay builds the relays of all routes in o.Table. It looks at the
+// directories of static routes, which must be there, and asks nothing of
+// upstreams.
 func NewRelay(o Options) (*Dispatcher, error) {
 	reverse, err := NewReverse(o)
 	if err != nil {
@@ -91,7 +93,9 @@ func NewRelay(o Options) (*Dispatcher, error) {
 	static := make(map[*Route]*Static)
 	for _, route := range o.Table.Routes() {
 		if route.Static != "" {
-			static[route] = NewStatic(route.Static, route.SPAFallback)
+			if static[route], err = NewStatic(route.Static, route.SPAFallback); err != nil {
+				return nil, fmt.Errorf("route %s: %w", route.Path, err)
+			}
 		}
 	}
 	return &Dispatcher{reverse: reverse, static: static}, nil

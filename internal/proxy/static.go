@@ -3,17 +3,20 @@ package proxy
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"mime"
 	"net/http"
 	"os"
-	"path"
-	"path/filepath"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/fetchmeta"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 )
+
+// maxRanges is how many parts of a file may be asked for at once. More, and the
+// whole file is the answer (RFC 9110 §14.2 lets a server ignore Range): a
+// thousand parts of a byte each would cost a hundred times what the file does.
+const maxRanges = 8
 
 // Static serves the regular files under one directory, and nothing else: no
 // listings, no names that begin with a dot but .well-known, nothing outside,
@@ -22,13 +25,27 @@ type Static struct {
 	dir      string
 	fallback string
 	tags     *tagCache
+	kinds    kinds
 }
 
-// NewStatic serves dir. The file fallback in it, if not empty, answers
-// navigations to names without an extension that do not exist, as single-page
-// applications need it. Nothing is opened before the first request.
-func NewStatic(dir, fallback string) *Static {
-	return &Static{dir: dir, fallback: fallback, tags: newTagCache()}
+// NewStatic serves dir, which must be there. The file fallback in it, if not
+// empty, answers navigations to names that do not exist and are not those of
+// assets, as single-page applications need it.
+func NewStatic(dir, fallback string) (*Static, error) {
+	s := &Static{dir: dir, fallback: fallback, tags: newTagCache()}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open static directory: %w", err)
+	}
+	defer func() { _ = root.Close() }()
+	if fallback == "" {
+		return s, nil
+	}
+	file, err := open(root, fallback)
+	if err != nil {
+		return nil, fmt.Errorf("open spa_fallback %s in %s: %w", fallback, dir, err)
+	}
+	return s, file.Close()
 }
 
 // Relay implements [Relay].
@@ -40,7 +57,7 @@ func (s *Static) Relay(w http.ResponseWriter, r *http.Request, d *Decision) erro
 	// another symbolic link, in its place.
 	root, err := os.OpenRoot(s.dir)
 	if err != nil {
-		return fmt.Errorf("open static directory: %w", err)
+		return filesAway(fmt.Errorf("open static directory: %w", err))
 	}
 	defer func() { _ = root.Close() }()
 
@@ -49,19 +66,31 @@ func (s *Static) Relay(w http.ResponseWriter, r *http.Request, d *Decision) erro
 		return notFound(nil)
 	}
 	file, err := open(root, name)
-	if errors.Is(err, errDirectory) {
+	switch {
+	case errors.Is(err, errDirectory):
 		redirect(w, r, d)
 		return nil
-	}
-	if err != nil && s.fallback != "" && path.Ext(name) == "" && fetchmeta.Navigation(r) {
-		name = s.fallback
-		file, err = open(root, name)
-	}
-	if err != nil {
+	case systemFailed(err):
+		return filesAway(err)
+	case err != nil && s.fallsBack(root, r, name):
+		if file, err = open(root, s.fallback); err != nil {
+			return filesAway(fmt.Errorf("open spa_fallback: %w", err))
+		}
+	case err != nil:
 		return notFound(err)
 	}
 	defer func() { _ = file.Close() }()
 	return s.serve(w, r, d, file)
+}
+
+// fallsBack reports whether the fallback answers for a name that is not there.
+// The dot in "/users/ada@example.com" is no sign of a file; that of "/app.js" is.
+func (s *Static) fallsBack(root *os.Root, r *http.Request, name string) bool {
+	if s.fallback == "" || !fetchmeta.Navigation(r) {
+		return false
+	}
+	ext := extension(name)
+	return ext == "" || !assetTypes[ext] && !s.kinds.has(root, ext)
 }
 
 // localPath returns the path in the directory, without a slash at its start.
@@ -73,80 +102,33 @@ func localPath(d *Decision) string {
 	return strings.TrimPrefix(p, "/")
 }
 
-// hidden reports whether a segment begins with a dot: .git, .env, .htpasswd.
-func hidden(name string) bool {
-	for segment := range strings.SplitSeq(name, "/") {
-		if strings.HasPrefix(segment, ".") && segment != ".well-known" {
-			return true
-		}
-	}
-	return false
-}
-
-var (
-	errDirectory  = errors.New("is a directory")
-	errNotRegular = errors.New("is not a regular file")
-)
-
-// openFile is a regular file that can be served.
-type openFile struct {
-	*os.File
-	info fs.FileInfo
-	name string
-}
-
-// open opens the regular file name, or the index.html of the directory name if
-// it ends in a slash. A directory without that slash that has an index.html is
-// errDirectory, because relative links in it would lead elsewhere.
-func open(root *os.Root, name string) (*openFile, error) {
-	if name == "" || strings.HasSuffix(name, "/") {
-		name += "index.html"
-	}
-	// Localize refuses names that mean something else to the system, such as
-	// "NUL" or "page.html::$DATA" on Windows.
-	local, err := filepath.Localize(name)
-	if err != nil {
-		return nil, fmt.Errorf("localize file name: %w", err)
-	}
-	// Asked first, because opening a named pipe would block.
-	info, err := root.Stat(local)
-	if err != nil {
-		return nil, fmt.Errorf("find static file: %w", err)
-	}
-	if info.IsDir() {
-		if index, err := root.Stat(filepath.Join(local, "index.html")); err == nil && index.Mode().IsRegular() {
-			return nil, errDirectory
-		}
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errNotRegular
-	}
-	file, err := root.Open(local)
-	if err != nil {
-		return nil, fmt.Errorf("open static file: %w", err)
-	}
-	return &openFile{File: file, info: info, name: name}, nil
-}
-
-// serve answers with the file. Everything is revalidated at each use, by a tag
-// that is made of the content: that is one short round trip for a file that has
-// not changed, and a new deployment is seen at once.
+// serve answers with the file. Everything is revalidated at each use, by a tag:
+// that is one short round trip for a file that has not changed, and a new
+// deployment is seen at once. Dates are for people to read. No condition is
+// judged by one, because builds and copies make them up (RFC 9110 §13.1.3 and
+// §13.1.5 ignore it where a resource has none).
 func (s *Static) serve(w http.ResponseWriter, r *http.Request, d *Decision, file *openFile) error {
-	tag, err := s.tags.tag(file)
+	tag, err := s.tags.tag(r.Context(), file)
 	if err != nil {
 		return fmt.Errorf("read static file: %w", err)
 	}
 	h := w.Header()
-	h.Set("Etag", tag)
+	if tag != "" {
+		h.Set("Etag", tag)
+	}
+	if at := file.info.ModTime(); saysSomething(at) {
+		h.Set("Last-Modified", at.UTC().Format(http.TimeFormat))
+	}
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-cache")
 	if d.Private && !d.Route.CacheUpstream {
 		h.Set("Cache-Control", "private, no-store")
 	}
-	if t := contentType(file.name); t != "" {
-		h.Set("Content-Type", t)
+	h.Set("Content-Type", contentType(file.name))
+	if strings.Count(r.Header.Get("Range"), ",") >= maxRanges {
+		r.Header.Del("Range")
 	}
-	http.ServeContent(w, r, file.name, file.info.ModTime(), file)
+	http.ServeContent(w, r, file.name, time.Time{}, file)
 	return nil
 }
 
@@ -166,32 +148,6 @@ func redirect(w http.ResponseWriter, r *http.Request, d *Decision) {
 	w.WriteHeader(http.StatusFound)
 }
 
-// webTypes are the types that a page needs to work. They do not come from the
-// system's table, which may be missing, or say text/plain for scripts.
-var webTypes = map[string]string{
-	".css":         "text/css; charset=utf-8",
-	".html":        "text/html; charset=utf-8",
-	".ico":         "image/x-icon",
-	".js":          "text/javascript; charset=utf-8",
-	".json":        "application/json",
-	".map":         "application/json",
-	".mjs":         "text/javascript; charset=utf-8",
-	".svg":         "image/svg+xml",
-	".txt":         "text/plain; charset=utf-8",
-	".wasm":        "application/wasm",
-	".webmanifest": "application/manifest+json",
-	".woff":        "font/woff",
-	".woff2":       "font/woff2",
-}
-
-func contentType(name string) string {
-	ext := strings.ToLower(path.Ext(name))
-	if t := webTypes[ext]; t != "" {
-		return t
-	}
-	return mime.TypeByExtension(ext)
-}
-
 func notFound(cause error) error {
 	return &problem.Error{
 		Status: http.StatusNotFound,
@@ -199,4 +155,19 @@ func notFound(cause error) error {
 		Public: "There is nothing at this address.",
 		Err:    cause,
 	}
+}
+
+// filesAway is the answer while a directory or its fallback is missing, which
+// was there at the start: in the middle of a deployment.
+func filesAway(cause error) error {
+	return &problem.Error{
+		Status: http.StatusServiceUnavailable, Code: "files_unavailable", RetryAfter: 2 * time.Second,
+		Public: "The files of this site are not there at the moment. Try again shortly.",
+		Err:    cause,
+	}
+}
+
+// systemFailed tells a system that cannot open files from a file that is not there.
+func systemFailed(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.EIO)
 }

@@ -1,7 +1,6 @@
 package proxy_test
 
 import (
-	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -10,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
@@ -35,13 +35,15 @@ func site(t testing.TB) string {
 	write(t, parent, "secret.txt", "secret")
 	for _, name := range []string{
 		"index.html", "assets/app.js", "assets/style.css", "logo.svg", "docs/index.html", "docs/deep/page.html", "empty/x/y.txt",
-		".well-known/security.txt", ".env", ".git/config", "docs/.htpasswd", ".well-known/.hidden", "..x/y", "a b/ü.txt", "LICENSE", "noindex/z.txt",
+		".well-known/security.txt", ".env", ".git/config", "docs/.htpasswd", ".well-known/.hidden", "..x/y", "..2026_11_26/config.txt", "a b/ü.txt", "LICENSE", "noindex/z.txt", "page.unheard-of",
 	} {
 		write(t, dir, name, "content of "+name)
 	}
 	if runtime.GOOS != "windows" {
 		for link, target := range map[string]string{
 			"out.txt": "../secret.txt", "abs.txt": filepath.Join(parent, "secret.txt"), "up": "..", "in.txt": "LICENSE",
+			"env.txt": ".env", "repo": ".git", "again.txt": "env.txt", "docs/passwords.txt": "../docs/.htpasswd", "round.txt": "docs/../.env",
+			"loop.txt": "loop.txt", "deep": "docs/deep", "config.txt": "..data/config.txt", "..data": "..2026_11_26/",
 		} {
 			if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {
 				t.Fatal(err)
@@ -49,6 +51,16 @@ func site(t testing.TB) string {
 		}
 	}
 	return dir
+}
+
+// static is a relay of a directory that is there.
+func static(t testing.TB, dir, fallback string) *proxy.Static {
+	t.Helper()
+	relay, err := proxy.NewStatic(dir, fallback)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return relay
 }
 
 var navigation = http.Header{"Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Dest": {"document"}}
@@ -73,7 +85,7 @@ func serveStatic(t testing.TB, relay proxy.Relay, route *proxy.Route, method, ta
 }
 
 func TestStatic_serves_regular_files(t *testing.T) {
-	relay := proxy.NewStatic(site(t), "")
+	relay := static(t, site(t), "")
 	for target, want := range map[string]struct{ content, contentType string }{
 		"/":                         {"index.html", "text/html; charset=utf-8"},
 		"/index.html":               {"index.html", "text/html; charset=utf-8"},
@@ -84,7 +96,8 @@ func TestStatic_serves_regular_files(t *testing.T) {
 		"/docs/deep/page.html?x=..": {"docs/deep/page.html", "text/html; charset=utf-8"},
 		"/.well-known/security.txt": {".well-known/security.txt", "text/plain; charset=utf-8"},
 		"/a%20b/%C3%BC.txt":         {"a b/ü.txt", "text/plain; charset=utf-8"},
-		"/LICENSE":                  {"LICENSE", "text/plain; charset=utf-8"},
+		"/LICENSE":                  {"LICENSE", "application/octet-stream"},
+		"/page.unheard-of":          {"page.unheard-of", "application/octet-stream"},
 	} {
 		for _, method := range []string{"GET", "HEAD"} {
 			w, err := serveStatic(t, relay, &proxy.Route{Path: "/"}, method, target, nil, false)
@@ -109,13 +122,14 @@ func TestStatic_serves_nothing_else(t *testing.T) {
 	targets := []string{
 		"/nothing", "/nothing.html", "/docs/nothing/", "/empty/", "/empty", "/noindex/", "/noindex", "/LICENSE/", "/index.html/x",
 		"/.env", "/.git/config", "/.git/", "/.git", "/docs/.htpasswd", "/.well-known/.hidden", "/..x/y", "/.well-known/", "/.well-knownx",
+		"/env.txt", "/repo/config", "/again.txt", "/docs/passwords.txt", "/round.txt", "/loop.txt", "/..data/config.txt",
 		"/out.txt", "/abs.txt", "/up/secret.txt", "/up/dist/index.html", "/assets%2Fapp.js", "/C:/x",
 	}
 	if pipe(t, filepath.Join(dir, "pipe.txt")) {
 		targets = append(targets, "/pipe.txt")
 	}
 	for _, fallback := range []string{"", "index.html"} {
-		relay := proxy.NewStatic(dir, fallback)
+		relay := static(t, dir, fallback)
 		for _, target := range targets {
 			// No navigation, so no fallback either.
 			w, err := serveStatic(t, relay, &proxy.Route{Path: "/"}, "GET", target, nil, false)
@@ -129,7 +143,7 @@ func TestStatic_serves_nothing_else(t *testing.T) {
 }
 
 func TestStatic_answers_get_and_head_only(t *testing.T) {
-	relay := proxy.NewStatic(site(t), "")
+	relay := static(t, site(t), "")
 	for _, method := range []string{"POST", "PUT", "DELETE", "OPTIONS", "PATCH", "PROPFIND", "get"} {
 		_, err := serveStatic(t, relay, &proxy.Route{Path: "/"}, method, "/", nil, false)
 		if h := checkProblem(t, err, http.StatusMethodNotAllowed, "method_not_allowed"); h.Get("Allow") != "GET, HEAD" {
@@ -138,8 +152,8 @@ func TestStatic_answers_get_and_head_only(t *testing.T) {
 	}
 }
 
-func TestStatic_falls_back_for_navigations_to_names_without_an_extension(t *testing.T) {
-	relay := proxy.NewStatic(site(t), "index.html")
+func TestStatic_falls_back_for_navigations_but_not_for_assets(t *testing.T) {
+	relay := static(t, site(t), "index.html")
 	for _, test := range []struct {
 		target string
 		h      http.Header
@@ -149,26 +163,98 @@ func TestStatic_falls_back_for_navigations_to_names_without_an_extension(t *test
 		{"/orders/", navigation, true},
 		{"/empty", navigation, true},
 		{"/v1.2/orders", navigation, true},
+		{"/v1.2", navigation, true},
+		{"/users/ada@example.com", navigation, true},
+		{"/users/john.doe", navigation, true},
+		{"/@scope/package.name", navigation, true},
 		{"/orders/7", http.Header{"Accept": {"text/html"}}, true},
+		{"/users/john.doe", http.Header{"Accept": {"text/html"}}, true},
 		{"/orders/7", http.Header{"Sec-Fetch-Mode": {"cors"}}, false},
+		{"/users/john.doe", http.Header{"Sec-Fetch-Mode": {"cors"}}, false},
 		{"/orders/7", nil, false},
 		{"/app.js", navigation, false},
-		{"/users/john.doe", navigation, false},
+		{"/APP.JS", navigation, false},
+		{"/assets/logo.png", navigation, false},
+		{"/fonts/a.woff2", navigation, false},
+		{"/legacy/page.html", navigation, false},
+		{"/page2.unheard-of", navigation, false}, // there is another one
 		{"/.git/x", navigation, false},
 		{"/.env", navigation, false},
+		{"/users/.hidden", navigation, false},
 	} {
 		w, err := serveStatic(t, relay, &proxy.Route{Path: "/"}, "GET", test.target, test.h, false)
 		if got := err == nil && w.Body.String() == "content of index.html"; got != test.want {
 			t.Errorf("%s with %v: fallback is %v: %v", test.target, test.h, got, err)
 		}
 	}
-	relay = proxy.NewStatic(site(t), "gone.html")
-	_, err := serveStatic(t, relay, &proxy.Route{Path: "/"}, "GET", "/orders", navigation, false)
-	checkProblem(t, err, http.StatusNotFound, "not_found")
+}
+
+// A deployment brings the first file of a kind. What the directory held before
+// is forgotten in seconds; where another one takes its place, at once.
+func TestStatic_learns_of_new_kinds_of_files(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		parent := t.TempDir()
+		dir := filepath.Join(parent, "dist")
+		write(t, dir, "index.html", "app")
+		relay := static(t, dir, "index.html")
+		falls := func(target string) bool {
+			w, err := serveStatic(t, relay, &proxy.Route{Path: "/"}, "GET", target, navigation, false)
+			return err == nil && w.Body.String() == "app"
+		}
+		if !falls("/models/of.glb") {
+			t.Error("no fallback, with no file of the kind")
+		}
+		write(t, dir, "deep/er/chair.glb", "")
+		time.Sleep(time.Minute)
+		if falls("/models/of.glb") {
+			t.Error("the fallback, a minute after a file of the kind came")
+		}
+		write(t, parent, "next/index.html", "app")
+		write(t, parent, "next/.hidden/a.stl", "")
+		for _, step := range []error{os.Rename(dir, filepath.Join(parent, "before")), os.Rename(filepath.Join(parent, "next"), dir)} {
+			if step != nil {
+				t.Fatal(step)
+			}
+		}
+		if !falls("/models/of.glb") || !falls("/models/of.stl") {
+			t.Error("no fallback, right after another directory took the place")
+		}
+	})
+}
+
+func TestStatic_needs_its_directory_and_its_fallback_at_the_start(t *testing.T) {
+	dir := site(t)
+	for name, args := range map[string][2]string{
+		"no directory": {filepath.Join(dir, "none"), ""}, "a file": {filepath.Join(dir, "index.html"), ""},
+		"no fallback": {dir, "none.html"}, "a directory": {dir, "docs"}, "a link to a hidden file": {dir, "env.txt"}, "a link out": {dir, "out.txt"},
+	} {
+		if _, err := proxy.NewStatic(args[0], args[1]); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestStatic_is_unavailable_while_its_files_are_away(t *testing.T) {
+	dir := site(t)
+	relay := static(t, dir, "index.html")
+	ask := func(target string, want int, code string) {
+		t.Helper()
+		_, err := serveStatic(t, relay, &proxy.Route{Path: "/"}, "GET", target, navigation, false)
+		checkProblem(t, err, want, code)
+	}
+	if err := os.Remove(filepath.Join(dir, "index.html")); err != nil {
+		t.Fatal(err)
+	}
+	ask("/orders/7", http.StatusServiceUnavailable, "files_unavailable")
+	ask("/app.js", http.StatusNotFound, "not_found")
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	ask("/app.js", http.StatusServiceUnavailable, "files_unavailable")
 }
 
 func TestStatic_redirects_to_the_slash_of_a_directory(t *testing.T) {
-	relay := proxy.NewStatic(site(t), "index.html")
+	relay := static(t, site(t), "index.html")
 	w, err := serveStatic(t, relay, &proxy.Route{Path: "/s/", StripPrefix: true}, "GET", "/s/docs?a=b", navigation, false)
 	if err != nil || w.Code != http.StatusFound || w.Header().Get("Location") != "/s/docs/?a=b" {
 		t.Errorf("%d %v: %v", w.Code, w.Header(), err)
@@ -176,7 +262,7 @@ func TestStatic_redirects_to_the_slash_of_a_directory(t *testing.T) {
 }
 
 func TestStatic_strips_the_prefix_where_the_route_says_so(t *testing.T) {
-	relay := proxy.NewStatic(site(t), "")
+	relay := static(t, site(t), "")
 	for _, test := range []struct {
 		route  proxy.Route
 		target string
@@ -195,51 +281,28 @@ func TestStatic_strips_the_prefix_where_the_route_says_so(t *testing.T) {
 	}
 }
 
-func TestStatic_revalidates_by_content(t *testing.T) {
-	dir := t.TempDir()
-	relay := proxy.NewStatic(dir, "")
-	epoch := time.Unix(1, 0) // what a reproducible image gives every file
-	get := func(h http.Header) *httptest.ResponseRecorder {
-		w, err := serveStatic(t, relay, &proxy.Route{Path: "/"}, "GET", "/", h, false)
-		if err != nil {
-			t.Fatal(err)
+func TestStatic_follows_links_that_stay_in_the_open(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		return // links take a privilege there
+	}
+	relay := static(t, site(t), "")
+	for target, want := range map[string]string{
+		"/in.txt":         "LICENSE",
+		"/deep/page.html": "docs/deep/page.html",
+		"/config.txt":     "..2026_11_26/config.txt", // a Kubernetes volume
+	} {
+		w, err := serveStatic(t, relay, &proxy.Route{Path: "/"}, "GET", target, nil, false)
+		if err != nil || w.Body.String() != "content of "+want {
+			t.Errorf("%s: %q, %v", target, w.Body, err)
 		}
-		return w
-	}
-	publish := func(content string) {
-		write(t, dir, "new.html", content)
-		if err := os.Chtimes(filepath.Join(dir, "new.html"), epoch, epoch); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Rename(filepath.Join(dir, "new.html"), filepath.Join(dir, "index.html")); err != nil {
-			t.Fatal(err)
-		}
-	}
-	publish("app-1.js")
-	first := get(nil).Header().Get("Etag")
-	if again := get(http.Header{"If-None-Match": {first}}); again.Code != http.StatusNotModified {
-		t.Errorf("unchanged: %d", again.Code)
-	}
-	publish("app-2.js") // as long, and as old
-	if changed := get(http.Header{"If-None-Match": {first}}); changed.Code != http.StatusOK || changed.Body.String() != "app-2.js" {
-		t.Errorf("changed: %d %q", changed.Code, changed.Body)
-	}
-	publish("app-1.js")
-	if back := get(http.Header{"If-None-Match": {first}}); back.Code != http.StatusNotModified {
-		t.Errorf("the first content again: %d", back.Code)
-	}
-	if part := get(http.Header{"Range": {"bytes=4-4"}}); part.Code != http.StatusPartialContent || part.Body.String() != "1" {
-		t.Errorf("range: %d %q", part.Code, part.Body)
 	}
 }
 
 func TestStatic_goes_on_when_the_directory_is_replaced(t *testing.T) {
 	parent := t.TempDir()
 	dir := filepath.Join(parent, "dist")
-	relay := proxy.NewStatic(dir, "")
-	if _, err := serveStatic(t, relay, &proxy.Route{Path: "/"}, "GET", "/", nil, false); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("before there is a directory: %v", err)
-	}
+	write(t, dir, "index.html", "first")
+	relay := static(t, dir, "")
 	for _, release := range []string{"one", "two"} {
 		write(t, parent, release+"/index.html", release)
 		if err := os.RemoveAll(dir); err != nil {
@@ -256,7 +319,7 @@ func TestStatic_goes_on_when_the_directory_is_replaced(t *testing.T) {
 }
 
 func TestStatic_keeps_what_needs_a_session_out_of_caches(t *testing.T) {
-	relay := proxy.NewStatic(site(t), "")
+	relay := static(t, site(t), "")
 	for want, route := range map[string]*proxy.Route{
 		"private, no-store": {Path: "/"}, "no-cache": {Path: "/", CacheUpstream: true},
 	} {
@@ -281,7 +344,7 @@ func TestRelay_serves_each_route_from_where_it_says(t *testing.T) {
 }
 
 func TestStatic_leaves_no_file_open(t *testing.T) {
-	relay := proxy.NewStatic(site(t), "index.html")
+	relay := static(t, site(t), "index.html")
 	before, ok := openFiles()
 	if !ok {
 		t.Log("this system does not list open files; the paths are walked all the same")

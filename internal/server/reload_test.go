@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -182,6 +183,11 @@ func TestRoutesReload(t *testing.T) {
 		"a route that cannot be": func() (*config.Config, error) {
 			cfg := r.config([]settings{key, to("/other/", r.api.URL)})
 			cfg.Routes[0].Path = "/auth/inside"
+			return cfg, nil
+		},
+		"a directory that is not there": func() (*config.Config, error) {
+			cfg := r.config([]settings{key, to("/other/", r.api.URL)})
+			cfg.Routes[0].Upstream, cfg.Routes[0].Static = nil, filepath.Join(t.TempDir(), "dist")
 			return cfg, nil
 		},
 	} {

@@ -1,0 +1,4 @@
+package proxy
+
+// ChangeTime lets tests see what tags go by.
+var ChangeTime = changeTime

@@ -1,0 +1,66 @@
+package proxy
+
+import (
+	"io/fs"
+	"os"
+	"path"
+	"sync"
+	"time"
+)
+
+const (
+	// kindsAge is how long a listing is believed, unless the directory is replaced
+	// as a whole.
+	kindsAge = 5 * time.Second
+	// maxListed bounds a listing, in entries; it takes some 10 ms.
+	maxListed = 10_000
+)
+
+// kinds knows which extensions the files of a directory have. Safe for
+// concurrent use.
+type kinds struct {
+	mu    sync.Mutex
+	of    fs.FileInfo // the directory that was listed
+	at    time.Time
+	known map[string]bool
+}
+
+// has reports whether the directory has a file with the extension.
+func (k *kinds) has(root *os.Root, ext string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if info, err := root.Stat("."); err == nil && (!os.SameFile(info, k.of) || time.Since(k.at) > kindsAge) {
+		k.of, k.at, k.known = info, time.Now(), extensionsIn(root)
+	}
+	return k.known[ext]
+}
+
+// extensionsIn lists the extensions of the files that can be served, those near
+// the top first. What cannot be read counts as empty.
+func extensionsIn(root *os.Root) map[string]bool {
+	found := make(map[string]bool)
+	left := maxListed
+	for dirs := []string{"."}; len(dirs) > 0 && left > 0; dirs = dirs[1:] {
+		for _, entry := range entriesOf(root, dirs[0], left) {
+			left--
+			switch name := entry.Name(); {
+			case hidden(name):
+			case entry.IsDir():
+				dirs = append(dirs, path.Join(dirs[0], name))
+			default:
+				found[extension(name)] = true
+			}
+		}
+	}
+	return found
+}
+
+func entriesOf(root *os.Root, dir string, most int) []fs.DirEntry {
+	f, err := root.Open(dir)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = f.Close() }()
+	entries, _ := f.ReadDir(most) // those before an error count
+	return entries
+}

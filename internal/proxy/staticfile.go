@@ -1,0 +1,131 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// maxLinks is how many symbolic links a path may lead through, as in Linux
+// (path_resolution(7)).
+const maxLinks = 40
+
+var (
+	errDirectory  = errors.New("is a directory")
+	errNotRegular = errors.New("is not a regular file")
+	errHidden     = errors.New("a symbolic link leads to a name that begins with a dot")
+	errEscapes    = errors.New("a symbolic link leads out of the directory")
+	errLinks      = errors.New("too many symbolic links")
+)
+
+// openFile is a regular file that can be served.
+type openFile struct {
+	*os.File
+	info fs.FileInfo
+	name string
+}
+
+// open opens the regular file name, or the index.html of the directory name if
+// it ends in a slash. A directory without that slash that has an index.html is
+// errDirectory, because relative links in it would lead elsewhere.
+func open(root *os.Root, name string) (*openFile, error) {
+	if name == "" || strings.HasSuffix(name, "/") {
+		name += "index.html"
+	}
+	// Localize refuses names that mean something else to the system, such as
+	// "NUL" or "page.html::$DATA" on Windows.
+	if _, err := filepath.Localize(name); err != nil {
+		return nil, fmt.Errorf("localize file name: %w", err)
+	}
+	// Asked first, because opening a named pipe would block.
+	at, info, err := resolve(root, name)
+	if err != nil {
+		return nil, fmt.Errorf("find static file: %w", err)
+	}
+	if info.IsDir() {
+		if _, index, err := resolve(root, name+"/index.html"); err == nil && index.Mode().IsRegular() {
+			return nil, errDirectory
+		}
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errNotRegular
+	}
+	file, err := root.Open(at)
+	if err != nil {
+		return nil, fmt.Errorf("open static file: %w", err)
+	}
+	// Asked again: a deployment may have put another file in its place meanwhile.
+	if info, err = file.Stat(); err != nil {
+		return nil, errors.Join(fmt.Errorf("open static file: %w", err), file.Close())
+	}
+	return &openFile{File: file, info: info, name: name}, nil
+}
+
+// resolve follows the symbolic links in name, and returns what the name stands
+// for in the end. [os.Root] keeps them inside the directory, but would follow
+// one to ".env".
+func resolve(root *os.Root, name string) (string, fs.FileInfo, error) {
+	var done []string
+	var info fs.FileInfo
+	rest := strings.Split(name, "/")
+	for links := 0; len(rest) > 0; {
+		segment := rest[0]
+		rest = rest[1:]
+		switch {
+		case segment == "" || segment == ".":
+			continue
+		case segment == "..":
+			if len(done) == 0 {
+				return "", nil, errEscapes
+			}
+			done = done[:len(done)-1]
+			continue
+		case hiddenBehindLink(segment):
+			return "", nil, errHidden
+		}
+		here := path.Join(append(done, segment)...)
+		var err error
+		if info, err = root.Lstat(here); err != nil {
+			return "", nil, err
+		}
+		if info.Mode()&fs.ModeSymlink == 0 {
+			done = append(done, segment)
+			continue
+		}
+		target, err := root.Readlink(here)
+		if err != nil {
+			return "", nil, err
+		}
+		if links++; links > maxLinks {
+			return "", nil, errLinks
+		}
+		if filepath.IsAbs(target) {
+			return "", nil, errEscapes
+		}
+		rest = slices.Concat(strings.Split(filepath.ToSlash(target), "/"), rest)
+	}
+	return path.Join(done...), info, nil
+}
+
+// hidden reports whether a segment begins with a dot: .git, .env, .htpasswd.
+func hidden(name string) bool {
+	for segment := range strings.SplitSeq(name, "/") {
+		if strings.HasPrefix(segment, ".") && segment != ".well-known" {
+			return true
+		}
+	}
+	return false
+}
+
+// hiddenBehindLink is hidden for a segment of what a link leads to. There, names
+// that begin with two dots pass: a Kubernetes volume of a ConfigMap is a set of
+// links to "..data", itself a link to "..2026_11_26_…", whose swap updates all
+// of its files at once.
+func hiddenBehindLink(segment string) bool {
+	return hidden(segment) && !strings.HasPrefix(segment, "..")
+}
