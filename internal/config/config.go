@@ -3,9 +3,9 @@
 //
 // It owns the table of keys, from which parsing, overrides by variable,
 // defaults, the printed configuration, the JSON Schema and the operator's
-// reference all come. It leaves to others whether what is named exists: no
-// store, user pool, certificate or directory is looked at, only the files of
-// *_file keys are read. The one invariant: a Config that [Load] returned needs no
+// reference all come. It leaves to others whether what is named exists: no store,
+// user pool or certificate is looked at, only the files of *_file keys are read,
+// and those of static routes looked for. The one invariant: a Config that [Load] returned needs no
 // further check, and nothing [Load] or [Config.Print] says holds a secret.
 package config
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 )
 
 const testFile = "gatehouse.yaml"
@@ -89,7 +90,17 @@ func source(file string, environ []string, files map[string]string) Source {
 			}
 			return []byte(data), nil
 		},
+		Stat: stocked,
 	}
+}
+
+// stocked finds a page under every name that is one's, and a directory under any other.
+func stocked(name string) (fs.FileInfo, error) {
+	site := fstest.MapFS{"dist/index.html": {}}
+	if strings.HasSuffix(name, ".html") {
+		return site.Stat("dist/index.html")
+	}
+	return site.Stat("dist")
 }
 
 // load loads what must load.

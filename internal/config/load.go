@@ -24,6 +24,9 @@ type Source struct {
 
 	// ReadFile reads the files that *_file keys name; nil is [os.ReadFile].
 	ReadFile func(string) ([]byte, error)
+
+	// Stat looks for the directories and files of static routes; nil is [os.Stat].
+	Stat func(string) (fs.FileInfo, error)
 }
 
 // withDefaults spares the loader from asking for nil.
@@ -37,12 +40,16 @@ func (s Source) withDefaults() Source {
 	if s.ReadFile == nil {
 		s.ReadFile = os.ReadFile
 	}
+	if s.Stat == nil {
+		s.Stat = os.Stat
+	}
 	return s
 }
 
 // Load resolves a configuration: the file, over it the GATEHOUSE_* variables, under
 // both the defaults. Where anything is wrong the error is [Faults], all of them.
-// It touches nothing outside but the files of *_file keys.
+// It touches nothing outside but the files of *_file keys, and looks whether what
+// static routes name is there.
 func Load(src Source) (*Config, error) {
 	l := &loader{src: src.withDefaults(), cfg: &Config{}}
 	l.top = newScope("", "", src.Path, 0, l.cfg)

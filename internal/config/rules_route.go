@@ -1,6 +1,7 @@
 package config
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -13,6 +14,7 @@ func (l *loader) checkRoutes() {
 		l.checkRoutePath(s, r)
 		l.checkRouteHost(s, r)
 		l.checkRouteEnd(s, r)
+		l.checkRouteFiles(s, r)
 		if first := l.earlierTwin(i); first != nil && s.sound("path", "host") {
 			l.reject(s, "path", -1, curef("another path than that of %s, in more than case, or another host", strings.TrimSuffix(first.name, ".")))
 		}
@@ -61,6 +63,33 @@ func (l *loader) checkRouteEnd(s *scope, r *Route) {
 	if _, given := s.given[routePrefix+"token"]; given && r.Auth == "none" && r.Token != "none" && s.sound("auth", "token") {
 		l.reject(s, "token", -1, cure("auth session or optional on this route, or token none: without a session there is no token"))
 	}
+}
+
+// checkRouteFiles looks for what a static route serves from: what is missing now
+// would be an error at every request later.
+func (l *loader) checkRouteFiles(s *scope, r *Route) {
+	if r.Static == "" || !s.sound("static") {
+		return
+	}
+	if info, err := l.src.Stat(r.Static); err != nil || !info.IsDir() {
+		l.reject(s, "static", -1, curef("a directory that is there (%s%s)", missing(err, "it is none"), lookedAt(r.Static)))
+		return
+	}
+	if r.SPAFallback == "" || !s.sound("spa_fallback") {
+		return
+	}
+	path := filepath.Join(r.Static, r.SPAFallback)
+	if info, err := l.src.Stat(path); err != nil || !info.Mode().IsRegular() {
+		l.reject(s, "spa_fallback", -1, curef("a file that is there, in static (%s%s)", missing(err, "it is none"), lookedAt(path)))
+	}
+}
+
+// missing is why something was not found, or otherwise, if it was.
+func missing(err error, otherwise string) string {
+	if err == nil {
+		return otherwise
+	}
+	return reason(err)
 }
 
 // earlierTwin finds a route above that takes the same requests. Paths that

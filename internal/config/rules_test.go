@@ -1,6 +1,8 @@
 package config
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -305,5 +307,41 @@ func TestLoad_accepts(t *testing.T) {
 		"admin_on_a_port_of_the_systems_pick": {"listen": "127.0.0.1:0", "admin_listen": "127.0.0.1:0"},
 	} {
 		t.Run(name, func(t *testing.T) { load(t, with(set).yaml()) })
+	}
+}
+
+func TestLoad_misses_what_a_static_route_would_serve(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	for _, name := range []string{"dist/index.html", "dist/pages/a.html", "file"} {
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, c := range map[string]struct{ static, fallback, key, want string }{
+		"nothing":                      {"dist", "index.html", "", ""},
+		"the directory":                {"./dits", "index.html", "static", filepath.Join(dir, "dits") + "; a relative path starts at"},
+		"the directory, path absolute": {dir + "/dits", "", "static", "no such file or directory)"},
+		"a directory, it is a file":    {"file", "", "static", "it is none"},
+		"the fallback":                 {"dist", "app.html", "spa_fallback", filepath.Join(dir, "dist/app.html")},
+		"a fallback, it is no file":    {"dist", "pages", "spa_fallback", "it is none"},
+	} {
+		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
+			src := source(with(values{"routes[].upstream": "-", "routes[].static": c.static, "routes[].spa_fallback": c.fallback}).yaml(), nil, nil)
+			src.Stat = nil // the real disk
+			if c.key == "" {
+				if _, err := Load(src); err != nil {
+					t.Errorf("refused: %v", err)
+				}
+				return
+			}
+			faults := faultsOf(t, src)
+			if len(faults) != 1 || faults[0].Key != "routes[0]."+c.key || !strings.Contains(faults[0].Want, c.want) {
+				t.Errorf("%v; want one fault of %s that says %q", faults, c.key, c.want)
+			}
+		})
 	}
 }
