@@ -17,7 +17,7 @@ type healthCmd struct {
 // Help implements kong.HelpProvider.
 func (healthCmd) Help() string {
 	return `The health check of a container that has no shell and no curl. /healthz of the admin listener says that ` +
-		`the process lives, /readyz that it can serve sessions.`
+		`the process lives, /readyz that logins work.`
 }
 
 // Run asks once.

@@ -1,19 +1,14 @@
 package server
 
 import (
-	"context"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"strings"
-	"time"
 
 	"github.com/go-chi/chi/v5"
 )
-
-// readyTimeout bounds the question to the store behind /readyz.
-const readyTimeout = 2 * time.Second
 
 // adminServer serves probes, metrics and the admin API, on a listener of their
 // own: nothing of it is ever on the public one.
@@ -33,22 +28,6 @@ func (s *Server) adminServer() *http.Server {
 		IdleTimeout:       idleTimeout,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
-}
-
-// ready is GET /readyz: whether this instance can serve sessions now.
-func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
-	if s.health.Draining.Load() {
-		plain(w, http.StatusServiceUnavailable, "draining")
-		return
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
-	defer cancel()
-	if err := s.store.Ping(ctx); err != nil {
-		s.log.Warn("not ready", "error", err)
-		plain(w, http.StatusServiceUnavailable, "store unavailable")
-		return
-	}
-	plain(w, http.StatusOK, "ready")
 }
 
 // adminHost refuses names that are not loopback on a loopback listener: a page

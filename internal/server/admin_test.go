@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/redistest"
 )
 
 const adminToken = "Xk8sl2Pqw0vbnM3zQx7r"
@@ -320,4 +323,44 @@ func TestAdminKnowsLoopbackInAnySpelling(t *testing.T) {
 			t.Errorf("Host %s: %d %s, want %d", host, res.StatusCode, body, want)
 		}
 	}
+}
+
+// TestReadinessTellsWhyLoginsFail: a Redis that answers and takes no session.
+// Sessions that are there are served all the same.
+func TestReadinessTellsWhyLoginsFail(t *testing.T) {
+	redis := redistest.Start(t, redistest.Options{})
+	r, a := withAdmin(t, section("session", map[string]any{"store": redis.URL}))
+	b := r.signedIn("alice@example.com")
+	limit := func(bytes string) {
+		t.Helper()
+		if err := redis.Client().ConfigSet(t.Context(), "maxmemory", bytes).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ready := func(want int) string {
+		t.Helper()
+		var res *http.Response
+		var body string
+		until(t, fmt.Sprintf("a readiness of %d", want), func() bool {
+			res, body = a.call("GET", "/readyz")
+			return res.StatusCode == want
+		})
+		return body
+	}
+	if body := ready(http.StatusOK); body != "ready\n" {
+		t.Errorf("ready: %q", body)
+	}
+	limit("1")
+	if body := ready(http.StatusServiceUnavailable); !strings.HasPrefix(body, "not ready\nstore unavailable: its memory is full") {
+		t.Errorf("full: %q", body)
+	}
+	if res, _ := b.fetch("GET", "/api/x", ""); res.StatusCode != http.StatusOK {
+		t.Errorf("a session that is there: %d", res.StatusCode)
+	}
+	limit("0")
+	ready(http.StatusOK)
+	until(t, "the log lines", func() bool {
+		logs := r.logs.String()
+		return strings.Count(logs, `"msg":"not ready"`) == 1 && strings.Contains(logs, `"msg":"ready"`)
+	})
 }

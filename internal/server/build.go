@@ -98,6 +98,8 @@ func (s *Server) buildSessions(ring *secret.Ring) error {
 		return err
 	}
 	s.metrics.Sessions(s.sessionFigures)
+	s.readiness.log = s.log
+	s.readiness.checks = append(s.readiness.checks, check{"store unavailable", s.store.Ping, sessionstore.Reason})
 	s.flow = &handlers.Flow{OAuth: client}
 	return nil
 }

@@ -53,6 +53,8 @@ type cell struct {
 	final bool
 	// ends: a sign-out, the one answer that clears the session cookie.
 	ends bool
+	// later is how much longer than the others it may take to be well again.
+	later time.Duration
 }
 
 // upstreamOut stands for the answers of a route whose API is out: 502 where it
@@ -90,8 +92,11 @@ var cells = []cell{
 		out: map[dependency]expected{theStore: pageOf503, theToken: pageOf503, theKeys: pageOf503}, final: true},
 	{name: "healthz", who: "nobody", method: "GET", path: "/auth/healthz", well: expected{200, "", ""}},
 	{name: "readyz", who: "admin", method: "GET", path: "/readyz", well: expected{200, "", "ready"},
-		out: map[dependency]expected{theStore: {503, "", ""}}},
+		out: map[dependency]expected{theStore: {503, "", "store unavailable: it does not answer"}}, later: 10 * checked},
 }
+
+// checked is how far two checks behind /readyz are apart: two must be good.
+const checked = time.Second
 
 // during is what a cell answers while d has the fault f.
 func (c cell) during(d dependency, f fault) expected {
@@ -174,7 +179,7 @@ func (o *outage) run() {
 	o.each(o.after, func(c cell) answer {
 		for !c.final {
 			a := o.ask(c)
-			if c.well.differs(a) == "" || time.Now().After(deadline) {
+			if c.well.differs(a) == "" || time.Now().After(deadline.Add(c.later)) {
 				return a
 			}
 			time.Sleep(100 * time.Millisecond) // a poll: recovery has no other sign

@@ -90,6 +90,8 @@ type Server struct {
 	public  *handlers.PublicConfig
 	health  *handlers.Health
 
+	readiness readiness
+
 	calls   *http.Client // to the user pool
 	api     *cognito.API
 	metrics *telemetry.Metrics

@@ -174,7 +174,8 @@ type Store interface {
 	// Traits say what is different about this store; the same at every call.
 	Traits() Traits
 
-	// Ping asks whether the store answers.
+	// Ping asks whether the store could take a session now: whether it answers, and
+	// takes writes.
 	Ping(ctx context.Context) error
 	// Close frees what the store holds.
 	Close() error

@@ -58,19 +58,6 @@ var _ session.Store = (*Redis)(nil)
 // Traits implements [session.Store].
 func (r *Redis) Traits() session.Traits { return session.Traits{} }
 
-// Ping implements [session.Store]. In a cluster every primary must answer: each
-// has sessions that the others have not.
-func (r *Redis) Ping(ctx context.Context) error {
-	return r.call(ctx, "ping", func(ctx context.Context) error {
-		if cluster, ok := r.client.(*redis.ClusterClient); ok {
-			return cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
-				return node.Ping(ctx).Err()
-			})
-		}
-		return r.client.Ping(ctx).Err()
-	})
-}
-
 // Close implements [session.Store].
 func (r *Redis) Close() error {
 	if err := r.client.Close(); err != nil {

@@ -122,7 +122,11 @@ func (r *Redis) storedCount(ctx context.Context) (*Count, error) {
 func (r *Redis) countSessions(ctx context.Context) (*Count, error) {
 	began := time.Now()
 	turn := &countTurn{r: r, owner: rand.Text()}
-	nodes, err := r.primaries(ctx)
+	var nodes []redis.Cmdable
+	err := r.call(ctx, "count", func(ctx context.Context) (err error) {
+		nodes, err = r.primaries(ctx)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -165,20 +169,17 @@ func (r *Redis) countOn(ctx context.Context, node redis.Cmdable, turn *countTurn
 }
 
 // primaries returns every node that holds records of its own.
-func (r *Redis) primaries(ctx context.Context) ([]redis.Cmdable, error) {
+func (r *Redis) primaries(ctx context.Context) (nodes []redis.Cmdable, err error) {
 	cluster, ok := r.client.(*redis.ClusterClient)
 	if !ok {
 		return []redis.Cmdable{r.client}, nil
 	}
 	var mu sync.Mutex
-	var nodes []redis.Cmdable
-	err := r.call(ctx, "count", func(ctx context.Context) error {
-		return cluster.ForEachMaster(ctx, func(_ context.Context, node *redis.Client) error {
-			mu.Lock()
-			defer mu.Unlock()
-			nodes = append(nodes, node)
-			return nil
-		})
+	err = cluster.ForEachMaster(ctx, func(_ context.Context, node *redis.Client) error {
+		mu.Lock()
+		defer mu.Unlock()
+		nodes = append(nodes, node)
+		return nil
 	})
 	return nodes, err
 }
