@@ -133,13 +133,16 @@ func (p *Page) checkAddresses() error {
 // the content of a meta refresh is parsed a second time by the browser, after
 // unescaping (HTML, "shared declarative refresh steps"), and there a quote may
 // cut the address short.
-var quotes = strings.NewReplacer(`"`, "%22", "'", "%27", "`", "%60", "<", "%3C", ">", "%3E")
+var quotes = strings.NewReplacer(`"`, "%22", "'", "%27", "`", "%60", "<", "%3C", ">", "%3E", `\`, "%5C")
 
 // safeAddress returns address as a page may lead to it, or ErrUnsafeAddress.
-// Browsers drop tabs and newlines, and read `\` as `/` (URL Standard §4.4).
+// Browsers drop tabs and newlines, and read `\` as `/` where no query or fragment
+// has begun (URL Standard §4.4).
 func safeAddress(address string) (string, error) {
+	begun := false
 	for _, c := range address {
-		if c <= ' ' || c == 0x7f || c == '\\' {
+		begun = begun || c == '?' || c == '#'
+		if c <= ' ' || c == 0x7f || c == '\\' && !begun {
 			return "", ErrUnsafeAddress
 		}
 	}
@@ -149,7 +152,7 @@ func safeAddress(address string) (string, error) {
 		}
 		return quotes.Replace(address), nil
 	}
-	u, err := url.Parse(address)
+	u, err := url.Parse(uptoPath(address))
 	if err != nil || u.Host == "" || u.User != nil {
 		return "", ErrUnsafeAddress
 	}
@@ -157,6 +160,16 @@ func safeAddress(address string) (string, error) {
 		return "", ErrUnsafeAddress
 	}
 	return quotes.Replace(address), nil
+}
+
+// uptoPath returns scheme and authority of an absolute address. What follows them
+// need not be what net/url takes: to browsers a lone "%" is no fault.
+func uptoPath(address string) string {
+	scheme, rest, _ := strings.Cut(address, "://")
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		rest = rest[:i]
+	}
+	return scheme + "://" + rest
 }
 
 func loopback(host string) bool {

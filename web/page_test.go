@@ -106,11 +106,24 @@ func TestQuotesInAnAddressAreEscaped(t *testing.T) {
 	}
 }
 
+func TestAddressesThatBrowsersWriteAreTaken(t *testing.T) {
+	for address, want := range map[string]string{
+		`/a?b\c#d\e`:                   "0;url=/a?b%5Cc#d%5Ce",
+		"/a/[id]|b?x=100%":             "0;url=/a/[id]|b?x=100%",
+		"https://app.example/100%?x=%": "0;url=https://app.example/100%?x=%",
+	} {
+		if out := html.UnescapeString(render(t, Page{Heading: "h", Refresh: address})); !strings.Contains(out, want) {
+			t.Errorf("no %s in\n%s", want, out)
+		}
+	}
+}
+
 func TestUnsafeAddressIsRefused(t *testing.T) {
 	for _, address := range []string{
 		"", "app", "?x", "//evil.example", `/\evil.example`, `\\evil.example`, "http://app.example.com/",
 		"javascript:alert(1)", "data:text/html,x", "https:", "https:///x", "https://user:pw@example.com/",
 		"/a\nb", "/a\r\nSet-Cookie: x", "/a\tb", "/a b", "/a\x00", "/a\x7f",
+		"https://evil.example\\@app.example/", `https://app.example\x`, `https:\\app.example`, "https:app.example", "javascript:alert(1)//://app.example/",
 		"http://localhost.evil.example/", "http://127.0.0.1.evil.example/", "ftp://example.com/", "https://ex ample/",
 	} {
 		for name, page := range map[string]Page{

@@ -35,7 +35,7 @@ var layers = []row{
 
 	{pkg: "internal/redistest", support: true},
 
-	{pkg: "internal/config", imports: []string{"internal/secret", "internal/storeurl"}},
+	{pkg: "internal/config", imports: []string{"internal/returnto", "internal/secret", "internal/storeurl"}},
 	{pkg: "internal/oauth", imports: []string{"internal/secret"}},
 	{pkg: "internal/cognito", imports: []string{"internal/oauth", "internal/secret"}},
 	{pkg: "internal/cookie", imports: []string{"internal/oauth", "internal/secret"}},

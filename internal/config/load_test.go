@@ -315,3 +315,22 @@ func TestLoad_shows_nothing_of_a_password_whose_end_was_lost(t *testing.T) {
 		}
 	}
 }
+
+// TestReturnAddressesAreNormalised: a configured address is read by the same
+// grammar as one that a request names.
+func TestReturnAddressesAreNormalised(t *testing.T) {
+	for given, want := range map[string]string{
+		`"/app/#/orders/5"`:                      "/app/#/orders/5",
+		`"/orders?filter[status]=open"`:          "/orders?filter[status]=open",
+		`"/naïve page"`:                          "/na%C3%AFve%20page",
+		`"/a/../b"`:                              "/b",
+		`"https://APP.example.com:443/home#top"`: "/home#top",
+	} {
+		c, err := Load(Source{Path: "gateway.yaml", Data: []byte(with(values{"login.default_return_to": given, "login.logout_return_to": given}).yaml())})
+		if err != nil {
+			t.Errorf("%s: %v", given, err)
+		} else if c.Login.DefaultReturnTo != want || c.Login.LogoutReturnTo != want {
+			t.Errorf("%s became %q and %q, want %q", given, c.Login.DefaultReturnTo, c.Login.LogoutReturnTo, want)
+		}
+	}
+}

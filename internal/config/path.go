@@ -1,11 +1,14 @@
 package config
 
 import (
+	"errors"
 	"io/fs"
 	"net/url"
 	"strings"
 
 	"github.com/google/jsonschema-go/jsonschema"
+
+	"github.com/gatehouse-auth/gatehouse/internal/returnto"
 )
 
 // canonicalPath accepts the path of a request as the proxy judges it: absolute,
@@ -71,21 +74,36 @@ func (routePath) schema() *jsonschema.Schema {
 	return orVariable(&jsonschema.Schema{Type: "string", Pattern: `^/`})
 }
 
-// target fills a *string with a local path, or an absolute address that other
-// rules judge.
-type target struct{ query bool }
+// returnTarget fills a *string with a local path, or an absolute address that
+// other rules judge.
+type returnTarget struct{}
 
-func (k target) want() string {
-	if k.query {
-		return "a local path such as /, or an address at one of login.return_origins"
+func (returnTarget) want() string {
+	return "a local path such as /, or an address at one of login.return_origins"
+}
+
+func (k returnTarget) parse(field any, s string) error {
+	scheme, _, _ := strings.Cut(strings.ToLower(s), "://")
+	web := scheme == "http" || scheme == "https"
+	if _, err := (returnto.Policy{}).Parse(s); !printable(s) || errors.Is(err, returnto.ErrUnsafe) && !web {
+		return cure(k.want())
 	}
+	put(field, s)
+	return nil
+}
+
+func (returnTarget) format(field any) []string  { return taken(field) }
+func (returnTarget) schema() *jsonschema.Schema { return &jsonschema.Schema{Type: "string"} }
+
+// target fills a *string with a local path or an https address that take a query
+// of the gateway's.
+type target struct{}
+
+func (target) want() string {
 	return "a local path such as /error, or an https address, without query"
 }
 
 func (k target) parse(field any, s string) error {
-	if s == "" && k.query {
-		return cure(k.want())
-	}
 	if s != "" && !k.accepts(s) {
 		return cure(k.want())
 	}
@@ -95,8 +113,8 @@ func (k target) parse(field any, s string) error {
 
 // accepts refuses what a browser would take for another host: "//evil.example"
 // and "/\evil.example".
-func (k target) accepts(s string) bool {
-	if !printable(s) || strings.ContainsAny(s, "\\ ") || !k.query && strings.ContainsAny(s, "?#") {
+func (target) accepts(s string) bool {
+	if !printable(s) || strings.ContainsAny(s, "\\ ?#") {
 		return false
 	}
 	u, err := url.Parse(s)
@@ -110,8 +128,8 @@ func (k target) accepts(s string) bool {
 	return web && !insecure(u)
 }
 
-func (k target) format(field any) []string  { return taken(field) }
-func (k target) schema() *jsonschema.Schema { return &jsonschema.Schema{Type: "string"} }
+func (target) format(field any) []string  { return taken(field) }
+func (target) schema() *jsonschema.Schema { return &jsonschema.Schema{Type: "string"} }
 
 // fileName accepts the name of a file under a served directory.
 func fileName(s string) bool {

@@ -1,12 +1,14 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
 	"slices"
 	"strings"
 
+	"github.com/gatehouse-auth/gatehouse/internal/returnto"
 	"github.com/gatehouse-auth/gatehouse/internal/storeurl"
 )
 
@@ -204,31 +206,39 @@ func (l *loader) checkCookie() {
 
 func (l *loader) checkLogin() {
 	c, t := &l.cfg.Login, l.top
-	l.checkReturnTo("login.default_return_to", c.DefaultReturnTo)
-	l.checkReturnTo("login.logout_return_to", c.LogoutReturnTo)
+	l.checkReturnTo("login.default_return_to", &c.DefaultReturnTo)
+	l.checkReturnTo("login.logout_return_to", &c.LogoutReturnTo)
 	if t.sound("login.default_return_to", "mount") && l.underMount(c.DefaultReturnTo) {
 		l.reject(t, "login.default_return_to", -1, curef("a page outside %s: a login that ends there never arrives", l.cfg.Mount))
 	}
 }
 
-func (l *loader) checkReturnTo(path, address string) {
-	if l.top.sound(path, "login.return_origins") && !l.mayReturnTo(address) {
+// checkReturnTo judges an address as those that a request names are judged, and
+// keeps it as it goes into a Location header.
+func (l *loader) checkReturnTo(path string, address *string) {
+	if l.cfg.PublicURL == nil || !l.top.sound(path, "login.return_origins", "public_url") {
+		return
+	}
+	may := returnto.Policy{Own: l.cfg.PublicURL.Scheme + "://" + l.cfg.PublicURL.Host, Origins: l.cfg.Login.ReturnOrigins}
+	a, err := may.Parse(*address)
+	switch {
+	case errors.Is(err, returnto.ErrTooLong) || a.Cut():
+		l.reject(l.top, path, -1, curef("an address of at most %d bytes", returnto.MaxLength))
+	case err != nil:
 		l.reject(l.top, path, -1, cure(index[path].kind.want()))
+	default:
+		*address = a.String()
 	}
 }
 
-// mayReturnTo accepts a local path and the origins that were named.
-func (l *loader) mayReturnTo(address string) bool {
-	u, err := url.Parse(address)
-	if err != nil || !u.IsAbs() {
-		return err == nil
+// underMount judges a normalised address, whose path may still have escapes.
+func (l *loader) underMount(address string) bool {
+	path, _, _ := strings.Cut(strings.ReplaceAll(address, "#", "?"), "?")
+	if decoded, err := url.PathUnescape(path); err == nil {
+		path = decoded
 	}
-	origin := u.Scheme + "://" + withoutDefaultPort(u.Scheme, strings.ToLower(u.Host))
-	return slices.Contains(l.cfg.Login.ReturnOrigins, origin)
-}
-
-func (l *loader) underMount(path string) bool {
-	return path == l.cfg.Mount || strings.HasPrefix(strings.ToLower(path), strings.ToLower(l.cfg.Mount)+"/")
+	path, mount := strings.ToLower(path), strings.ToLower(l.cfg.Mount)
+	return path == mount || strings.HasPrefix(path, mount+"/")
 }
 
 func (l *loader) checkLimits() {

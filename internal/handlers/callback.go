@@ -97,7 +97,7 @@ func (f *Flow) destination(login cookie.Login, p oauth.Pending) string {
 		}
 		raw = login.ReturnTo
 	}
-	a, err := f.Own.Parse(raw)
+	a, err := f.ReturnTo.Parse(raw)
 	if err != nil {
 		return f.DefaultReturnTo
 	}

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/cookie"
@@ -30,9 +30,9 @@ type Flow struct {
 	OAuth    *oauth.Client
 	Sessions *session.Manager
 	Cookies  *cookie.Jar
-	// ReturnTo judges what a caller names; Own judges what a login brings back,
-	// which may also be at a host of ours that it came from.
-	ReturnTo, Own returnto.Policy
+	// ReturnTo judges what a caller names, and what a login brings back. Its own
+	// origin is PublicURL's.
+	ReturnTo returnto.Policy
 	// DefaultReturnTo is where a login ends that named no address.
 	DefaultReturnTo string
 	// ErrorURL, if set, gets the failures of the callback instead of a page.
@@ -60,7 +60,7 @@ func (f *Flow) Login(w http.ResponseWriter, r *http.Request, x *middleware.Excha
 	if x.Decision.Host != f.PublicURL.Host {
 		return redirect(w, r, f.loginAtPublicURL(query, x.Decision.Host))
 	}
-	back, err := f.returnAddress(query)
+	back, err := f.returnAddress(query, x)
 	if err != nil {
 		return err
 	}
@@ -75,8 +75,8 @@ func (f *Flow) Login(w http.ResponseWriter, r *http.Request, x *middleware.Excha
 	return f.start(w, r, login, oauth.Request{ReturnTo: back, Params: params})
 }
 
-// hostParam names the host of ours that a login began on. It comes with a local
-// return_to, and is the gateway's own: no caller needs it.
+// hostParam names the host of ours that a login began on. It is the gateway's
+// own: no caller needs it.
 const hostParam = "return_host"
 
 // loginAtPublicURL sends a login on to the one host that does them.
@@ -111,29 +111,38 @@ func (f *Flow) start(w http.ResponseWriter, r *http.Request, login cookie.Login,
 	return redirect(w, r, auth.URL)
 }
 
-func (f *Flow) returnAddress(query url.Values) (string, error) {
-	values := query["return_to"]
+// returnAddress is where the login is to end. An address that is too long is cut
+// to its path, or is the default's: a login is never refused for it.
+func (f *Flow) returnAddress(query url.Values, x *middleware.Exchange) (string, error) {
+	values, origin := query["return_to"], f.pageOrigin(query[hostParam])
 	raw := f.DefaultReturnTo
 	if len(values) == 1 && values[0] != "" {
 		raw = values[0]
 	}
-	if a, err := f.ReturnTo.Parse(raw); err == nil && len(values) <= 1 {
-		return f.atHost(a, query[hostParam]), nil
+	a, err := f.ReturnTo.ParseAt(origin, raw)
+	if errors.Is(err, returnto.ErrTooLong) {
+		x.Event.AddNote("return_to is too long, even its path: the default is used")
+		a, err = f.ReturnTo.ParseAt(origin, f.DefaultReturnTo)
 	}
-	return "", badRequest("invalid_return_to",
-		"return_to must be one local path, or an address at one of the configured return origins.")
+	if err != nil || len(values) > 1 {
+		return "", badRequest("invalid_return_to",
+			"return_to must be one address of this site, or one at one of the configured return origins.")
+	}
+	if a.Cut() {
+		x.Event.AddNote("return_to is too long: cut to its path")
+	}
+	return a.String(), nil
 }
 
-// atHost puts a local address on the host of ours that the login came from.
-func (f *Flow) atHost(a returnto.Address, hosts []string) string {
-	if len(hosts) != 1 || !strings.HasPrefix(a.String(), "/") {
-		return a.String()
+// pageOrigin is the origin of ours that the login was begun on, to which a path
+// belongs.
+func (f *Flow) pageOrigin(hosts []string) string {
+	if len(hosts) == 1 {
+		if o := f.PublicURL.Scheme + "://" + hosts[0]; slices.Contains(f.ReturnTo.Origins, o) {
+			return o
+		}
 	}
-	there, err := f.Own.Parse(f.PublicURL.Scheme + "://" + hosts[0] + a.String())
-	if err != nil {
-		return a.String()
-	}
-	return there.String()
+	return f.ReturnTo.Own
 }
 
 // loginParams reads the parameters that a caller may add. Everything else in

@@ -92,10 +92,10 @@ func (l *Logout) End(w http.ResponseWriter, r *http.Request, x *middleware.Excha
 		return err
 	}
 	answer := logoutAnswer{LogoutURL: l.ProviderURL}
-	back, err := l.returnAddress(req.ReturnTo)
+	back, err := l.returnAddress(req.ReturnTo, x)
 	if err != nil {
 		answer.ReturnTo = returnToRefused
-		x.Event.AddNote("returnTo is refused: neither a local path nor at one of login.return_origins")
+		x.Event.AddNote("returnTo is refused: " + err.Error())
 	}
 	var global *session.Session
 	why := session.ReasonLogout
@@ -192,7 +192,7 @@ func (l *Logout) signOutAtCognito(ctx context.Context, x *middleware.Exchange) (
 }
 
 // returnAddress judges where the browser wants to end; "" is the default.
-func (l *Logout) returnAddress(p wishedPlace) (string, error) {
+func (l *Logout) returnAddress(p wishedPlace, x *middleware.Exchange) (string, error) {
 	if p.malformed {
 		return "", returnto.ErrUnsafe
 	}
@@ -200,6 +200,9 @@ func (l *Logout) returnAddress(p wishedPlace) (string, error) {
 		return "", nil
 	}
 	a, err := l.ReturnTo.Parse(p.address)
+	if a.Cut() {
+		x.Event.AddNote("returnTo is too long: cut to its path")
+	}
 	return a.String(), err
 }
 

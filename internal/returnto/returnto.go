@@ -1,24 +1,38 @@
 // Package returnto decides whether an address that a request names is safe to
 // send the browser to. It is pure: it knows the configured origins and nothing
-// else. The one invariant: an [Address] that is not empty leads, in every
-// browser, to the gateway's own origin or to one of the configured origins.
+// else. There is one grammar, the browsers' own: an address is read and
+// normalised as the URL Standard (https://url.spec.whatwg.org) does it, once;
+// what that yields is judged, and is what the browser is sent to.
+//
+// The one invariant: an [Address] that is not empty leads, in every browser, to
+// the gateway's own origin or to one of the configured origins.
 package returnto
 
 import (
 	"errors"
+	"slices"
 	"strings"
 )
 
-// MaxLength bounds an address, in bytes.
+// MaxLength bounds an address, in bytes of its normalised form.
 const MaxLength = 2048
 
-// ErrUnsafe is the answer to every address that is not accepted. It does not
-// say why: the caller names the parameter, and the address is untrusted text.
-var ErrUnsafe = errors.New("return address not accepted")
+var (
+	// ErrUnsafe is the answer to every address that is not accepted. It does not
+	// say why: the caller names the parameter, and the address is untrusted text.
+	ErrUnsafe = errors.New("return address not accepted")
+	// ErrTooLong is the answer to an address that would be accepted if its path
+	// alone were not over [MaxLength].
+	ErrTooLong = errors.New("return address too long")
+)
 
-// Address is an accepted address: a local path, or an absolute address at a
-// configured origin. The zero value is none.
-type Address struct{ s string }
+// Address is an accepted address in normalised form, printable ASCII without
+// quotation marks and angle brackets: a local path with its query and fragment,
+// or an absolute address at a configured origin. The zero value is none.
+type Address struct {
+	s   string
+	cut bool
+}
 
 // String returns the address as it goes into a Location header.
 func (a Address) String() string { return a.s }
@@ -26,168 +40,122 @@ func (a Address) String() string { return a.s }
 // IsZero reports whether there is no address.
 func (a Address) IsZero() bool { return a.s == "" }
 
-// Policy says which addresses are accepted besides local paths.
+// Cut reports whether the address was too long, so that only its path is left.
+func (a Address) Cut() bool { return a.cut }
+
+// Policy says which addresses are accepted. Origins are serialised, lower case,
+// without a default port: scheme://host[:port] (RFC 6454 §6.2).
 type Policy struct {
-	// Origins are serialised origins (RFC 6454 §6.2), lower case: scheme://host[:port].
+	// Own is the origin that local paths are of. An address there becomes one.
+	Own string
+	// Origins are the others.
 	Origins []string
-	// Refused are local paths that are never returned to, such as the login
-	// itself, which would loop.
+	// Refused are paths that are never returned to, such as the login itself,
+	// which would loop.
 	Refused []string
 }
 
-// Parse accepts raw or answers [ErrUnsafe]. What it returns is raw, byte for
-// byte: the grammar leaves browsers nothing to normalise.
-func (p Policy) Parse(raw string) (Address, error) {
-	if len(raw) > MaxLength {
+// Parse accepts raw, or answers [ErrUnsafe] or [ErrTooLong]. Accepted are
+// absolute addresses and paths, in every spelling that leads to one of the
+// policy's origins; not what a browser would take relative to the page it is on,
+// nor user information.
+func (p Policy) Parse(raw string) (Address, error) { return p.ParseAt(p.Own, raw) }
+
+// ParseAt is [Policy.Parse] for a page at another of the policy's origins: that
+// is where a path leads to.
+func (p Policy) ParseAt(origin, raw string) (Address, error) {
+	u, ok := normalise(raw)
+	if !ok {
 		return Address{}, ErrUnsafe
 	}
-	local := raw
-	for _, o := range p.Origins {
-		rest, ok := strings.CutPrefix(raw, o)
-		if !ok {
-			continue
-		}
-		if rest == "" {
-			return Address{raw}, nil
-		}
-		if rest[0] == '/' {
-			local = rest
-			break
-		}
+	if u.origin == "" {
+		u.origin = origin
 	}
-	if !safeLocal(local) || p.refuses(local) {
+	switch {
+	case u.origin == p.Own:
+		u.origin = ""
+	case !slices.Contains(p.Origins, u.origin):
 		return Address{}, ErrUnsafe
 	}
-	return Address{raw}, nil
-}
-
-// refuses reports whether the path part of local is one of p.Refused, in
-// whatever spelling.
-func (p Policy) refuses(local string) bool {
-	path, _, _ := strings.Cut(local, "?")
-	path = unescape(path)
-	for _, r := range p.Refused {
-		if strings.EqualFold(path, r) || strings.EqualFold(path, r+"/") {
-			return true
-		}
+	if authorityLike(u.path) || p.refuses(u.path) {
+		return Address{}, ErrUnsafe
 	}
-	return false
+	if whole := u.origin + u.path + u.rest; len(whole) <= MaxLength {
+		return Address{s: whole}, nil
+	}
+	if path := u.origin + u.path; len(path) <= MaxLength {
+		return Address{s: path, cut: true}, nil
+	}
+	return Address{}, ErrTooLong
 }
 
-// Request makes an address of the gateway's own request target: path and query
-// as they came, characters outside the grammar escaped. What is no local
-// address even then becomes none.
+// Request makes an address of the gateway's own request target, path and query
+// as they came. What is no local address even so becomes none.
 func (p Policy) Request(path, query string) Address {
-	target := escape(path)
 	if query != "" {
-		target += "?" + escape(query)
+		path += "?" + query
 	}
-	a, err := Policy{Refused: p.Refused}.Parse(target)
+	if !strings.HasPrefix(path, "/") {
+		return Address{}
+	}
+	// No fragment belongs to a request's target, so there a "#" is no delimiter.
+	a, err := p.Parse(strings.ReplaceAll(path, "#", "%23"))
 	if err != nil {
 		return Address{}
 	}
 	return a
 }
 
-// safeLocal is the grammar: a slash, no second slash or backslash behind it,
-// then unreserved characters, sub-delimiters, ":", "@", "%", "/" and "?"
-// (RFC 3986 §3.3–3.4). Browsers drop tabs and newlines, read "\" as "/" and
-// resolve dot segments even when escaped (WHATWG URL §4.4), so none of these
-// gets in; nor do escapes of them in the path, which a later hop might decode.
-func safeLocal(s string) bool {
-	if s == "" || s[0] != '/' {
-		return false
+// Path returns the part of an accepted address that is its path, if beginning,
+// which is where the rest of the address was lost, reaches beyond it; else "".
+func Path(beginning string) string {
+	if i := strings.IndexAny(beginning, "?#"); i >= 0 {
+		return beginning[:i]
 	}
-	for i := range len(s) {
-		if !allowed[s[i]] {
-			return false
-		}
-	}
-	path, query, _ := strings.Cut(s, "?")
-	return escapesValid(query) && safePath(path)
+	return ""
 }
 
-func safePath(path string) bool {
-	if !escapesValid(path) || strings.Contains(path, "//") {
-		return false
-	}
-	for segment := range strings.SplitSeq(path[1:], "/") {
-		if !safeSegment(segment) {
-			return false
+// authorityLike reports whether path, decoded by some reader behind the browser,
+// would begin as "//host" does. Some readers drop control characters on the way.
+func authorityLike(path string) bool {
+	path = strings.Map(func(r rune) rune {
+		if r < 0x20 || r == 0x7f {
+			return -1
 		}
-	}
-	return true
+		return r
+	}, decode(path))
+	return len(path) > 1 && isSlash(path[0]) && isSlash(path[1])
 }
 
-// safeSegment refuses dot segments, also with parameters behind a ";", escapes
-// of control characters, "/" and "\", and what was escaped twice.
-func safeSegment(segment string) bool {
-	decoded := unescape(segment)
-	if unescape(decoded) != decoded {
-		return false
-	}
-	for i := range len(decoded) {
-		if c := decoded[i]; c < 0x20 || c == 0x7f || c == '/' || c == '\\' {
-			return false
-		}
-	}
-	name, _, _ := strings.Cut(decoded, ";")
-	return name != "." && name != ".."
+// refuses reports whether path is one of p.Refused, in whatever spelling.
+func (p Policy) refuses(path string) bool {
+	path = fold(path)
+	return slices.ContainsFunc(p.Refused, func(r string) bool { return path == fold(r) })
 }
 
-// unescape decodes the valid escapes of s and leaves the rest alone.
-func unescape(s string) string {
-	if strings.IndexByte(s, '%') < 0 {
-		return s
+// fold returns the path as the most tolerant router would read it: decoded,
+// without empty segments, of each segment only what stands before a ";", less
+// trailing dots and spaces, in lower case.
+func fold(path string) string {
+	segments := strings.FieldsFunc(decode(path), func(r rune) bool { return r == '/' || r == '\\' })
+	for i, s := range segments {
+		s, _, _ = strings.Cut(s, ";")
+		segments[i] = strings.TrimRight(s, ". ")
 	}
+	return strings.ToLower(strings.Join(segments, "/"))
+}
+
+// decode takes escapes away until none is left, those that appear on the way too.
+func decode(s string) string {
 	b := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c == '%' && escapeAt(s, i) {
-			c = unhex(s[i+1])<<4 | unhex(s[i+2])
-			i += 2
+	for i := range len(s) {
+		b = append(b, s[i])
+		for n := len(b) - 3; n >= 0 && b[n] == '%' && isHex(b[n+1]) && isHex(b[n+2]); n = len(b) - 3 {
+			b = append(b[:n], unhex(b[n+1])<<4|unhex(b[n+2]))
 		}
-		b = append(b, c)
 	}
 	return string(b)
 }
-
-func escapesValid(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] != '%' {
-			continue
-		}
-		if !escapeAt(s, i) {
-			return false
-		}
-		i += 2
-	}
-	return true
-}
-
-// escapeAt reports whether the "%" at s[i] begins an escape.
-func escapeAt(s string, i int) bool { return i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]) }
-
-// escape brings s into the grammar. Browsers send a lone "%" as it was typed.
-func escape(s string) string {
-	const hex = "0123456789ABCDEF"
-	var b strings.Builder
-	for i := range len(s) {
-		if allowed[s[i]] && (s[i] != '%' || escapeAt(s, i)) {
-			b.WriteByte(s[i])
-			continue
-		}
-		b.Write([]byte{'%', hex[s[i]>>4], hex[s[i]&15]})
-	}
-	return b.String()
-}
-
-var allowed = func() (t [256]bool) {
-	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@%/?") {
-		t[c] = true
-	}
-	return t
-}()
 
 func isHex(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'

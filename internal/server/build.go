@@ -202,14 +202,13 @@ func routeTable(routes []config.Route) []proxy.Route {
 // buildEndpoints makes the gateway's own endpoints.
 func (s *Server) buildEndpoints(*secret.Ring) error {
 	s.returnTo = returnto.Policy{
-		Origins: s.cfg.Login.ReturnOrigins,
+		Own: origin(s.cfg.PublicURL), Origins: slices.Clone(s.cfg.Login.ReturnOrigins),
 		Refused: []string{s.mount + "/login", s.mount + "/callback"},
 	}
-	s.flow.Sessions, s.flow.Cookies, s.flow.ReturnTo = s.manager, s.cookies, s.returnTo
-	s.flow.Own = s.returnTo
 	for _, host := range s.cfg.AllowedHosts {
-		s.flow.Own.Origins = append(slices.Clip(s.flow.Own.Origins), s.cfg.PublicURL.Scheme+"://"+host)
+		s.returnTo.Origins = append(s.returnTo.Origins, s.cfg.PublicURL.Scheme+"://"+host)
 	}
+	s.flow.Sessions, s.flow.Cookies, s.flow.ReturnTo = s.manager, s.cookies, s.returnTo
 	s.flow.DefaultReturnTo, s.flow.ErrorURL = s.cfg.Login.DefaultReturnTo, s.cfg.Login.ErrorURL
 	s.flow.PublicURL, s.flow.LoginPath = s.cfg.PublicURL, s.mount+"/login"
 	s.flow.Username, s.flow.Metrics = cognito.Username, s.metrics
@@ -262,7 +261,7 @@ func (s *Server) buildMiddleware() {
 // formOrigins are where the form of the logout page may lead: browsers apply
 // form-action to every redirect behind it (CSP Level 3 §6.4.1).
 func (s *Server) formOrigins() []string {
-	return append([]string{origin(s.cfg.Cognito.Domain), origin(s.cfg.PublicURL)}, s.flow.Own.Origins...)
+	return append([]string{origin(s.cfg.Cognito.Domain), origin(s.cfg.PublicURL)}, s.returnTo.Origins...)
 }
 
 func origin(u *url.URL) string { return u.Scheme + "://" + u.Host }

@@ -133,8 +133,8 @@ func (s *Server) continueStrict(next middleware.Handler) middleware.Handler {
 	return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
 		if x.Handle.Empty() && middleware.CrossSiteLogin(r) && x.Decision.Route.Auth != proxy.AuthNone {
 			// Only the grammar counts: it repeats itself, the login included, to which
-			// nothing ever returns.
-			if to := (returnto.Policy{}).Request(r.URL.EscapedPath(), r.URL.RawQuery); !to.IsZero() {
+			// nothing ever returns. What must be cut would be no repetition.
+			if to := (returnto.Policy{}).Request(r.URL.EscapedPath(), r.URL.RawQuery); !to.IsZero() && !to.Cut() {
 				return handlers.ContinuePage(w, to.String())
 			}
 		}
