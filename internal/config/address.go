@@ -90,6 +90,7 @@ func insecure(u *url.URL) bool { return u.Scheme != "https" && !isLoopback(u.Hos
 type webURL struct {
 	example string
 	path    bool // a path is accepted
+	mount   bool // a path is for the key mount
 }
 
 func (k webURL) want() string {
@@ -117,6 +118,8 @@ func (k webURL) parse(field any, s string) error {
 		*p = u
 	}
 	switch {
+	case hasPath && k.mount:
+		return curef("%s://%s, without path and query; for a path set mount: %s/auth", u.Scheme, u.Host, strings.TrimSuffix(u.Path, "/auth"))
 	case hasPath && !k.path:
 		return curef("%s://%s, without path and query", u.Scheme, u.Host)
 	case insecure(u):
@@ -210,10 +213,13 @@ func (host) schema() *jsonschema.Schema { return &jsonschema.Schema{Type: "strin
 type listenAddress struct{}
 
 func (listenAddress) want() string {
-	return `an address to listen on such as ":8080" or "127.0.0.1:9090"`
+	return `HOST:PORT such as ":8080" or "127.0.0.1:9090"`
 }
 
 func (k listenAddress) parse(field any, s string) error {
+	if _, ok := digits(s); ok {
+		return curef(`HOST:PORT: ":%s" for every address, "127.0.0.1:%s" for this machine only`, s, s)
+	}
 	name, port, err := net.SplitHostPort(s)
 	if err != nil {
 		return cure(k.want())

@@ -19,7 +19,7 @@ func (l *loader) parseYAML(file string, data []byte) *yaml.Node {
 	case errors.Is(err, io.EOF):
 		return nil
 	case err != nil:
-		l.faults = append(l.faults, syntaxFault(file, err))
+		l.faults = append(l.faults, syntaxFault(file, data, err))
 		return nil
 	}
 	if err := d.Decode(&more); !errors.Is(err, io.EOF) {
@@ -33,14 +33,37 @@ func (l *loader) parseYAML(file string, data []byte) *yaml.Node {
 var quoted = regexp.MustCompile(`'[\w-]{2,}'`)
 
 // syntaxFault carries over the parser's line and phrase. It offers them as text only.
-func syntaxFault(file string, err error) Fault {
+func syntaxFault(file string, data []byte, err error) Fault {
 	f := Fault{File: file, Value: "no YAML"}
 	phrase := strings.TrimPrefix(err.Error(), "yaml: ")
 	if n, scanErr := fmt.Sscanf(phrase, "line %d:", &f.Line); n == 1 && scanErr == nil {
 		_, phrase, _ = strings.Cut(phrase, ": ")
 	}
+	if strings.Contains(phrase, "tab character") || strings.Contains(phrase, "cannot start any token") {
+		if tab, found := tabFault(file, data, f.Line); found {
+			return tab
+		}
+	}
 	f.Want = "YAML with all values quoted that begin with * & ! % @ ` or hold : # { } (" + quoted.ReplaceAllString(phrase, "'…'") + ")"
 	return f
+}
+
+// tabFault finds the line that a parser complained of because of a tab: the first
+// one indented with a tab at or behind the line that it named.
+func tabFault(file string, data []byte, from int) (f Fault, found bool) {
+	for i, line := range strings.Split(string(data), "\n") {
+		indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]
+		tab := strings.IndexByte(indent, '\t')
+		if i+1 < from || tab < 0 {
+			continue
+		}
+		f := Fault{File: file, Line: i + 1, Value: fmt.Sprintf("line %d begins with a tab: indent with spaces", i+1)}
+		if tab > 0 {
+			f.Value = fmt.Sprintf("line %d has a tab in its indentation: indent with spaces", i+1)
+		}
+		return f, true
+	}
+	return Fault{}, false
 }
 
 // resolveAlias follows *name to what &name marks.

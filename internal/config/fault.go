@@ -15,7 +15,7 @@ type Fault struct {
 	Line  int    // in File, from 1; 0 where there is none to name
 	Key   string // "session.idle_timeout", "routes[1].path"; empty for a file that is no YAML
 	Value string // as shown: quoted, or masked for a secret, or what stands there instead, such as "not set"
-	Want  string // what would be accepted
+	Want  string // what would be accepted; empty where Value says what to do
 }
 
 // String is the fault on one line: gatehouse.yaml:12: session.idle_timeout: "30": want a duration such as 30m.
@@ -27,12 +27,16 @@ func (f Fault) String() string {
 	case f.File != "":
 		parts = append(parts, f.File)
 	}
-	for _, p := range []string{f.Key, f.Value} {
+	want := ""
+	if f.Want != "" {
+		want = "want " + f.Want
+	}
+	for _, p := range []string{f.Key, f.Value, want} {
 		if p != "" {
 			parts = append(parts, p)
 		}
 	}
-	return strings.Join(append(parts, "want "+f.Want), ": ")
+	return strings.Join(parts, ": ")
 }
 
 // Faults is every fault of a configuration, the file's in the order of its

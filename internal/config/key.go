@@ -1,7 +1,6 @@
 package config
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/google/jsonschema-go/jsonschema"
@@ -137,7 +136,7 @@ func leaves(prefix string) []*key {
 func lastName(path string) string { return path[strings.LastIndexByte(path, '.')+1:] }
 
 // suggestKey finds the key that was probably meant by name under prefix: a
-// sibling that is spelled alike, else a key of that very name elsewhere.
+// sibling that is spelled alike, else those of that very name elsewhere.
 func suggestKey(prefix, name string) string {
 	siblings := children(prefix)
 	names := make([]string, len(siblings))
@@ -147,20 +146,31 @@ func suggestKey(prefix, name string) string {
 	if n := nearest(name, names); n != "" {
 		return prefix + n
 	}
-	i := slices.IndexFunc(table, func(k key) bool { return lastName(k.path) == name })
-	if i < 0 {
-		return ""
+	var same []string
+	for i := range table {
+		if k := &table[i]; lastName(k.path) == name && !k.unbuilt {
+			same = append(same, k.path)
+		}
 	}
-	return table[i].path
+	return strings.Join(same, " or ")
 }
 
-// suggestEnv finds the variable that was probably meant.
+// suggestEnv finds the variable that was probably meant: one that lacks nothing
+// but the section's name, else one that is spelled alike.
 func suggestEnv(name string) string {
-	var names []string
+	var names, longer []string
 	for i := range table {
-		if e := table[i].env(); e != "" {
-			names = append(names, e)
+		e := table[i].env()
+		if e == "" {
+			continue
 		}
+		names = append(names, e)
+		if strings.HasSuffix(e, "_"+strings.TrimPrefix(name, envPrefix)) && !table[i].unbuilt {
+			longer = append(longer, e)
+		}
+	}
+	if len(longer) > 0 {
+		return strings.Join(longer, " or ")
 	}
 	return nearest(name, names)
 }

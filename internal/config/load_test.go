@@ -88,7 +88,7 @@ routes:
 func TestLoad_reports_twelve_faults_in_one_run(t *testing.T) {
 	faults := faultsOf(t, source(twelveFaults, nil, nil))
 	want := strings.TrimSpace(`
-gatehouse.yaml:1: listen: "8080": want an address to listen on such as ":8080" or "127.0.0.1:9090"
+gatehouse.yaml:1: listen: "8080": want HOST:PORT: ":8080" for every address, "127.0.0.1:8080" for this machine only
 gatehouse.yaml:2: public_url: "http://app.example.com": want https://app.example.com; plain http is accepted on loopback only
 gatehouse.yaml:3: mount: "auth": want a path such as /auth, in plain letters, digits, - and _
 gatehouse.yaml:4: sesion: unknown key: want session, perhaps
@@ -131,13 +131,20 @@ func TestLoad_reads_the_contracts_sample(t *testing.T) {
 func TestLoad_says_once(t *testing.T) {
 	for name, tt := range map[string]struct{ file, want string }{
 		"syntax_error":           {"listen: [", `gatehouse\.yaml.*: no YAML: want YAML`},
-		"syntax_error_with_line": {"a: b\nc: d\n\tlisten: x\n", `gatehouse\.yaml:\d: no YAML: want YAML.*tab`},
+		"syntax_error_with_line": {"a: b\nc: [d\n", `gatehouse\.yaml:\d: no YAML: want YAML`},
+		"tab":                    {"a: b\nc: d\n  # x\n\tlisten: x\n", `^gatehouse\.yaml:4: line 4 begins with a tab: indent with spaces$`},
+		"tab_in_the_first_line":  {"\tlisten: x\n", `^gatehouse\.yaml:1: line 1 begins with a tab: indent with spaces$`},
+		"tab_in_a_section":       {"cognito:\n\tregion: x\n", `^gatehouse\.yaml:2: line 2 begins with a tab: indent with spaces$`},
+		"tab_in_a_route":         {"routes:\n  - path: /\n  \t  upstream: x\n", `^gatehouse\.yaml:3: line 3 has a tab in its indentation: indent with spaces$`},
+		"tab_behind_blank_lines": {"cognito:\n  region: x\n\n\n\tclient_id: x\n", `^gatehouse\.yaml:5: line 5 begins with a tab: indent with spaces$`},
+		"tab_that_is_no_fault":   {with(nil).yaml() + "zzzzzzzz:\t'a\n\tb'\nx: @y", `no YAML: want YAML`},
 		"list_instead_of_keys":   {"- listen", `gatehouse\.yaml:1: a list: want a mapping of keys`},
 		"two_documents":          {with(nil).yaml() + "---\nlisten: x\n", `gatehouse\.yaml:\d+: want one YAML document`},
 		"key_given_twice":        {with(nil).yaml() + "mount: /a\nmount: /b\n", `mount: given twice: want it once; it stands in line \d+ already`},
 		"key_that_is_a_list":     {with(nil).yaml() + "[a]: b\n", `a list as a key: want a name`},
 		"misspelled_key":         {with(nil).yaml() + "alowed_origins: []\n", `alowed_origins: unknown key: want allowed_origins, perhaps`},
 		"key_of_another_section": {with(nil).yaml() + "idle_timeout: 1h\n", `idle_timeout: unknown key: want session.idle_timeout, perhaps`},
+		"key_of_two_sections":    {with(nil).yaml() + "domain: x\n", `domain: unknown key: want cognito.domain or session.cookie.domain, perhaps`},
 		"key_like_no_other":      {with(nil).yaml() + "zzzzzzzz: 1h\n", `zzzzzzzz: unknown key: want a key that exists`},
 		"merge_key":              {with(nil).yaml() + "<<: {}\n", `<<: unknown key`},
 		"key_written_as_a_path":  {with(nil).yaml() + "session.store: redis://localhost\n", `session.store: unknown key`},

@@ -24,7 +24,7 @@ var gatewayKeys = []key{
 		doc:   "The bearer token that guards `/admin/*` and `/metrics`."},
 	{path: "admin_token_file", kind: text{what: "the path of a file"}, fileOf: "admin_token", field: later[string],
 		doc: "A file that holds `admin_token`."},
-	{path: "public_url", kind: webURL{example: "https://app.example.com"},
+	{path: "public_url", kind: webURL{example: "https://app.example.com", mount: true},
 		field: func(c *Config) any { return &c.PublicURL },
 		doc:   "**Required.** The address browsers use, scheme and host only. Its scheme decides the cookie's prefix, its host the redirect address to register at Cognito: `public_url` + `mount` + `/callback`."},
 	{path: "mount", kind: mountPath{}, def: "/auth",

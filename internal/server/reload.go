@@ -3,7 +3,7 @@ package server
 import (
 	"fmt"
 	"net/http"
-	"reflect"
+	"slices"
 
 	"github.com/gatehouse-auth/gatehouse/internal/config"
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
@@ -59,8 +59,8 @@ func (s *Server) Reload(load func() (*config.Config, error)) error {
 	for _, w := range cfg.Warnings {
 		s.log.Warn("configuration", "warning", w)
 	}
-	if !reflect.DeepEqual(fixed(s.cfg), fixed(cfg)) {
-		s.log.Warn("other keys than routes and session.keys have changed: they take a restart")
+	if keys := restartKeys(s.cfg, cfg); len(keys) > 0 {
+		s.log.Warn("these keys have changed, too: they take a restart", "keys", keys)
 	}
 	s.log.Info("configuration reloaded", "routes", len(cfg.Routes), "keys", len(cfg.Session.Keys))
 	return nil
@@ -80,9 +80,8 @@ func (s *Server) adopt(cfg *config.Config) error {
 	return nil
 }
 
-// fixed is the part of a configuration that holds as long as the process.
-func fixed(cfg *config.Config) config.Config {
-	c := *cfg
-	c.Routes, c.Session.Keys, c.Warnings = nil, nil, nil
-	return c
+// restartKeys names what has changed of the keys that hold as long as the process.
+func restartKeys(before, after *config.Config) []string {
+	taken := func(key string) bool { return key == "session.keys" }
+	return slices.DeleteFunc(config.Changed(before, after), taken)
 }

@@ -203,7 +203,7 @@ func TestRoutesReload(t *testing.T) {
 	})
 }
 
-// TestReloadTellsWhatItDoesNotTake: other keys need a restart, and say so.
+// TestReloadTellsWhatItDoesNotTake: other keys need a restart, and are named.
 func TestReloadTellsWhatItDoesNotTake(t *testing.T) {
 	r := newRig(t)
 	const told = "they take a restart"
@@ -214,6 +214,10 @@ func TestReloadTellsWhatItDoesNotTake(t *testing.T) {
 	if strings.Contains(r.logs.String(), told) {
 		t.Error("a change of keys alone was said to take a restart")
 	}
-	r.reload(in.Server, section("session", map[string]any{"idle_timeout": "45m"}))
+	r.reload(in.Server, section("session", map[string]any{"idle_timeout": "45m", "store_password": "hunter2"}), section("log", map[string]any{"level": "warn"}))
+	const want = `"msg":"these keys have changed, too: they take a restart","keys":["session.store_password","session.idle_timeout","log.level"]`
 	until(t, "the warning", func() bool { return strings.Contains(r.logs.String(), told) })
+	if !strings.Contains(r.logs.String(), want) || strings.Contains(r.logs.String(), "hunter2") {
+		t.Errorf("the log has not %s:\n%s", want, r.logs)
+	}
 }
