@@ -28,6 +28,7 @@ type Config struct {
 	PublicURL      *url.URL // scheme and host only, no trailing slash
 	Mount          string   // "/auth"
 	TrustedProxies []netip.Prefix
+	TrustedHeaders []string
 	AllowedOrigins []string // serialised origins, lower case: scheme://host[:port]
 	AllowedHosts   []string // lower case host[:port]
 	TLS            TLS

@@ -17,6 +17,7 @@ import (
 var others = map[string]string{
 	"listen": "127.0.0.1:8081", "admin_listen": "127.0.0.1:9191", "admin_token": "Xk8sl2Pqw0vbnM3zQx7r",
 	"public_url": "https://www.example.com", "mount": "/gate", "trusted_proxies": "10.0.0.0/8,192.0.2.0/24",
+	"trusted_headers": "X-Forwarded-For,X-Forwarded-Host,True-Client-IP",
 	"allowed_origins": "https://a.example.com,https://b.example.com", "allowed_hosts": "app.example.com:8443",
 	"tls.cert_file": "c.pem", "tls.key_file": "k.pem", "h2c": "true",
 	"cognito.region": "us-east-1", "cognito.user_pool_id": "us-east-1_x", "cognito.client_id": "abc",

@@ -189,6 +189,7 @@ func TestLoad_warns(t *testing.T) {
 		"memory_store_has_password": {values{"session.store": `"memory:"`, "public_url": "http://localhost:8080", "session.store_password": "x"}, "session.store_username, session.store_password: a memory store takes none"},
 		"cookie_store":              {values{"session.store": `"cookie:"`}, "docs/sessions.md#the-cookie-store"},
 		"everybody_is_trusted":      {values{"trusted_proxies": "[0.0.0.0/0]"}, "trusts everybody"},
+		"nobody_to_trust":           {values{"trusted_headers": "[X-Forwarded-Host]"}, "trusted_headers: without trusted_proxies"},
 		"token_that_can_be_guessed": {values{"admin_token": "hunter2"}, "admin_token: fewer than 16"},
 		"no_routes":                 {values{"routes[].path": "-", "routes[].upstream": "-"}, "routes: there is none"},
 	} {
@@ -198,6 +199,16 @@ func TestLoad_warns(t *testing.T) {
 				t.Errorf("warnings %q, want one with %q", c.Warnings, tt.want)
 			}
 		})
+	}
+}
+
+func TestLoad_trusts_few_headers_by_default(t *testing.T) {
+	few := []string{"X-Forwarded-For", "X-Forwarded-Proto", "X-Request-Id", "traceparent"}
+	for set, want := range map[string][]string{"-": few, "[]": few, "[x-forwarded-HOST, TraceParent]": {"X-Forwarded-Host", "traceparent"}} {
+		c := load(t, with(values{"trusted_headers": set, "trusted_proxies": "[10.0.0.0/8]"}).yaml())
+		if diff := cmp.Diff(want, c.TrustedHeaders); diff != "" {
+			t.Errorf("%s: %s", set, diff)
+		}
 	}
 }
 

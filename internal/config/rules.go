@@ -30,6 +30,9 @@ func (l *loader) derive() {
 			r.Token = "none" // there is no session to take one from
 		}
 	}
+	if len(l.cfg.TrustedHeaders) == 0 {
+		l.cfg.TrustedHeaders = index["trusted_headers"].defaults()
+	}
 	l.normaliseHosts()
 	l.deriveStore()
 }
@@ -261,6 +264,9 @@ func (l *loader) warn() {
 		if u, err := url.Parse(o); err == nil && c.Session.Cookie.SameSite != "none" && !sameSite(u, c.PublicURL) {
 			say("allowed_origins: %s is on another site than public_url: browsers send no %s cookie from there", o, c.Session.Cookie.SameSite)
 		}
+	}
+	if len(c.TrustedProxies) == 0 && !slices.Equal(c.TrustedHeaders, index["trusted_headers"].defaults()) {
+		say("trusted_headers: without trusted_proxies there is nobody to believe them of")
 	}
 	for _, p := range c.TrustedProxies {
 		if p.Bits() == 0 {

@@ -86,6 +86,7 @@ var addressRules = []rule{
 	{"mount_has_dot_segments", values{"mount": "/a/../auth"}, "mount", "/auth"},
 	{"mount_is_escaped", values{"mount": "/%61uth"}, "mount", "/auth"},
 	{"trusted_proxy_is_no_network", values{"trusted_proxies": "[10.0.0.0/8, proxy]"}, "trusted_proxies[1]", "10.0.0.0/8"},
+	{"trusted_header_names_an_identity", values{"trusted_headers": "[X-Forwarded-For, X-Forwarded-User]"}, "trusted_headers[1]", "X-Forwarded-For, X-Forwarded-Proto"},
 	{"trusted_proxy_has_host_bits", values{"trusted_proxies": "[10.1.2.3/8]"}, "trusted_proxies[0]", "10.0.0.0/8"},
 	{"origin_is_a_wildcard", values{"allowed_origins": `["*"]`}, "allowed_origins[0]", "wildcards are not accepted"},
 	{"origin_is_a_wildcard_of_a_domain", values{"allowed_origins": `["https://*.example.com"]`}, "allowed_origins[0]", "wildcards are not accepted"},

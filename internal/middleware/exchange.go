@@ -22,6 +22,9 @@ import (
 type Exchange struct {
 	Event    telemetry.Event
 	Decision proxy.Decision
+	// Asked is the host that the caller asked for, as it came; what the guard
+	// makes of it is the decision's.
+	Asked string
 	// Handle is what the cookie carried and the same-origin rule let through;
 	// empty if nothing.
 	Handle session.Handle

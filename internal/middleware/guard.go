@@ -29,9 +29,9 @@ type Guard struct {
 // Middleware returns the guard.
 func (g *Guard) Middleware(next Handler) Handler {
 	hosts := make(map[string]bool, len(g.AllowedHosts)+1)
-	hosts[g.canonicalHost(g.PublicURL.Host)] = true
-	for _, h := range g.AllowedHosts {
-		hosts[g.canonicalHost(h)] = true
+	for _, h := range append([]string{g.PublicURL.Host}, g.AllowedHosts...) {
+		host, _ := canonicalHost(h, g.PublicURL.Scheme)
+		hosts[host] = true
 	}
 	return func(w http.ResponseWriter, r *http.Request, x *Exchange) error {
 		if r.Method == http.MethodTrace || r.Method == http.MethodConnect {
@@ -42,19 +42,20 @@ func (g *Guard) Middleware(next Handler) Handler {
 		if err := g.checkSizes(r); err != nil {
 			return err
 		}
-		host := g.canonicalHost(effectiveHost(r, x.Decision.TrustedPeer))
+		host, ok := canonicalHost(x.Asked, g.PublicURL.Scheme)
 		x.Decision.Host, x.Decision.Proto = host, g.PublicURL.Scheme
 		x.Event.Host = cut(host)
 		switch {
 		case hosts[host], r.URL.EscapedPath() == g.HealthPath: // escaped, "%2F" makes it another path
 			return next(w, r, x)
+		case !ok:
+			return malformedHost(x.Asked)
 		case g.RedirectLoopback && loopbackAlias(host, g.PublicURL) && fetchmeta.LoginNavigation(r):
 			problem.OwnHeaders(w.Header())
 			http.Redirect(w, r, g.PublicURL.String()+safeTarget(r), http.StatusFound)
 			return nil
 		}
-		return &problem.Error{Status: http.StatusMisdirectedRequest, Code: "misdirected",
-			Public: "This gateway does not serve that host."}
+		return g.misdirected(r, x, host)
 	}
 }
 
@@ -73,26 +74,6 @@ func (g *Guard) checkSizes(r *http.Request) error {
 			Public: "This browser sends more cookies than the gateway takes. Delete the cookies of this site."}
 	}
 	return nil
-}
-
-// canonicalHost lower-cases a host and cuts the scheme's default port.
-func (g *Guard) canonicalHost(host string) string {
-	host = strings.ToLower(host)
-	if g.PublicURL.Scheme == "https" {
-		return strings.TrimSuffix(host, ":443")
-	}
-	return strings.TrimSuffix(host, ":80")
-}
-
-// effectiveHost is the host the client asked for: the one a trusted proxy says,
-// else the request's own.
-func effectiveHost(r *http.Request, trusted bool) string {
-	if trusted {
-		if v := r.Header["X-Forwarded-Host"]; len(v) == 1 && v[0] != "" && !strings.Contains(v[0], ",") {
-			return v[0]
-		}
-	}
-	return r.Host
 }
 
 // loopbackAlias reports whether host is a loopback name with public's port.

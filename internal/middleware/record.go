@@ -6,12 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"runtime/debug"
-	"strings"
 	"time"
-
-	chimw "github.com/go-chi/chi/v5/middleware"
 
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
@@ -26,23 +22,15 @@ type Record struct {
 	// Metrics returns the resolved metrics of a route; nil stands for requests
 	// that fell on none.
 	Metrics func(*proxy.Route) *telemetry.RouteMetrics
-	// TrustedProxies are the peers whose forwarded headers are believed.
-	TrustedProxies []netip.Prefix
+	// Trust says whose forwarded headers are believed, and which.
+	Trust Trust
 	// HSTS is the Strict-Transport-Security header of every answer; empty for none.
 	HSTS string
 }
 
 // Handler returns the server's handler.
 func (rec *Record) Handler(next Handler) http.Handler {
-	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { rec.serve(w, r, next) })
-	if len(rec.TrustedProxies) == 0 {
-		return h
-	}
-	prefixes := make([]string, len(rec.TrustedProxies))
-	for i, p := range rec.TrustedProxies {
-		prefixes[i] = p.String()
-	}
-	return chimw.ClientIPFromXFF(prefixes...)(h)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { rec.serve(w, r, next) })
 }
 
 func (rec *Record) serve(w http.ResponseWriter, r *http.Request, next Handler) {
@@ -56,10 +44,10 @@ func (rec *Record) serve(w http.ResponseWriter, r *http.Request, next Handler) {
 }
 
 func (rec *Record) begin(w http.ResponseWriter, r *http.Request, x *Exchange) {
-	peer, trusted := rec.peer(r)
-	x.Decision.Client, x.Decision.TrustedPeer = peer, trusted
+	from := rec.Trust.origin(r)
+	x.Decision.Client, x.Decision.TrustedPeer, x.Asked = from.client, from.trusted, from.host
 	id := ""
-	if trusted {
+	if from.trusted && rec.Trust.Believes("X-Request-Id") {
 		id = validRequestID(r.Header.Get("X-Request-Id"))
 	}
 	if id == "" {
@@ -68,7 +56,7 @@ func (rec *Record) begin(w http.ResponseWriter, r *http.Request, x *Exchange) {
 	x.Decision.RequestID, x.Decision.Event = id, &x.Event
 	x.Event = telemetry.Event{
 		RequestID: id, Start: time.Now(), Method: cut(r.Method),
-		Host: cut(r.Host), Path: cut(r.URL.Path), Client: peer,
+		Host: cut(r.Host), Path: cut(r.URL.Path), Client: from.client,
 	}
 	h := w.Header()
 	x.own = [...]string{id, rec.HSTS}
@@ -76,27 +64,6 @@ func (rec *Record) begin(w http.ResponseWriter, r *http.Request, x *Exchange) {
 	if rec.HSTS != "" {
 		h["Strict-Transport-Security"] = x.own[1:2:2]
 	}
-}
-
-// peer returns the caller's address, and whether a trusted proxy stands between.
-func (rec *Record) peer(r *http.Request) (client string, trusted bool) {
-	ap, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return "", false
-	}
-	addr := ap.Addr().Unmap()
-	for _, p := range rec.TrustedProxies {
-		if p.Contains(addr) {
-			if found := chimw.GetClientIPAddr(r.Context()); found.IsValid() {
-				return found.String(), true
-			}
-			return addr.String(), true
-		}
-	}
-	if ap.Addr().Is4() { // which has but one spelling, so it stands there already
-		return r.RemoteAddr[:strings.LastIndexByte(r.RemoteAddr, ':')], false
-	}
-	return addr.String(), false
 }
 
 // answer renders err, unless the answer has begun: then it can only be logged.

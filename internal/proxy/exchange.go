@@ -63,8 +63,9 @@ func (x *exchange) prepare() {
 		x.out.Header["Connection"] = x.d.values.one("Upgrade")
 		x.out.Header["Upgrade"] = x.in.Header["Upgrade"]
 	}
-	if !x.d.Route.PreserveHost {
-		x.out.Host = ""
+	x.out.Host = "" // which means the upstream's own
+	if x.d.Route.PreserveHost {
+		x.out.Host = x.d.Host
 	}
 	x.out.Close = false // the client's connection ends, not the upstream's
 	// Request trailers would bypass every rule for headers; nobody needs them.

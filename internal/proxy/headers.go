@@ -12,15 +12,21 @@ import (
 // headerPolicy says which headers pass a relay, in either direction.
 type headerPolicy struct {
 	cookies  cookieNames
-	reserved map[string]bool // canonical names
+	reserved map[string]bool // canonical names, as those below
+	// trusted are the headers in which a trusted proxy is believed.
+	trusted map[string]bool
 }
 
 func newHeaderPolicy(o Options) *headerPolicy {
-	p := &headerPolicy{cookies: o.CookieNames, reserved: make(map[string]bool)}
-	for _, name := range o.ReservedHeaders {
-		p.reserved[http.CanonicalHeaderKey(name)] = true
+	return &headerPolicy{cookies: o.CookieNames, reserved: canonicalNames(o.ReservedHeaders), trusted: canonicalNames(o.TrustedHeaders)}
+}
+
+func canonicalNames(names []string) map[string]bool {
+	set := make(map[string]bool, len(names))
+	for _, name := range names {
+		set[http.CanonicalHeaderKey(name)] = true
 	}
-	return p
+	return set
 }
 
 // spoofable reports whether an upstream may believe a request header of that
@@ -47,24 +53,10 @@ var spoofablePrefixes = [...]string{
 	"X-Accel-", "X-Sendfile", "X-Amzn-Oidc-", "X-Ms-Client-Principal",
 }
 
-// forwarding are the headers in which a trusted proxy says where a request came
-// from. Others of the family, such as X-Forwarded-User, name an identity, and
-// that is nobody's to name but the gateway's.
-var forwarding = map[string]bool{
-	"Forwarded":          true,
-	"X-Forwarded-For":    true,
-	"X-Forwarded-Host":   true,
-	"X-Forwarded-Proto":  true,
-	"X-Forwarded-Port":   true,
-	"X-Forwarded-Prefix": true,
-	"X-Forwarded-Server": true,
-	"X-Real-Ip":          true,
-	"True-Client-Ip":     true,
-}
-
-// restated are those of them that kept passes on, or puts in its own words.
+// restated are the headers of a trusted proxy that kept passes on in its own
+// words; the others pass as they are.
 var restated = map[string]bool{
-	"Forwarded": true, "X-Forwarded-For": true, "X-Forwarded-Host": true, "X-Forwarded-Proto": true,
+	"Forwarded": true, "X-Forwarded-For": true, "X-Forwarded-Host": true, "X-Forwarded-Proto": true, "X-Request-Id": true,
 }
 
 // drops reports whether a client's header of that name never goes upstream.
@@ -72,7 +64,7 @@ func (p *headerPolicy) drops(name string, trusted bool) bool {
 	if !plainName(name) || p.reserved[name] {
 		return true
 	}
-	if trusted && forwarding[name] {
+	if trusted && p.trusted[name] {
 		return restated[name]
 	}
 	if len(name) > 2 && name[:2] == "X-" {
@@ -172,33 +164,33 @@ func (v *values) set(h http.Header, name, value string) {
 type origin struct{ client, host, proto, trace string }
 
 // kept returns the origin as the gateway sees it or, of a trusted peer, as that
-// one says.
+// one says in the headers that are believed.
 func (p *headerPolicy) kept(out http.Header, in *http.Request, d *Decision) origin {
 	from := origin{client: d.Client, host: d.Host, proto: d.Proto}
-	trace := in.Header["Traceparent"]
-	if d.TrustedPeer && len(trace) == 1 && validTraceparent(trace[0]) {
+	believed := func(name string) []string {
+		if !d.TrustedPeer || !p.trusted[name] {
+			return nil
+		}
+		return in.Header[name]
+	}
+	if trace := believed("Traceparent"); len(trace) == 1 && validTraceparent(trace[0]) {
 		from.trace = trace[0]
 	} else {
 		// W3C Trace Context §3.3: no tracestate without its traceparent.
 		delete(out, "Tracestate")
 		from.trace = newTraceparent()
 	}
-	if !d.TrustedPeer {
-		return from
-	}
-	if v := in.Header["Forwarded"]; len(v) > 0 {
+	if v := believed("Forwarded"); len(v) > 0 {
 		out["Forwarded"] = v
 	}
-	if v := in.Header["X-Forwarded-For"]; len(v) > 0 {
+	if v := believed("X-Forwarded-For"); len(v) > 0 {
 		peer, _, err := net.SplitHostPort(in.RemoteAddr)
 		if err != nil {
 			peer = d.Client
 		}
 		from.client = strings.Join(v, ", ") + ", " + peer
 	}
-	// d.Host is what the peer said where it said one host, and is what was judged:
-	// a proxy that appends to what its client sent must not choose another.
-	if v := in.Header["X-Forwarded-Proto"]; len(v) == 1 && (v[0] == "http" || v[0] == "https") {
+	if v := believed("X-Forwarded-Proto"); len(v) == 1 && (v[0] == "http" || v[0] == "https") {
 		from.proto = v[0]
 	}
 	return from

@@ -14,6 +14,7 @@ import (
 var policy = newHeaderPolicy(Options{
 	CookieNames:     []string{"__Host-Http-gatehouse", "__Host-Http-gatehouse-login"},
 	ReservedHeaders: []string{"x-user-sub"},
+	TrustedHeaders:  []string{"X-Forwarded-For", "X-Forwarded-Proto", "X-Request-Id", "traceparent"},
 })
 
 // edit runs the policy on a request with these headers, and returns the
@@ -112,27 +113,46 @@ func TestEditRequest_passes_authorization_on_none_routes_only(t *testing.T) {
 	}
 }
 
-func TestEditRequest_keeps_what_a_trusted_peer_says(t *testing.T) {
+func TestEditRequest_keeps_what_a_trusted_peer_says_in_trusted_headers(t *testing.T) {
 	const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
 	in := http.Header{
 		"Forwarded": {"for=1.1.1.1"}, "X-Forwarded-For": {"1.1.1.1", "2.2.2.2"},
-		// Nobody judged this one: the host that was judged goes on.
+		// The host that was judged goes on, whatever the header says.
 		"X-Forwarded-Host":  {"front.example, evil.example"},
-		"X-Forwarded-Proto": {"https"}, "X-Forwarded-Port": {"443"}, "X-Forwarded-Prefix": {"/p"}, "X-Real-Ip": {"1.1.1.1"},
-		"True-Client-Ip": {"1.1.1.1"}, "Traceparent": {trace}, "Tracestate": {"a=b"}, "X-Forwarded-User": {"evil"}, "X-Original-Url": {"/evil"},
-		"X-Auth-Subject": {"evil"}, "X_Real_IP": {"evil"},
+		"X-Forwarded-Proto": {"https"}, "X-Forwarded-Port": {"443"}, "X-Forwarded-Prefix": {"/p"}, "X-Forwarded-Server": {"s"},
+		"X-Real-Ip": {"1.1.1.1"}, "True-Client-Ip": {"1.1.1.1"}, "X-Request-Id": {"theirs"}, "Traceparent": {trace}, "Tracestate": {"a=b"},
+		"X-Forwarded-User": {"evil"}, "X-Original-Url": {"/evil"}, "X-Auth-Subject": {"evil"}, "X_Real_IP": {"evil"},
 	}
-	d := Decision{Route: &Route{}, TrustedPeer: true, Client: "1.1.1.1", Host: "app.example", Proto: "http", RequestID: "kept-id"}
-	r := &http.Request{Header: in, RemoteAddr: "203.0.113.9:4711"}
-	out := policy.request(r, &d)
-	delete(out, "User-Agent")
-	want := http.Header{
-		"Forwarded": {"for=1.1.1.1"}, "X-Forwarded-For": {"1.1.1.1, 2.2.2.2, 203.0.113.9"}, "X-Forwarded-Host": {"app.example"},
-		"X-Forwarded-Proto": {"https"}, "X-Forwarded-Port": {"443"}, "X-Forwarded-Prefix": {"/p"}, "X-Real-Ip": {"1.1.1.1"},
-		"True-Client-Ip": {"1.1.1.1"}, "Traceparent": {trace}, "Tracestate": {"a=b"}, "X-Request-Id": {"kept-id"},
+	told := http.Header{
+		"X-Forwarded-For": {"1.1.1.1"}, "X-Forwarded-Host": {"app.example"}, "X-Forwarded-Proto": {"http"}, "X-Request-Id": {"kept-id"},
 	}
-	if diff := cmp.Diff(want, out); diff != "" {
-		t.Error(diff)
+	for name, test := range map[string]struct {
+		trusted []string
+		want    http.Header
+	}{
+		"none": {nil, nil},
+		"by default": {[]string{"X-Forwarded-For", "X-Forwarded-Proto", "X-Request-Id", "traceparent"}, http.Header{
+			"X-Forwarded-For": {"1.1.1.1, 2.2.2.2, 203.0.113.9"}, "X-Forwarded-Proto": {"https"}, "Traceparent": {trace}, "Tracestate": {"a=b"},
+		}},
+		"the others": {[]string{"forwarded", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Server", "X-Real-IP", "True-Client-IP"}, http.Header{
+			"Forwarded": {"for=1.1.1.1"}, "X-Forwarded-Port": {"443"}, "X-Forwarded-Prefix": {"/p"}, "X-Forwarded-Server": {"s"},
+			"X-Real-Ip": {"1.1.1.1"}, "True-Client-Ip": {"1.1.1.1"},
+		}},
+	} {
+		policy := newHeaderPolicy(Options{TrustedHeaders: test.trusted})
+		d := Decision{Route: &Route{}, TrustedPeer: true, Client: "1.1.1.1", Host: "app.example", Proto: "http", RequestID: "kept-id"}
+		out := policy.request(&http.Request{Header: in, RemoteAddr: "203.0.113.9:4711"}, &d)
+		delete(out, "User-Agent")
+		want := told.Clone()
+		for header, values := range test.want {
+			want[header] = values
+		}
+		if want["Traceparent"] == nil {
+			delete(out, "Traceparent")
+		}
+		if diff := cmp.Diff(want, out); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
 	}
 }
 

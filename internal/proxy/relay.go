@@ -30,14 +30,16 @@ type Decision struct {
 	// must not be cached by anyone but the browser that asked.
 	Private bool
 	// RequestID, Proto, Host and Client are what X-Request-Id and
-	// X-Forwarded-Proto, -Host, -For tell the upstream. Client is the address of
-	// the caller as the gateway sees it, without a port.
+	// X-Forwarded-Proto, -Host, -For tell the upstream. Host is the one that was
+	// judged, and the upstream's Host too, where the route preserves it. Client is
+	// the address of the caller as the gateway sees it, without a port.
 	RequestID string
 	Proto     string
 	Host      string
 	Client    string
-	// TrustedPeer says that the peer is a trusted proxy: its forwarded headers
-	// and traceparent are kept, and its own address is appended to X-Forwarded-For.
+	// TrustedPeer says that the peer is a trusted proxy: those of its headers that
+	// Options.TrustedHeaders names are kept, and its own address is appended to
+	// X-Forwarded-For.
 	TrustedPeer bool
 	// Event is the request's log record; the relay notes upstream and time. May
 	// be nil.
@@ -68,6 +70,10 @@ type Options struct {
 	// ReservedHeaders are request headers, besides the built-in ones, that only
 	// the gateway sets on any route; a client's are dropped on all of them.
 	ReservedHeaders []string
+	// TrustedHeaders are the headers in which trusted proxies say where a request
+	// came from, such as X-Forwarded-For. Of everybody else, and where it is not
+	// named here, a header of this kind is dropped.
+	TrustedHeaders []string
 	// BodyBytes bounds the body of a proxied request; 0 is no limit.
 	BodyBytes int64
 	// UpstreamTLS configures connections to https upstreams; nil means the

@@ -109,9 +109,10 @@ func TestReverse_sends_the_host_that_the_route_wants(t *testing.T) {
 	f := newFront(t, proxy.Options{},
 		proxy.Route{Path: "/", Upstream: up, PreserveHost: true}, proxy.Route{Path: "/own/", Upstream: up})
 	for target, want := range map[string]string{"/x": "app.example", "/own/x": up.Host} {
-		f.talk(t, request(target))
-		if got := seen.last(t).Host; got != want {
-			t.Errorf("%s: Host is %s, want %s", target, got, want)
+		// The host that was judged goes on, not the one that stood beside it.
+		f.talk(t, strings.Replace(request(target, "X-Forwarded-Host: evil.example"), "app.example", "admin.example", 1))
+		if got := seen.last(t); got.Host != want || got.Header.Get("X-Forwarded-Host") != "app.example" {
+			t.Errorf("%s: Host is %s, X-Forwarded-Host %s, want %s", target, got.Host, got.Header.Get("X-Forwarded-Host"), want)
 		}
 	}
 }

@@ -34,9 +34,8 @@ func BenchmarkBare(b *testing.B) {
 	}, "")
 }
 
-// mostAllocations is a little more than a call takes, and well below the 100 that
-// are the aim.
-const mostAllocations = 92
+// mostAllocations is what a call takes.
+const mostAllocations = 88
 
 // TestProxied pins what a call of a signed-in page may allocate. What is counted
 // is all that the process allocates for it: net/http reading the request, the

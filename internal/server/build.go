@@ -247,7 +247,7 @@ func (s *Server) buildMiddleware() {
 			LoginPath: s.mount + "/login", StartURL: s.cfg.Login.DefaultReturnTo, PublicURL: s.cfg.PublicURL.String(),
 			ReturnTo: s.returnTo, Metrics: s.metrics,
 		}),
-		Logger: s.log, TrustedProxies: s.cfg.TrustedProxies, HSTS: s.hsts(),
+		Logger: s.log, Trust: middleware.Trust{Proxies: s.cfg.TrustedProxies, Headers: s.cfg.TrustedHeaders}, HSTS: s.hsts(),
 	}
 	s.logout = &handlers.Logout{
 		Sessions: s.manager, Cookies: s.cookies, ReturnTo: s.returnTo,

@@ -25,6 +25,7 @@ func (s *Server) newRouting(routes []config.Route) (*routing, error) {
 	}
 	relay, err := proxy.NewRelay(proxy.Options{
 		Table: table, CookieNames: s.cookies.Names(), BodyBytes: s.cfg.Limits.BodyBytes,
+		TrustedHeaders: s.cfg.TrustedHeaders,
 	})
 	if err != nil {
 		return nil, err
