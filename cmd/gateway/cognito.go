@@ -22,6 +22,8 @@ import (
 type emulatorFlags struct {
 	TokenTTL time.Duration `name:"token-ttl" help:"Life of access and ID tokens." default:"1h" placeholder:"5m"`
 	Rotate   bool          `help:"Rotate refresh tokens."`
+
+	AllowOrigin []string `help:"Origin whose pages may call the emulator by script. Those on loopback may in any case." placeholder:"ORIGIN"`
 }
 
 type cognitoCmd struct {
@@ -94,10 +96,14 @@ func (c *cognitoCmd) seed() (cognitoemu.Seed, error) {
 // its port as its two hosts.
 func newEmulator(l net.Listener, seed cognitoemu.Seed, f emulatorFlags, log *slog.Logger) (*cognitoemu.Emulator, error) {
 	port := listenPort(l)
-	return cognitoemu.New(cognitoemu.Options{
-		PagesURL: "http://127.0.0.1:" + port, APIURL: "http://localhost:" + port,
+	emu, err := cognitoemu.New(cognitoemu.Options{
+		PagesURL: "http://127.0.0.1:" + port, APIURL: "http://localhost:" + port, AllowedOrigins: f.AllowOrigin,
 		Seed: seed, TokenTTL: f.TokenTTL, Rotate: f.Rotate, RotationGrace: rotationGrace(f), Logger: log,
 	})
+	if err != nil {
+		return nil, usagef("%w", err)
+	}
+	return emu, nil
 }
 
 // rotationGrace is what AWS recommends for clients with several instances.

@@ -63,7 +63,7 @@ func operationOf(r *http.Request) string {
 
 // api is POST / on the IdP host: the user-pool API in AWS JSON 1.1.
 func (e *Emulator) api(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Access-Control-Allow-Origin", "*")
+	e.openToScripts(w, r)
 	w.Header().Set("Access-Control-Expose-Headers", "x-amzn-RequestId,x-amzn-ErrorType,x-amzn-ErrorMessage,Date")
 	name := operationOf(r)
 	output, err := e.perform(name, w, r)
@@ -99,13 +99,9 @@ func (e *Emulator) perform(name string, w http.ResponseWriter, r *http.Request) 
 }
 
 // apiPreflight is OPTIONS / on the IdP host: browsers call the API directly.
-func (e *Emulator) apiPreflight(w http.ResponseWriter, _ *http.Request) {
-	h := w.Header()
-	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Access-Control-Allow-Methods", "POST")
-	h.Set("Access-Control-Allow-Headers", "Content-Type, Cache-Control, X-Amz-Target, X-Amz-User-Agent, Amz-Sdk-Invocation-Id, Amz-Sdk-Request")
-	h.Set("Access-Control-Max-Age", "600")
-	w.WriteHeader(http.StatusOK)
+func (e *Emulator) apiPreflight(w http.ResponseWriter, r *http.Request) {
+	e.preflight(w, r, http.MethodPost,
+		"Content-Type, Cache-Control, X-Amz-Target, X-Amz-User-Agent, Amz-Sdk-Invocation-Id, Amz-Sdk-Request")
 }
 
 func writeAPI(w http.ResponseWriter, status int, body any) {

@@ -175,7 +175,7 @@ func TestUserInfo_values_are_strings(t *testing.T) {
 	if diff := cmp.Diff(want, info); diff != "" {
 		t.Error(diff)
 	}
-	for name, want := range map[string]string{"Cache-Control": "no-store", "X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff", "Access-Control-Allow-Origin": "*"} {
+	for name, want := range map[string]string{"Cache-Control": "no-store", "X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff"} {
 		if got.header.Get(name) != want {
 			t.Errorf("%s: %q", name, got.header.Get(name))
 		}

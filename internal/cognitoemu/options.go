@@ -24,6 +24,9 @@ type Options struct {
 	// AllowOffLoopback accepts base URLs that other machines can reach. Everyone
 	// who reaches them can sign in as anyone.
 	AllowOffLoopback bool
+	// AllowedOrigins are the origins whose pages may call the emulator by script,
+	// besides those on loopback: scheme://host[:port].
+	AllowedOrigins []string
 
 	// Seed is what the pool starts with. The zero value means [DefaultSeed] with
 	// the callback and sign-out addresses of `gateway dev`.
@@ -71,6 +74,16 @@ func (o Options) withDefaults() (Options, error) {
 			faults = append(faults, fmt.Errorf("%s %q: %w", base.name, *base.url, err))
 		}
 	}
+	origins := make([]string, len(o.AllowedOrigins))
+	for i, raw := range o.AllowedOrigins {
+		u, err := parseOrigin(raw)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("allowed origin %q: %w", raw, err))
+			continue
+		}
+		origins[i] = u.String()
+	}
+	o.AllowedOrigins = origins
 	if o.RotationGrace < 0 || o.RotationGrace > maxRotationGrace {
 		faults = append(faults, fmt.Errorf("RotationGrace %v: must lie between 0 and %v", o.RotationGrace, maxRotationGrace))
 	}

@@ -10,7 +10,7 @@ import (
 // token that is unknown or revoked already. It ends the token's grant: every token
 // with the same origin_jti. The browser's sign-in cookie stays.
 func (e *Emulator) revoke(w http.ResponseWriter, r *http.Request) {
-	if !openToScripts(w, r, http.MethodPost) {
+	if !e.oauthMethod(w, r, http.MethodPost) {
 		return
 	}
 	if err := e.revokeAnswer(w, r); err != nil {

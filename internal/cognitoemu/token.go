@@ -9,7 +9,6 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 )
 
@@ -32,7 +31,7 @@ var (
 
 // token is POST /oauth2/token.
 func (e *Emulator) token(w http.ResponseWriter, r *http.Request) {
-	if !openToScripts(w, r, http.MethodPost) {
+	if !e.oauthMethod(w, r, http.MethodPost) {
 		return
 	}
 	set, err := e.tokenAnswer(w, r)
@@ -208,24 +207,20 @@ func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	return r.PostForm, nil
 }
 
-// openToScripts sets what the token, revoke and userInfo endpoints have in common
-// (any origin may call them) and reports whether the request is to be answered.
-func openToScripts(w http.ResponseWriter, r *http.Request, methods ...string) bool {
-	h := w.Header()
-	h.Set("Access-Control-Allow-Origin", "*")
-	if r.Method == http.MethodOptions {
-		h.Set("Access-Control-Allow-Methods", strings.Join(methods, ", "))
-		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, X-Amz-User-Agent")
-		h.Set("Access-Control-Max-Age", "600")
-		w.WriteHeader(http.StatusOK)
-		return false
-	}
-	if !slices.Contains(methods, r.Method) {
-		h.Set("Allow", strings.Join(methods, ", "))
+// oauthMethod answers what the token, revoke and userInfo endpoints have in
+// common, and reports whether the request itself is to be answered.
+func (e *Emulator) oauthMethod(w http.ResponseWriter, r *http.Request, method string) bool {
+	switch r.Method {
+	case method:
+		e.openToScripts(w, r)
+		return true
+	case http.MethodOptions:
+		e.preflight(w, r, method, "Authorization, Content-Type, X-Amz-User-Agent")
+	default:
+		w.Header().Set("Allow", method)
 		writeJSON(w, http.StatusMethodNotAllowed, errInvalidRequest)
-		return false
 	}
-	return true
+	return false
 }
 
 // writeJSON answers as the OAuth endpoints do.

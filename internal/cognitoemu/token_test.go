@@ -21,7 +21,7 @@ func TestToken_answers_as_the_real_endpoint(t *testing.T) {
 		t.Errorf("got %+v", set)
 	}
 	for name, want := range map[string]string{
-		"Content-Type": "application/json;charset=UTF-8", "Cache-Control": "no-store", "Access-Control-Allow-Origin": "*"} {
+		"Content-Type": "application/json;charset=UTF-8", "Cache-Control": "no-store"} {
 		if got.header.Get(name) != want {
 			t.Errorf("%s: %q, want %q", name, got.header.Get(name), want)
 		}
@@ -41,17 +41,6 @@ func TestToken_takes_a_posted_form_only(t *testing.T) {
 	refused(t, f.post("/oauth2/token?grant_type=refresh_token&client_id="+DefaultClientID, url.Values{}), 400, "invalid_request")
 	refused(t, f.post("/oauth2/token", url.Values{"grant_type": {"refresh_token", "refresh_token"}}), 400, "invalid_request")
 	refused(t, f.post("/oauth2/token", url.Values{"grant_type": {"password"}, "client_id": {DefaultClientID}}), 400, "unsupported_grant_type")
-}
-
-func TestToken_answers_a_preflight(t *testing.T) {
-	f := newFixture(t)
-	r, err := http.NewRequest(http.MethodOptions, f.pages+"/oauth2/token", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := f.do(r); got.status != 200 || got.header.Get("Access-Control-Allow-Origin") != "*" || got.header.Get("Access-Control-Allow-Methods") != "POST" {
-		t.Errorf("status %d, %v", got.status, got.header)
-	}
 }
 
 func TestToken_client_authentication(t *testing.T) {

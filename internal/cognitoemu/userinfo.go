@@ -10,7 +10,7 @@ import (
 
 // userInfo is GET /oauth2/userInfo. All values are strings, email_verified too.
 func (e *Emulator) userInfo(w http.ResponseWriter, r *http.Request) {
-	if !openToScripts(w, r, http.MethodGet) {
+	if !e.oauthMethod(w, r, http.MethodGet) {
 		return
 	}
 	kind, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")

@@ -28,7 +28,7 @@ func (e *Emulator) discovery(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	domain := e.opts.PagesURL
-	writeMetadata(w, discoveryDocument{
+	e.writeMetadata(w, r, discoveryDocument{
 		AuthorizationEndpoint: domain + "/oauth2/authorize",
 		EndSessionEndpoint:    domain + "/logout",
 		SigningAlgorithms:     []string{"RS256"},
@@ -61,7 +61,7 @@ func (e *Emulator) jwks(w http.ResponseWriter, r *http.Request) {
 	for _, key := range keys {
 		set.Keys = append(set.Keys, key.public())
 	}
-	writeMetadata(w, set)
+	e.writeMetadata(w, r, set)
 }
 
 func (e *Emulator) ownPool(w http.ResponseWriter, r *http.Request) bool {
@@ -73,10 +73,10 @@ func (e *Emulator) ownPool(w http.ResponseWriter, r *http.Request) bool {
 	return false
 }
 
-// writeMetadata answers with a document that anyone may read and cache for a while.
-func writeMetadata(w http.ResponseWriter, document any) {
+// writeMetadata answers with a document that may be cached for a while.
+func (e *Emulator) writeMetadata(w http.ResponseWriter, r *http.Request, document any) {
+	e.openToScripts(w, r)
 	h := w.Header()
-	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Cache-Control", "public, max-age=300")
 	h.Set("Content-Type", "application/json;charset=UTF-8")
 	_ = json.NewEncoder(w).Encode(document) // the client has gone

@@ -280,6 +280,32 @@ describe('gateway dev', { timeout: 300_000 }, () => {
     await visit.openDemo('Signed in');
   }));
 
+  it("lets a dev server's page call the user pool by script, as aws-amplify does", fresh(async (visit) => {
+    const { page } = visit;
+    const site = await serve((_, response) => response.end('A page of another port'));
+    try {
+      await page.goto(site.url);
+      const answer = await page.evaluate(async (pool) => {
+        const response = await fetch(pool, {
+          method: 'POST',
+          headers: {
+            'Content-Type': 'application/x-amz-json-1.1',
+            'Cache-Control': 'no-store',
+            'X-Amz-Target': 'AWSCognitoIdentityProviderService.GetUser',
+            'X-Amz-User-Agent': 'aws-amplify/6',
+          },
+          body: JSON.stringify({ AccessToken: 'none' }),
+        });
+        return { status: response.status, type: response.headers.get('x-amzn-ErrorType'), body: await response.json() };
+      }, `${gateway.hosted.replace('127.0.0.1', 'localhost')}/`);
+      assert.equal(answer.status, 400);
+      assert.match(answer.type ?? '', /^NotAuthorizedException/);
+      assert.equal(answer.body.__type, 'NotAuthorizedException');
+    } finally {
+      site.stop();
+    }
+  }));
+
   it('takes other names of this machine to its own address', fresh(async (visit) => {
     const { page } = visit;
     await page.goto(`http://127.0.0.1:${gateway.port}/`);
