@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gatehouse-auth/gatehouse/internal/config"
+	"github.com/gatehouse-auth/gatehouse/internal/server"
 )
 
 type configCmd struct {
@@ -16,13 +18,20 @@ type configCheckCmd struct {
 	Config string `help:"Configuration file. Without one everything comes from GATEHOUSE_* variables." placeholder:"FILE"`
 }
 
-// Run checks and says so; faults are the error.
+// Run checks, and shows the routes as they are understood; faults are the error.
 func (c *configCheckCmd) Run(p process) error {
 	cfg, err := load(c.Config, p.environ)
 	if err != nil {
 		return err
 	}
-	warn(p, cfg)
+	routes, err := server.MapRoutes(cfg)
+	if err != nil {
+		return usageError{err}
+	}
+	warn(p, slices.Concat(cfg.Warnings, routes.Warnings))
+	if err := routes.Print(p.stdout); err != nil {
+		return err
+	}
 	_, err = fmt.Fprintln(p.stdout, "configuration ok")
 	return err
 }
@@ -37,7 +46,7 @@ func (c *configPrintCmd) Run(p process) error {
 	if err != nil {
 		return err
 	}
-	warn(p, cfg)
+	warn(p, cfg.Warnings)
 	return cfg.Print(p.stdout)
 }
 

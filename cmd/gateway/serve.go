@@ -41,7 +41,7 @@ func (c *serveCmd) Run(ctx context.Context, p process) error {
 	if err != nil {
 		return err
 	}
-	warn(p, cfg)
+	warn(p, cfg.Warnings)
 	collectLess(p.environ)
 	s, err := server.New(cfg, server.Options{Version: build().version, Logs: p.stderr, DrainNotice: drainNotice})
 	if err != nil {
@@ -99,8 +99,8 @@ func lookup(environ []string) func(string) (string, bool) {
 	}
 }
 
-func warn(p process, cfg *config.Config) {
-	for _, w := range cfg.Warnings {
+func warn(p process, warnings []string) {
+	for _, w := range warnings {
 		_, _ = fmt.Fprintf(p.stderr, "gateway: warning: %s\n", strings.TrimSuffix(w, "\n"))
 	}
 }

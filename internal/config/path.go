@@ -50,30 +50,6 @@ func (mountPath) schema() *jsonschema.Schema {
 	return orVariable(&jsonschema.Schema{Type: "string", Pattern: `^/.+[^/]$`})
 }
 
-// routePath fills a *string, always with a slash at its end: routes match whole
-// segments, so "/api" and "/api/" are one route.
-type routePath struct{}
-
-func (routePath) want() string {
-	return "a path such as /api/, absolute, unescaped, without empty or dot segments, ; and trailing dots"
-}
-
-func (k routePath) parse(field any, s string) error {
-	if s == "" {
-		return nil
-	}
-	if !canonicalPath(s) {
-		return cure(k.want())
-	}
-	put(field, strings.TrimSuffix(s, "/")+"/")
-	return nil
-}
-
-func (routePath) format(field any) []string { return taken(field) }
-func (routePath) schema() *jsonschema.Schema {
-	return orVariable(&jsonschema.Schema{Type: "string", Pattern: `^/`})
-}
-
 // returnTarget fills a *string with a local path, or an absolute address that
 // other rules judge.
 type returnTarget struct{}

@@ -14,6 +14,7 @@ import (
 // routes, and the handler over both. A request keeps the generation it began
 // with, so that the relay always knows the route that the table found.
 type routing struct {
+	routes  *RouteMap
 	relay   *proxy.Dispatcher
 	handler http.Handler
 }
@@ -30,7 +31,7 @@ func (s *Server) newRouting(routes []config.Route) (*routing, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &routing{relay: relay, handler: s.routes(table, relay)}, nil
+	return &routing{newRouteMap(routes, table, s.mount), relay, s.routes(table, relay)}, nil
 }
 
 // serveRouted serves a request by the routes that hold now.
@@ -64,6 +65,7 @@ func (s *Server) Reload(load func() (*config.Config, error)) error {
 		s.log.Warn("these keys have changed, too: they take a restart", "keys", keys)
 	}
 	s.log.Info("configuration reloaded", "routes", len(cfg.Routes), "keys", len(cfg.Session.Keys))
+	s.logRoutes()
 	return nil
 }
 

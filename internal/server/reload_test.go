@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -201,6 +202,28 @@ func TestRoutesReload(t *testing.T) {
 	until(t, "the log", func() bool {
 		return strings.Contains(r.logs.String(), "configuration not reloaded") && strings.Contains(r.logs.String(), "routes[0]: want a path")
 	})
+}
+
+// TestRoutesAreLogged as they are understood, at the start and at each reload.
+func TestRoutesAreLogged(t *testing.T) {
+	r := newRig(t)
+	in := r.instance()
+	line := func(path, auth, methods, to string) string {
+		return fmt.Sprintf(`"msg":"route","host":"any","path":%q,"auth":%q,"methods":%q,"to":%q`, path, auth, methods, to)
+	}
+	logged := func(line string) func() bool {
+		return func() bool { return strings.Contains(r.logs.String(), line) }
+	}
+	until(t, "a route in the log", logged(line("/api/", "session", "all", r.api.URL)))
+	until(t, "the gateway's own in the log", logged(line("/auth/", "own", "its own", "the gateway's endpoints")))
+	r.reload(in.Server, func(doc map[string]any) {
+		doc["routes"] = []any{
+			map[string]any{"path": "/api", "upstream": r.api.URL, "strip_prefix": true, "methods": []string{"GET", "POST"}},
+			map[string]any{"path": "/API/open", "upstream": r.api.URL, "auth": "none"},
+		}
+	})
+	until(t, "a new route in the log", logged(line("/api/", "session", "GET,POST", r.api.URL+", without /api")))
+	until(t, "a warning", logged("/API/open/ (auth none) and /api/ (auth session) overlap but for their spelling"))
 }
 
 // TestReloadTellsWhatItDoesNotTake: other keys need a restart, and are named.

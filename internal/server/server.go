@@ -128,9 +128,7 @@ func (s *Server) Run(ctx context.Context) error {
 	go func() { errs <- serve(back, admin) }()
 	s.log.Info("listening", "address", public.Addr().String(), "admin", admin.Addr().String(),
 		"publicUrl", s.cfg.PublicURL.String(), "version", s.opts.Version)
-	for _, r := range s.cfg.Routes {
-		s.log.Info("route", "path", r.Host+r.Path, "auth", r.Auth, "to", target(r))
-	}
+	s.logRoutes()
 	if s.opts.Ready != nil {
 		s.opts.Ready(public.Addr())
 	}
@@ -155,14 +153,6 @@ func (s *Server) listenToSessions() (stop func()) {
 		cancel()
 		running.Wait()
 	}
-}
-
-// target names where a route leads, without the credentials an address may hold.
-func target(r config.Route) string {
-	if r.Upstream != nil {
-		return r.Upstream.Redacted()
-	}
-	return r.Static
 }
 
 // drain stops in order. The admin listener goes last, so that probes and

@@ -1,0 +1,41 @@
+package proxy
+
+// Misspelling is a pair of routes of which one would lie below the other, if the
+// one were spelled as the other is. An upstream that does not tell the spellings
+// apart serves, under the route that asks for nothing, what the other one guards.
+type Misspelling struct {
+	Open    *Route // with [AuthNone] or [AuthOptional]
+	Guarded *Route // with [AuthSession]
+}
+
+// Misspellings finds them, in the order of the routes. No request gets from one
+// route to the other by its spelling, which [Table.Match] sees to; but what was
+// meant to be guarded in both may be guarded in one only.
+func (t *Table) Misspellings() []Misspelling {
+	rows := t.general
+	for _, of := range t.hosts {
+		rows = append(rows[:len(rows):len(rows)], of...)
+	}
+	byRoute := make(map[*Route]row, len(rows))
+	for _, r := range rows {
+		byRoute[r.route] = r
+	}
+	var out []Misspelling
+	for _, open := range t.routes {
+		for _, guarded := range t.routes {
+			asks := (open.Auth == AuthNone || open.Auth == AuthOptional) && guarded.Auth == AuthSession
+			if asks && shareHost(open, guarded) && misspelt(byRoute[open], byRoute[guarded]) {
+				out = append(out, Misspelling{open, guarded})
+			}
+		}
+	}
+	return out
+}
+
+func shareHost(a, b *Route) bool { return a.Host == "" || b.Host == "" || a.Host == b.Host }
+
+// misspelt reports whether one lies below the other as folded paths only.
+func misspelt(a, b row) bool {
+	return covers(a.folded, b.folded) && !covers(a.prefix, b.prefix) ||
+		covers(b.folded, a.folded) && !covers(b.prefix, a.prefix)
+}

@@ -1,0 +1,110 @@
+package server
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/gatehouse-auth/gatehouse/internal/config"
+	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+)
+
+// RouteMap is the routes of a configuration as the gateway understands them.
+type RouteMap struct {
+	rows []routeRow
+	// Warnings are what is odd about them but may be meant, one sentence each.
+	Warnings []string
+}
+
+// routeRow says of one route what it matches and where it leads.
+type routeRow struct{ host, path, auth, methods, to string }
+
+// MapRoutes reads the routes as [New] does, and starts nothing.
+func MapRoutes(cfg *config.Config) (*RouteMap, error) {
+	table, err := proxy.NewTable(routeTable(cfg.Routes), cfg.Mount)
+	if err != nil {
+		return nil, err
+	}
+	return newRouteMap(cfg.Routes, table, cfg.Mount), nil
+}
+
+func newRouteMap(routes []config.Route, table *proxy.Table, mount string) *RouteMap {
+	m := &RouteMap{Warnings: spellingWarnings(table)}
+	m.rows = append(m.rows, routeRow{anyHost, mount + "/", "own", "its own", "the gateway's endpoints"})
+	for _, r := range routes {
+		m.rows = append(m.rows, rowOf(r))
+	}
+	slices.SortStableFunc(m.rows, func(a, b routeRow) int {
+		if c := cmp.Compare(len(b.path), len(a.path)); c != 0 || a.host == b.host {
+			return c
+		}
+		if a.host == anyHost {
+			return 1
+		}
+		return -1
+	})
+	return m
+}
+
+const anyHost = "any"
+
+func rowOf(r config.Route) routeRow {
+	row := routeRow{host: cmp.Or(r.Host, anyHost), path: r.Path, auth: r.Auth, methods: "all", to: target(r)}
+	if len(r.Methods) > 0 {
+		row.methods = strings.Join(r.Methods, ",")
+	}
+	if r.StripPrefix && len(r.Path) > 1 {
+		row.to += ", without " + strings.TrimSuffix(r.Path, "/")
+	}
+	if r.SPAFallback != "" {
+		row.to += ", or " + r.SPAFallback
+	}
+	return row
+}
+
+// target names where a route leads, without the credentials an address may hold.
+func target(r config.Route) string {
+	if r.Upstream != nil {
+		return r.Upstream.Redacted()
+	}
+	return r.Static
+}
+
+// spellingWarnings name the routes that an upstream could take for one another.
+func spellingWarnings(table *proxy.Table) []string {
+	var out []string
+	for _, m := range table.Misspellings() {
+		auth := "none"
+		if m.Open.Auth == proxy.AuthOptional {
+			auth = "optional"
+		}
+		out = append(out, fmt.Sprintf("routes: %s (auth %s) and %s (auth session) overlap but for their spelling: "+
+			"an upstream that does not tell one from the other serves without a session what %s guards; spell them alike",
+			m.Open.Host+m.Open.Path, auth, m.Guarded.Host+m.Guarded.Path, m.Guarded.Path))
+	}
+	return out
+}
+
+// Print writes a table, in the order in which a path is looked up.
+func (m *RouteMap) Print(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(t, "HOST\tPATH\tAUTH\tMETHODS\tTO")
+	for _, r := range m.rows {
+		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", r.host, r.path, r.auth, r.methods, r.to)
+	}
+	return t.Flush()
+}
+
+// logRoutes says in the log what [RouteMap.Print] says, of the routes that hold now.
+func (s *Server) logRoutes() {
+	m := s.routing.Load().routes
+	for _, w := range m.Warnings {
+		s.log.Warn("configuration", "warning", w)
+	}
+	for _, r := range m.rows {
+		s.log.Info("route", "host", r.host, "path", r.path, "auth", r.auth, "methods", r.methods, "to", r.to)
+	}
+}
