@@ -129,7 +129,7 @@ func (s *Server) openStore(ring *secret.Ring) (session.Store, error) {
 	default:
 		redis, err := sessionstore.NewRedis(sessionstore.RedisOptions{
 			URL: s.cfg.Session.Store.String(), Username: s.cfg.Session.StoreUsername, Password: s.cfg.Session.StorePassword,
-			Ring: ring, IdleTimeout: s.cfg.Session.IdleTimeout, Observe: s.askedStore,
+			Ring: ring, Audience: s.audience(), IdleTimeout: s.cfg.Session.IdleTimeout, Observe: s.askedStore,
 			WaitReplicas: s.cfg.Session.WaitReplicas, Logger: s.log,
 		})
 		if err == nil {
@@ -139,11 +139,14 @@ func (s *Server) openStore(ring *secret.Ring) (session.Store, error) {
 	}
 }
 
-// portable makes the handles of the store cookie:. Gateways that share keys may
-// still serve other user pools, or other clients of one.
+// portable makes the handles of the store cookie:.
 func (s *Server) portable(ring *secret.Ring) *session.PortableCodec {
-	return session.NewPortableCodec(ring, s.cfg.Cognito.Issuer+" "+s.cfg.Cognito.ClientID)
+	return session.NewPortableCodec(ring, s.audience())
 }
+
+// audience is whose sessions these are. Gateways that share keys, and a Redis, may
+// still serve other user pools, or other clients of one.
+func (s *Server) audience() string { return s.cfg.Cognito.Issuer + " " + s.cfg.Cognito.ClientID }
 
 // sessionCache bounds the cache of opened sessions; only sessions that lie in a
 // store elsewhere, sealed, need one.

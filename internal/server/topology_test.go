@@ -1,9 +1,11 @@
 package server_test
 
 import (
+	"net/http"
 	"testing"
 
 	"github.com/gatehouse-auth/gatehouse/internal/redistest"
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
 
 // TestStoreTopologies signs in and calls through the gateway, with nothing but
@@ -26,6 +28,32 @@ func TestStoreTopologies(t *testing.T) {
 			}
 			if res, _ := b.fetch("GET", "/api/x", ""); res.StatusCode != 401 {
 				t.Errorf("call after the logout: %d, want 401", res.StatusCode)
+			}
+		})
+	}
+}
+
+// TestAnotherClientTakesNoSession: gateways with the same keys at the same Redis
+// have the same sessions only if they serve the same client of the same pool.
+func TestAnotherClientTakesNoSession(t *testing.T) {
+	shared := section("session", map[string]any{
+		"store": redistest.Start(t, redistest.Options{}).URL, "keys": []string{secret.NewKey()},
+	})
+	r := newRig(t, shared)
+	b := r.signedIn("alice@example.com")
+	for name, c := range map[string]struct {
+		cognito map[string]any
+		want    int
+	}{
+		"the_same":       {map[string]any{}, http.StatusOK},
+		"another_client": {map[string]any{"client_id": "1h57kf5cpq17m0eml12EXAMPLE"}, http.StatusUnauthorized},
+		"another_issuer": {map[string]any{"issuer": r.idp + "/eu-west-1_Another01", "user_pool_id": "eu-west-1_Another01"}, http.StatusUnauthorized},
+	} {
+		t.Run(name, func(t *testing.T) {
+			there := r.balanced([]instance{r.instance(shared, section("cognito", c.cognito))})
+			there.http.Jar = b.http.Jar
+			if res, body := there.fetch("GET", "/api/x", ""); res.StatusCode != c.want {
+				t.Errorf("answered %d %s, want %d", res.StatusCode, body, c.want)
 			}
 		})
 	}

@@ -257,6 +257,11 @@ func (m *Manager) IdleExpiresAt(s *Session, lastUse time.Time) time.Time {
 // the last real one may lie that much later, and it is the one that counts.
 func IdleLimit(idleTimeout time.Duration) time.Duration { return idleTimeout + idleTimeout/10 }
 
+// Idle reports whether at now a session is over by its idle limit.
+func Idle(lastSeen, now time.Time, idleTimeout time.Duration) bool {
+	return !now.Before(lastSeen.Add(IdleLimit(idleTimeout)))
+}
+
 // List returns the sessions of a subject, newest first.
 //
 // Errors: [ErrNoRegistry], [ErrUnavailable], the context's.

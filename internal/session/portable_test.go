@@ -44,7 +44,7 @@ func TestPortableCodec(t *testing.T) {
 		}
 	})
 	raw := a.Handle.Reveal()
-	record, err := session.NewCodec(ringOf(t, 1)).Seal(sample("sub-1"))
+	record, err := session.NewCodec(ringOf(t, 1), "pool client").Seal(sample("sub-1"))
 	if err != nil {
 		t.Fatal(err)
 	}

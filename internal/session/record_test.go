@@ -53,7 +53,7 @@ func seal(t testing.TB, c *session.Codec, s *session.Session) []byte {
 }
 
 func TestCodec(t *testing.T) {
-	c := session.NewCodec(ringOf(t, 1))
+	c := session.NewCodec(ringOf(t, 1), "pool client")
 	for name, change := range map[string]func(*session.Session){
 		"whole": func(*session.Session) {},
 		"without_tokens": func(s *session.Session) {
@@ -121,7 +121,7 @@ func setAccess(s *session.Session, token string, claims json.RawMessage) {
 }
 
 func TestCodecRefuses(t *testing.T) {
-	c := session.NewCodec(ringOf(t, 1))
+	c := session.NewCodec(ringOf(t, 1), "pool client")
 	a, b := sample("sub-1"), sample("sub-2")
 	ra, rb := seal(t, c, a), seal(t, c, b)
 	listingEnd := func(r []byte) int {
@@ -153,18 +153,32 @@ func TestCodecRefuses(t *testing.T) {
 			}
 		}
 	})
-	t.Run("every_changed_byte_but_of_the_clear_times", func(t *testing.T) {
+	t.Run("every_changed_byte", func(t *testing.T) {
 		for i := range ra {
 			r := bytes.Clone(ra)
 			r[i] ^= 1
-			s, err := c.Open(a.Handle, r)
-			if i >= session.RecordLastSeen && i < session.RecordHeader-2 {
-				if err != nil || !s.ExpiresAt.Equal(a.ExpiresAt) {
-					t.Fatalf("byte %d: %v; the absolute limit must be the sealed one", i, err)
-				}
-			} else if !errors.Is(err, session.ErrNotFound) {
+			if _, err := c.Open(a.Handle, r); !errors.Is(err, session.ErrNotFound) {
 				t.Fatalf("byte %d: %v", i, err)
 			}
+		}
+	})
+	t.Run("another_sessions_last_use", func(t *testing.T) {
+		r := bytes.Clone(ra)
+		copy(r[session.RecordLastSeen:], rb[session.RecordLastSeen:session.RecordLastSeen+session.RecordUse])
+		if _, err := c.Open(a.Handle, r); !errors.Is(err, session.ErrNotFound) {
+			t.Error(err)
+		}
+	})
+	t.Run("another_issuer_or_client", func(t *testing.T) {
+		other := session.NewCodec(ringOf(t, 1), "pool another-client")
+		if _, err := other.Open(a.Handle, ra); !errors.Is(err, session.ErrNotFound) {
+			t.Errorf("Open: %v", err)
+		}
+		if _, err := other.OpenListing(a.ID, ra); !errors.Is(err, session.ErrNotFound) {
+			t.Errorf("OpenListing: %v", err)
+		}
+		if _, err := other.OpenUse(a.ID, c.SealUse(a.ID, a.LastSeen)); !errors.Is(err, session.ErrNotFound) {
+			t.Errorf("OpenUse: %v", err)
 		}
 	})
 	t.Run("another_handle_of_the_same_id", func(t *testing.T) {
@@ -174,7 +188,7 @@ func TestCodecRefuses(t *testing.T) {
 		}
 	})
 	t.Run("a_key_that_left_the_ring", func(t *testing.T) {
-		if _, err := session.NewCodec(ringOf(t, 2)).Open(a.Handle, ra); !errors.Is(err, session.ErrNotFound) {
+		if _, err := session.NewCodec(ringOf(t, 2), "pool client").Open(a.Handle, ra); !errors.Is(err, session.ErrNotFound) {
 			t.Error(err)
 		}
 	})
@@ -185,15 +199,34 @@ func TestCodecKeyRotation(t *testing.T) {
 	for _, step := range [][2][]byte{
 		{{1}, {1, 2}}, {{1, 2}, {1}}, {{1, 2}, {2, 1}}, {{2, 1}, {1, 2}}, {{2, 1}, {2}},
 	} {
-		r := seal(t, session.NewCodec(ringOf(t, step[0]...)), s)
-		if _, err := session.NewCodec(ringOf(t, step[1]...)).Open(s.Handle, r); err != nil {
+		r := seal(t, session.NewCodec(ringOf(t, step[0]...), "pool client"), s)
+		if _, err := session.NewCodec(ringOf(t, step[1]...), "pool client").Open(s.Handle, r); err != nil {
 			t.Errorf("sealed under %v, opened under %v: %v", step[0], step[1], err)
 		}
 	}
 }
 
+// TestLastUse: a use recorded under any key of the ring is as good as the one that
+// the record was sealed with.
+func TestLastUse(t *testing.T) {
+	s := sample("sub-1")
+	r := seal(t, session.NewCodec(ringOf(t, 1), "pool client"), s)
+	seen := s.LastSeen.Add(time.Minute)
+	copy(r[session.RecordLastSeen:], session.NewCodec(ringOf(t, 2, 1), "pool client").SealUse(s.ID, seen))
+	for name, keys := range map[string][]byte{"one_instance": {1, 2}, "another": {2, 1}} {
+		c := session.NewCodec(ringOf(t, keys...), "pool client")
+		got, err := c.Open(s.Handle, r)
+		if err != nil || !got.LastSeen.Equal(seen) {
+			t.Errorf("%s: Open = %v, %v", name, got, err)
+		}
+		if l, err := c.OpenListing(s.ID, r); err != nil || !l.LastSeen.Equal(seen) {
+			t.Errorf("%s: OpenListing = %v, %v", name, l, err)
+		}
+	}
+}
+
 func TestOpenListing(t *testing.T) {
-	c := session.NewCodec(ringOf(t, 1))
+	c := session.NewCodec(ringOf(t, 1), "pool client")
 	s := sample("sub-1")
 	r := seal(t, c, s)
 	t.Run("needs_the_prefix_only", func(t *testing.T) {
@@ -211,7 +244,7 @@ func TestOpenListing(t *testing.T) {
 
 // FuzzOpen gives Open whatever a store could hold.
 func FuzzOpen(f *testing.F) {
-	c := session.NewCodec(ringOf(f, 1))
+	c := session.NewCodec(ringOf(f, 1), "pool client")
 	s := sample("sub-1")
 	r := seal(f, c, s)
 	older := *s
@@ -238,7 +271,7 @@ func FuzzOpen(f *testing.F) {
 			t.Fatalf("generation %d was never sealed", got.Generation)
 		}
 		want := *s
-		want.Generation, want.LastSeen = got.Generation, got.LastSeen
+		want.Generation = got.Generation
 		if d := cmp.Diff(&want, got, sameSecret); d != "" {
 			t.Fatal(d)
 		}
@@ -246,7 +279,7 @@ func FuzzOpen(f *testing.F) {
 }
 
 func BenchmarkOpen(b *testing.B) {
-	c := session.NewCodec(ringOf(b, 1))
+	c := session.NewCodec(ringOf(b, 1), "pool client")
 	s := sample("sub-1")
 	r := seal(b, c, s)
 	b.ReportAllocs()

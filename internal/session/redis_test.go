@@ -38,7 +38,7 @@ func gatewayAt(t testing.TB, url string, p *provider, cache session.CacheOptions
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, err := sessionstore.NewRedis(sessionstore.RedisOptions{URL: url, Ring: ring, IdleTimeout: idleTimeout})
+	st, err := sessionstore.NewRedis(sessionstore.RedisOptions{URL: url, Ring: ring, Audience: "pool client", IdleTimeout: idleTimeout})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +248,7 @@ func TestEndAllOnRedis(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, err := sessionstore.NewRedis(sessionstore.RedisOptions{URL: server.URL, Ring: ring, IdleTimeout: idleTimeout, WaitReplicas: 1})
+	st, err := sessionstore.NewRedis(sessionstore.RedisOptions{URL: server.URL, Ring: ring, Audience: "pool client", IdleTimeout: idleTimeout, WaitReplicas: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,8 +27,12 @@ type RedisOptions struct {
 	// are, and may come from a file.
 	Username string
 	Password secret.Text
-	// Ring seals the listing parts of records. Required.
+	// Ring seals what of a record is read without its handle. Required.
 	Ring *secret.Ring
+	// Audience is whose sessions these are: issuer and client. To a store of another
+	// audience they are absent, though it has the same keys and the same Redis.
+	// Required.
+	Audience string
 	// IdleTimeout is the sessions' idle timeout. Required.
 	IdleTimeout time.Duration
 
@@ -53,8 +57,8 @@ type RedisOptions struct {
 
 // NewRedis returns a store. It connects at the first call, not here.
 func NewRedis(o RedisOptions) (*Redis, error) {
-	if o.Ring == nil || o.IdleTimeout <= 0 {
-		return nil, errors.New("redis session store: key ring and idle timeout are required")
+	if o.Ring == nil || o.Audience == "" || o.IdleTimeout <= 0 {
+		return nil, errors.New("redis session store: key ring, audience and idle timeout are required")
 	}
 	if o.Timeout <= 0 {
 		o.Timeout = defaultTimeout
@@ -77,7 +81,7 @@ func NewRedis(o RedisOptions) (*Redis, error) {
 		return nil, errors.Join(errors.New("redis session store: a cluster cannot wait for replicas"), client.Close())
 	}
 	return &Redis{
-		client: client, codec: session.NewCodec(o.Ring), moves: to.Scheme == storeurl.Sentinel || to.Scheme == storeurl.Cluster,
+		client: client, codec: session.NewCodec(o.Ring, o.Audience), moves: to.Scheme == storeurl.Sentinel || to.Scheme == storeurl.Cluster,
 		idle: o.IdleTimeout, timeout: o.Timeout, observe: o.Observe,
 		replicas: o.WaitReplicas, log: o.Logger, countAsked: make(chan struct{}, 1),
 	}, nil

@@ -48,7 +48,7 @@ func NewCookie(o CookieOptions) (*Cookie, error) {
 }
 
 func (c *Cookie) over(s *session.Session, now time.Time) bool {
-	return s.Over(now) || !now.Before(s.LastSeen.Add(session.IdleLimit(c.o.IdleTimeout)))
+	return s.Over(now) || session.Idle(s.LastSeen, now, c.o.IdleTimeout)
 }
 
 // Create implements [session.Store].

@@ -99,7 +99,7 @@ func (r *Redis) listMembers(ctx context.Context, subject string, members []strin
 		}
 		l, err := r.codec.OpenListing(id, prefix)
 		switch {
-		case err == nil && l.Subject == subject && now.Before(l.ExpiresAt):
+		case err == nil && l.Subject == subject && now.Before(l.ExpiresAt) && !session.Idle(l.LastSeen, now, r.idle):
 			list = append(list, l)
 		case !ok, len(prefix) == 0 && now.Sub(created) > danglingAfter:
 			dangling = append(dangling, m)

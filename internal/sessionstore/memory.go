@@ -40,7 +40,7 @@ func NewMemory(o MemoryOptions) *Memory {
 
 // over reports whether a limit of s has passed.
 func (m *Memory) over(s *session.Session, now time.Time) bool {
-	return s.Over(now) || !now.Before(s.LastSeen.Add(session.IdleLimit(m.idleTimeout)))
+	return s.Over(now) || session.Idle(s.LastSeen, now, m.idleTimeout)
 }
 
 // Create implements [session.Store].

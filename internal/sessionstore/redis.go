@@ -32,9 +32,9 @@ import (
 // and channels: gatehouse:changes for all and, where the primary can change,
 // gatehouse:beat:{random} for the signs of life of each instance (redis_watch.go).
 //
-// The limits are Redis's own: a record's time to live is the idle limit or what
-// is left to the absolute one, whichever is less. The absolute limit is checked
-// again from the sealed part, where a writer to Redis cannot reach it.
+// A record's time to live is the idle limit or what is left to the absolute one,
+// whichever is less, so that Redis forgets what is over. What counts are the
+// record's own times, which are sealed: a writer to Redis cannot reach them.
 type Redis struct {
 	client  redis.UniversalClient
 	moves   bool // who takes the writes can change: Sentinel, Cluster
@@ -139,7 +139,7 @@ func (r *Redis) Load(ctx context.Context, h session.Handle) (*session.Session, e
 	if err != nil {
 		return nil, err
 	}
-	if s.Over(time.Now()) {
+	if now := time.Now(); s.Over(now) || session.Idle(s.LastSeen, now, r.idle) {
 		return nil, session.ErrNotFound
 	}
 	return s, nil
@@ -183,8 +183,8 @@ func (r *Redis) replace(ctx context.Context, c session.Change, record []byte) (s
 		case last == "conflict":
 			return session.ErrConflict
 		}
-		seen = time.UnixMilli(int64(binary.BigEndian.Uint64([]byte(last))))
-		return nil
+		seen, err = r.codec.OpenUse(c.ID, []byte(last))
+		return err
 	})
 	return seen, err
 }
@@ -196,9 +196,8 @@ func (r *Redis) Touch(ctx context.Context, h session.Handle, seen time.Time) (se
 		return h, nil
 	}
 	return h, r.call(ctx, "touch", func(ctx context.Context) error {
-		at := binary.BigEndian.AppendUint64(nil, uint64(seen.UnixMilli()))
 		return touchScript.Run(ctx, r.client, []string{recordKey(id)},
-			at, (r.idle / 10).Milliseconds(), session.IdleLimit(r.idle).Milliseconds()).Err()
+			r.codec.SealUse(id, seen), (r.idle / 10).Milliseconds(), session.IdleLimit(r.idle).Milliseconds()).Err()
 	})
 }
 

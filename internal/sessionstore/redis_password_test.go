@@ -90,7 +90,7 @@ func FuzzNewRedis(f *testing.F) {
 			return // refused, no Redis, or files that are not there
 		}
 		st, err := sessionstore.NewRedis(sessionstore.RedisOptions{
-			URL: a.String(), Username: a.Username, Password: a.Password, Ring: newRing(t, 1), IdleTimeout: time.Minute,
+			URL: a.String(), Username: a.Username, Password: a.Password, Ring: newRing(t, 1), Audience: "pool client", IdleTimeout: time.Minute,
 		})
 		if err != nil {
 			t.Fatalf("%s is an address to the configuration, and not to the store: %v", a, err)

@@ -33,7 +33,7 @@ func newRing(t testing.TB, key byte) *secret.Ring {
 // openRedis returns a store on server.
 func openRedis(t testing.TB, server *redistest.Server, idle time.Duration) *sessionstore.Redis {
 	t.Helper()
-	o := sessionstore.RedisOptions{URL: server.URL, Ring: newRing(t, 1), IdleTimeout: idle}
+	o := sessionstore.RedisOptions{URL: server.URL, Ring: newRing(t, 1), Audience: "pool client", IdleTimeout: idle}
 	if server.Roots != nil {
 		o.TLS = &tls.Config{RootCAs: server.Roots, MinVersion: tls.VersionTLS12}
 	}

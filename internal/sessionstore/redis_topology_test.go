@@ -21,7 +21,7 @@ import (
 // openURL returns a store that knows a URL and nothing else.
 func openURL(t testing.TB, url string, idle time.Duration) *sessionstore.Redis {
 	t.Helper()
-	st, err := sessionstore.NewRedis(sessionstore.RedisOptions{URL: url, Ring: newRing(t, 1), IdleTimeout: idle})
+	st, err := sessionstore.NewRedis(sessionstore.RedisOptions{URL: url, Ring: newRing(t, 1), Audience: "pool client", IdleTimeout: idle})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -391,7 +391,7 @@ func TestNewRedis_topologies(t *testing.T) {
 		t.Fatal(err)
 	}
 	open := func(url string) error {
-		st, err := sessionstore.NewRedis(sessionstore.RedisOptions{URL: url, Ring: newRing(t, 1), IdleTimeout: 1})
+		st, err := sessionstore.NewRedis(sessionstore.RedisOptions{URL: url, Ring: newRing(t, 1), Audience: "pool client", IdleTimeout: 1})
 		if st != nil {
 			_ = st.Close()
 		}

@@ -15,7 +15,7 @@ import (
 func openWaiting(t *testing.T, url string, replicas int) *sessionstore.Redis {
 	t.Helper()
 	st, err := sessionstore.NewRedis(sessionstore.RedisOptions{
-		URL: url, Ring: newRing(t, 1), IdleTimeout: 30 * time.Minute,
+		URL: url, Ring: newRing(t, 1), Audience: "pool client", IdleTimeout: 30 * time.Minute,
 		WaitReplicas: replicas,
 	})
 	if err != nil {
@@ -112,7 +112,7 @@ func TestRedisWaitReplicas(t *testing.T) {
 
 func TestNewRedis_refuses_to_wait_in_a_cluster(t *testing.T) {
 	_, err := sessionstore.NewRedis(sessionstore.RedisOptions{
-		URL: "redis-cluster://127.0.0.1:1", Ring: newRing(t, 1), IdleTimeout: time.Minute, WaitReplicas: 1,
+		URL: "redis-cluster://127.0.0.1:1", Ring: newRing(t, 1), Audience: "pool client", IdleTimeout: time.Minute, WaitReplicas: 1,
 	})
 	if err == nil {
 		t.Error("no error")

@@ -8,21 +8,23 @@ import "github.com/redis/go-redis/v9"
 // may not publish gets an error and no change that nobody heard of; nobody who
 // is told can look before the script is over.
 //
-// They read the record's clear part where package session puts it (offset + 1, as Lua counts
-// from 1): generation 2–9, last use 10–17, absolute limit 18–25.
+// They read the record's clear part where package session puts it (offset + 1, as
+// Lua counts from 1): format 1, generation 2–9, last use 10–45 with the time in
+// 10–17, absolute limit 46–53. What they read nothing vouches for: it decides only
+// what is written, and whoever opens the record judges that.
 
 // replaceScript writes a record over the one of the generation before.
 //
 //	KEYS: record.  ARGV: generation expected, new record, channel, message.
-//	Answer: the last use on record; "" no such record; "conflict".
+//	Answer: the last use on record, sealed; "" no such record; "conflict".
 //
 // The driver sends a command again whose answer was lost. A record carries a
 // random nonce, so equal bytes are our own, written at the first try.
 var replaceScript = redis.NewScript(`
-local header = redis.call('GETRANGE', KEYS[1], 0, 26)
-if #header < 27 then return '' end
-local seen = string.sub(header, 10, 17)
-local new = string.sub(ARGV[2], 1, 9) .. seen .. string.sub(ARGV[2], 18)
+local header = redis.call('GETRANGE', KEYS[1], 0, 54)
+if #header < 55 or string.byte(header) ~= 2 then return '' end
+local seen = string.sub(header, 10, 45)
+local new = string.sub(ARGV[2], 1, 9) .. seen .. string.sub(ARGV[2], 46)
 if string.sub(header, 2, 9) ~= ARGV[1] then
   if redis.call('GET', KEYS[1]) == new then return seen end
   return 'conflict'
@@ -34,13 +36,13 @@ return seen
 
 // touchScript records a use, and lets the record live on from there.
 //
-//	KEYS: record.  ARGV: time of use, as the record has it; least distance
+//	KEYS: record.  ARGV: time of use, sealed as the record has it; least distance
 //	from the last use and idle limit, in milliseconds.
 var touchScript = redis.NewScript(`
-local header = redis.call('GETRANGE', KEYS[1], 0, 26)
-if #header < 27 then return 0 end
+local header = redis.call('GETRANGE', KEYS[1], 0, 54)
+if #header < 55 or string.byte(header) ~= 2 then return 0 end
 local last = struct.unpack('>I8', header, 10)
-local limit = struct.unpack('>I8', header, 18)
+local limit = struct.unpack('>I8', header, 46)
 local seen = struct.unpack('>I8', ARGV[1])
 if seen - last < tonumber(ARGV[2]) then return 0 end
 redis.call('SETRANGE', KEYS[1], 9, ARGV[1])
