@@ -5,6 +5,7 @@ import (
 	"errors"
 	"html"
 	"io/fs"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -193,4 +194,21 @@ func TestDemo(t *testing.T) {
 			t.Errorf("index.html holds %q, which its policy forbids", m)
 		}
 	})
+}
+
+// The emulator imports nothing of ours, and has its own copy of the mark.
+func TestMark_is_one_on_all_pages(t *testing.T) {
+	const mark = `M8 24V9h3.2v3h3.2V9h3.2v3h3.2V9H24v15h-5v-5a3 3 0 0 0-6 0v5z`
+	for file, times := range map[string]int{
+		"page.html": 2, "demo/index.html": 2,
+		"../internal/cognitoemu/pages/frame.html": 1, "../internal/cognitoemu/pages/icon.svg": 1,
+	} {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(data), mark); n != times {
+			t.Errorf("%s has the mark %d times, want %d", file, n, times)
+		}
+	}
 }

@@ -125,11 +125,15 @@ func printEmulator(p process, l net.Listener, emu *cognitoemu.Emulator) {
 func printUsers(p process, emu *cognitoemu.Emulator) {
 	_, _ = fmt.Fprintf(p.stdout, "  users\n")
 	for _, u := range emu.Users() {
-		note := strings.Join(u.Groups, ", ")
+		notes := u.Groups
 		if u.Disabled {
-			note = "disabled"
+			notes = append(notes, "disabled")
 		}
-		_, _ = fmt.Fprintf(p.stdout, "    %-20s %-12s %s\n", u.Email, u.Password, note)
+		if u.Unverified {
+			notes = append(notes, "unverified")
+		}
+		line := fmt.Sprintf("    %-20s %-12s %s", u.Email, u.Password, strings.Join(notes, ", "))
+		_, _ = fmt.Fprintln(p.stdout, strings.TrimRight(line, " "))
 	}
 	_, _ = fmt.Fprintln(p.stdout)
 }

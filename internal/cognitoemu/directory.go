@@ -50,6 +50,12 @@ type identity struct {
 
 func (a account) federated() bool { return a.identity != nil }
 
+// asUser is the account as a seed would have it.
+func (a account) asUser() User {
+	return User{Sub: a.sub, Email: a.email, Name: a.attributes["name"], Password: a.password,
+		Groups: slices.Clone(a.groups), Unverified: a.attributes["email_verified"] != "true", Disabled: a.disabled}
+}
+
 // directory holds the pool's users.
 type directory struct {
 	mu       sync.Mutex

@@ -142,8 +142,7 @@ func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (e *Emulator) Users() []User {
 	var list []User
 	for _, a := range e.users.native() {
-		list = append(list, User{Sub: a.sub, Email: a.email, Name: a.attributes["name"], Password: a.password,
-			Groups: slices.Clone(a.groups), Unverified: a.attributes["email_verified"] != "true", Disabled: a.disabled})
+		list = append(list, a.asUser())
 	}
 	return list
 }

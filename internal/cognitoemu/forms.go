@@ -64,7 +64,7 @@ func (e *Emulator) acceptForm(w http.ResponseWriter, r *http.Request) bool {
 	if _, err := readForm(w, r); err == nil && e.ownForm(r) {
 		return true
 	}
-	e.renderError(w, http.StatusBadRequest, errorView{
+	e.renderError(w, r, http.StatusBadRequest, errorView{
 		Heading: "This page has expired",
 		Text:    "It was open for more than five minutes, or was not opened in this browser.",
 		Retry:   r.URL.RequestURI(),

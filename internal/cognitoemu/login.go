@@ -56,7 +56,11 @@ func (e *Emulator) showLogin(w http.ResponseWriter, r *http.Request, req authori
 	for _, user := range e.shownUsers() {
 		v.Users = append(v.Users, userLink{user, localURL("/login", withParameter(req.rawQuery, "login_hint", user.Email))})
 	}
-	e.render(w, http.StatusOK, "login", view{Title: "Sign in", Client: req.client.Name, Alert: alert, Data: v}, formTargets(req.client)...)
+	shown := view{Title: "Sign in", Client: req.client.Name, Data: v}
+	if alert != "" {
+		shown.Alerts = []string{alert}
+	}
+	e.render(w, http.StatusOK, "login", shown, formTargets(req.client)...)
 }
 
 // login is POST /login: a password, a button of an external provider, or the

@@ -20,7 +20,7 @@ var pageTemplates = parsePages("login", "signup", "confirm", "forgot", "newpassw
 func parsePages(names ...string) map[string]*template.Template {
 	pages := make(map[string]*template.Template, len(names))
 	for _, name := range names {
-		pages[name] = template.Must(template.ParseFS(pageFiles, "pages/frame.html", "pages/"+name+".html"))
+		pages[name] = template.Must(template.ParseFS(pageFiles, "pages/frame.html", "pages/resend.html", "pages/"+name+".html"))
 	}
 	return pages
 }
@@ -28,8 +28,9 @@ func parsePages(names ...string) map[string]*template.Template {
 // view is what every page shows.
 type view struct {
 	Title  string
-	Client string // name of the app that asked
-	Alert  string // what went wrong with the last attempt
+	Client string   // name of the app that asked
+	Alerts []string // what went wrong with the last attempt
+	Notice string   // what went right with it
 	Data   any
 }
 
@@ -96,13 +97,21 @@ type errorView struct {
 	Text    string
 	Code    string // the error parameter, for whoever looks for it
 	Retry   string // path to start the page over; empty: none
+	Client  string // name of the app that asked
+	App     string // its address; empty: not known
 }
 
-func (e *Emulator) renderError(w http.ResponseWriter, status int, v errorView) {
+// renderError shows what went wrong, and the way back to the app that the request
+// names: to the origin of its first callback, as nothing else in the request is to
+// be trusted.
+func (e *Emulator) renderError(w http.ResponseWriter, r *http.Request, status int, v errorView) {
+	if client, ok := e.client(r.URL.Query().Get("client_id")); ok {
+		v.Client, v.App = client.Name, client.home()
+	}
 	if v.Retry != "" {
 		v.Retry = "/" + strings.TrimLeft(v.Retry, "/") // never //host
 	}
-	e.render(w, status, "error", view{Title: v.Heading, Data: v})
+	e.render(w, status, "error", view{Title: v.Heading, Client: v.Client, Data: v})
 }
 
 // errorPage is GET /error, where a request ends that must not be redirected to the
@@ -119,7 +128,7 @@ func (e *Emulator) errorPage(w http.ResponseWriter, r *http.Request) {
 		v.Text = "Something went wrong."
 		v.Code = ""
 	}
-	e.renderError(w, http.StatusBadRequest, v)
+	e.renderError(w, r, http.StatusBadRequest, v)
 }
 
 // aboutPage is GET / of the domain host; the real service has nothing there.
@@ -130,12 +139,29 @@ func (e *Emulator) aboutPage(w http.ResponseWriter, _ *http.Request) {
 	}{e.issuer, e.shownUsers()}})
 }
 
-// shownUsers are the ready-made users for the pages, unless strangers can see them.
+// shownUsers are the ready-made users for the pages, as they are by now, unless
+// strangers can see them.
 func (e *Emulator) shownUsers() []User {
 	if e.opts.AllowOffLoopback {
 		return nil
 	}
-	return e.seed.Users
+	var list []User
+	for _, user := range e.seed.Users {
+		if a, ok := e.users.lookup(user.Sub); ok {
+			list = append(list, a.asUser())
+		}
+	}
+	return list
+}
+
+// home is the start page of the client's app, or "" if no callback tells it.
+func (c Client) home() string {
+	for _, callback := range c.CallbackURLs {
+		if u, err := url.Parse(callback); err == nil && (u.Scheme == "http" || u.Scheme == "https") {
+			return u.Scheme + "://" + u.Host + "/"
+		}
+	}
+	return ""
 }
 
 var assetTypes = map[string]string{".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}

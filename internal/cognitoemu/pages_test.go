@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -392,4 +393,121 @@ func TestLogout_revokes_no_token(t *testing.T) {
 	set := f.freshTokens()
 	f.get("/logout?" + url.Values{"client_id": {DefaultClientID}, "logout_uri": {logoutURL}}.Encode())
 	f.tokens(f.refresh(set.RefreshToken))
+}
+
+// focused is the field that has the focus when the page is there.
+var focused = regexp.MustCompile(`<input id="([a-z_]+)"[^>]* autofocus>`)
+
+func focus(page string) string {
+	all := focused.FindAllStringSubmatch(page, -1)
+	if len(all) != 1 {
+		return ""
+	}
+	return all[0][1]
+}
+
+func TestForms_say_all_that_is_wrong_and_lead_to_the_first_of_it(t *testing.T) {
+	const differ, wrongCode = "do not match", "Invalid verification code"
+	f := newFixture(t)
+	reset := f.submit("/forgotPassword?"+request().Encode(), "username", "alice@example.com").location()
+	for name, test := range map[string]struct {
+		path  string
+		form  []string
+		says  []string
+		focus string
+	}{
+		"nothing yet":                  {signUpPath(), nil, nil, "username"},
+		"a weak password":              {signUpPath(), []string{"zoe@example.com", "sesame", "sesame"}, []string{"The password needs"}, "password"},
+		"two passwords":                {signUpPath(), []string{"zoe@example.com", "Sesame-12", "Sesame-13"}, []string{differ}, "password"},
+		"a weak password and another":  {signUpPath(), []string{"zoe@example.com", "sesame", "sesam"}, []string{"The password needs", differ}, "password"},
+		"no address and all of it":     {signUpPath(), []string{"zoe", "sesame", "sesam"}, []string{"Invalid email", "The password needs", differ}, "username"},
+		"an address that is taken":     {signUpPath(), []string{"bob@example.com", "Sesame-12", "Sesame-12"}, []string{"already exists"}, "username"},
+		"nothing yet, reset":           {reset, nil, nil, "password"},
+		"a weak password, reset":       {reset, []string{"", "sesame", "sesam"}, []string{wrongCode, "The password needs", differ}, "code"},
+		"another address, nothing yet": {loginPath(), nil, nil, "username"},
+	} {
+		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
+			page := f.get(test.path).body
+			if test.form != nil {
+				page = f.submit(test.path, "username", test.form[0], "password", test.form[1], "confirm_password", test.form[2]).body
+			}
+			for _, text := range []string{"The password needs", differ, wrongCode, "Invalid email", "already exists"} {
+				if strings.Contains(page, text) != slices.Contains(test.says, text) {
+					t.Errorf("says %q: %v", text, strings.Contains(page, text))
+				}
+			}
+			if got := focus(page); got != test.focus {
+				t.Errorf("the focus is on %q, want %q", got, test.focus)
+			}
+			if marked := strings.Contains(page, `aria-invalid="true"`); marked != (test.says != nil) {
+				t.Errorf("a field is marked: %v", marked)
+			}
+		})
+	}
+}
+
+func TestVerification_another_code_can_be_had(t *testing.T) {
+	f := newFixture(t)
+	signUp := f.submit(signUpPath(), "username", "zoe@example.com", "password", "Sesame-12", "confirm_password", "Sesame-12").location()
+	f.get(signUp)
+	checkResend(t, f, signUp, "code")
+	f.browser = newBrowser(t)
+	reset := f.submit("/forgotPassword?"+request().Encode(), "username", "alice@example.com").location()
+	checkResend(t, f, reset, "code", "password", "Sesame-12", "confirm_password", "Sesame-12")
+}
+
+// checkResend asks for another code, and ends the page's business with it.
+func checkResend(t *testing.T, f *fixture, path, field string, others ...string) {
+	t.Helper()
+	page := f.get(path).body
+	if !strings.Contains(page, `name="resend"`) {
+		t.Fatalf("%s has no button for another code", path)
+	}
+	first := shownCode.FindStringSubmatch(page)[1]
+	second := shownCode.FindStringSubmatch(f.submit(path, "resend", "1").body)[1]
+	if got := f.submit(path, append([]string{field, first}, others...)...); got.location() != "" || second == first {
+		t.Errorf("%s: the first code still works: to %q", path, got.location())
+	}
+	if got := f.submit(path, append([]string{field, second}, others...)...); got.callback(t).Get("code") == "" {
+		t.Errorf("%s: the second code does not work", path)
+	}
+}
+
+func TestPages_show_the_ready_made_users_as_they_are_now(t *testing.T) {
+	f := newFixture(t)
+	reset := f.submit("/forgotPassword?"+request().Encode(), "username", "alice@example.com").location()
+	code := shownCode.FindStringSubmatch(f.get(reset).body)[1]
+	f.submit(reset, "code", code, "password", "Sesame-12", "confirm_password", "Sesame-12")
+	if err := f.emulator.Levers().EnableUser("erin@example.com"); err != nil {
+		t.Fatal(err)
+	}
+	f.browser = newBrowser(t)
+	for _, path := range []string{loginPath(), "/"} {
+		page := f.get(path).body
+		if !strings.Contains(page, "<code>Sesame-12</code>") || strings.Count(page, "<code>"+DefaultPassword+"</code>") != 4 {
+			t.Errorf("%s shows an old password", path)
+		}
+		if strings.Contains(page, "disabled</span>") {
+			t.Errorf("%s calls disabled who is not", path)
+		}
+	}
+}
+
+func TestErrorPages_lead_back_to_the_app_that_asked(t *testing.T) {
+	f := newFixture(t)
+	const back = `href="http://localhost:8080/">Go back to Gatehouse</a>`
+	for path, want := range map[string]bool{
+		f.get(authorizePath("redirect_uri", "https://evil.example/")).location(): true,
+		"/logout?client_id=" + DefaultClientID:                                   true,
+		"/error?error=invalid_request&client_id=nobody":                          false,
+		"/error": false,
+	} {
+		if page := f.get(path).body; strings.Contains(page, back) != want || strings.Contains(page, "evil.example") {
+			t.Errorf("%s leads back: %v\n%s", path, !want, page)
+		}
+	}
+	f.get(loginPath())
+	if page := f.post(loginPath(), url.Values{}).body; !strings.Contains(page, back) || !strings.Contains(page, "Start again") {
+		t.Errorf("an expired page does not lead back:\n%s", page)
+	}
 }

@@ -13,7 +13,7 @@ func (e *Emulator) forgotPasswordPage(w http.ResponseWriter, r *http.Request) {
 		e.refuse(w, r, err)
 		return
 	}
-	e.showAccountPage(w, r, req, "forgot", "Forgot your password?", accountView{Username: req.loginHint}, "")
+	e.showAccountPage(w, r, req, "forgot", "Forgot your password?", accountView{Username: req.loginHint})
 }
 
 // forgotPassword is POST /forgotPassword. It goes on alike for every address, so
@@ -38,12 +38,12 @@ func (e *Emulator) forgotPassword(w http.ResponseWriter, r *http.Request) {
 // newPasswordPage is GET /confirmforgotPassword.
 func (e *Emulator) newPasswordPage(w http.ResponseWriter, r *http.Request) {
 	if req, pending, ok := e.verification(w, r); ok {
-		e.showNewPassword(w, r, req, pending, "")
+		e.showNewPassword(w, r, req, accountView{Username: pending.email, Code: pending.code})
 	}
 }
 
-func (e *Emulator) showNewPassword(w http.ResponseWriter, r *http.Request, req authorizationRequest, pending verification, alert string) {
-	e.showAccountPage(w, r, req, "newpassword", "Set a new password", accountView{Username: pending.email, Code: pending.code}, alert)
+func (e *Emulator) showNewPassword(w http.ResponseWriter, r *http.Request, req authorizationRequest, v accountView) {
+	e.showAccountPage(w, r, req, "newpassword", "Set a new password", v)
 }
 
 // newPassword is POST /confirmforgotPassword: the right code sets the password and
@@ -53,19 +53,23 @@ func (e *Emulator) newPassword(w http.ResponseWriter, r *http.Request) {
 	if !ok || !e.acceptForm(w, r) {
 		return
 	}
-	password := r.PostForm.Get("password")
-	if alert := passwordRefusal(password, r.PostForm.Get("confirm_password")); alert != "" {
-		e.showNewPassword(w, r, req, pending, alert)
+	if v, ok := e.resent(r); ok {
+		e.showNewPassword(w, r, req, v)
 		return
 	}
+	v := accountView{Username: pending.email, Code: pending.code}
 	if !pending.accepts(r.PostForm.Get("code")) {
-		e.showNewPassword(w, r, req, pending, wrongCode)
-		return
+		v.faults = append(v.faults, wrongCode)
 	}
-	user, err := e.users.setPassword(pending.sub, password)
-	if err != nil {
-		e.showNewPassword(w, r, req, pending, wrongCode)
-		return
+	password := r.PostForm.Get("password")
+	v.faults = append(v.faults, passwordFaults(password, r.PostForm.Get("confirm_password"))...)
+	if len(v.faults) == 0 {
+		user, err := e.users.setPassword(pending.sub, password)
+		if err == nil {
+			e.finishVerification(w, r, req, user)
+			return
+		}
+		v.faults = append(v.faults, wrongCode)
 	}
-	e.finishVerification(w, r, req, user)
+	e.showNewPassword(w, r, req, v)
 }

@@ -23,7 +23,7 @@ func (e *Emulator) logout(w http.ResponseWriter, r *http.Request) {
 	}
 	if query.Get("redirect_uri") == "" {
 		e.log.Warn("sign-out refused: logout_uri is not registered with the client", "logout_uri", query.Get("logout_uri"), "registered", client.LogoutURLs)
-		e.renderError(w, http.StatusBadRequest, errorView{
+		e.renderError(w, r, http.StatusBadRequest, errorView{
 			Heading: "An error was encountered with the requested page.",
 			Text:    "Required String parameter 'redirect_uri' is not present",
 		})

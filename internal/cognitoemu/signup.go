@@ -5,8 +5,6 @@ import (
 	"strings"
 )
 
-const wrongCode = "Invalid verification code provided, please try again."
-
 // signUpPage is GET /signup, with the same query as /oauth2/authorize.
 func (e *Emulator) signUpPage(w http.ResponseWriter, r *http.Request) {
 	req, err := e.parseAuthorization(r)
@@ -14,7 +12,7 @@ func (e *Emulator) signUpPage(w http.ResponseWriter, r *http.Request) {
 		e.refuse(w, r, err)
 		return
 	}
-	e.showAccountPage(w, r, req, "signup", "Sign up", accountView{Username: req.loginHint}, "")
+	e.showAccountPage(w, r, req, "signup", "Sign up", accountView{Username: req.loginHint})
 }
 
 // signUp is POST /signup.
@@ -29,31 +27,30 @@ func (e *Emulator) signUp(w http.ResponseWriter, r *http.Request) {
 	}
 	v := accountView{Username: strings.TrimSpace(r.PostForm.Get("username")), Name: strings.TrimSpace(r.PostForm.Get("name"))}
 	password := r.PostForm.Get("password")
-	alert := passwordRefusal(password, r.PostForm.Get("confirm_password"))
 	if !looksLikeEmail(v.Username) {
-		alert = "Invalid email address format."
+		v.faults = append(v.faults, formFault{"username", "Invalid email address format."})
 	}
-	if alert != "" {
-		e.showAccountPage(w, r, req, "signup", "Sign up", v, alert)
-		return
+	v.faults = append(v.faults, passwordFaults(password, r.PostForm.Get("confirm_password"))...)
+	if len(v.faults) == 0 {
+		user, err := e.users.register(v.Username, v.Name, password)
+		if err == nil {
+			e.beginVerification(w, req, "/confirm", user.sub, user.email)
+			return
+		}
+		v.faults = append(v.faults, formFault{"username", "An account with the given email already exists."})
 	}
-	user, err := e.users.register(v.Username, v.Name, password)
-	if err != nil {
-		e.showAccountPage(w, r, req, "signup", "Sign up", v, "An account with the given email already exists.")
-		return
-	}
-	e.beginVerification(w, req, "/confirm", user.sub, user.email)
+	e.showAccountPage(w, r, req, "signup", "Sign up", v)
 }
 
 // confirmPage is GET /confirm.
 func (e *Emulator) confirmPage(w http.ResponseWriter, r *http.Request) {
 	if req, pending, ok := e.verification(w, r); ok {
-		e.showConfirm(w, r, req, pending, "")
+		e.showConfirm(w, r, req, accountView{Username: pending.email, Code: pending.code})
 	}
 }
 
-func (e *Emulator) showConfirm(w http.ResponseWriter, r *http.Request, req authorizationRequest, pending verification, alert string) {
-	e.showAccountPage(w, r, req, "confirm", "Confirm your account", accountView{Username: pending.email, Code: pending.code}, alert)
+func (e *Emulator) showConfirm(w http.ResponseWriter, r *http.Request, req authorizationRequest, v accountView) {
+	e.showAccountPage(w, r, req, "confirm", "Confirm your account", v)
 }
 
 // confirm is POST /confirm: the right code ends the sign-up and signs in.
@@ -62,14 +59,15 @@ func (e *Emulator) confirm(w http.ResponseWriter, r *http.Request) {
 	if !ok || !e.acceptForm(w, r) {
 		return
 	}
-	if !pending.accepts(r.PostForm.Get("code")) {
-		e.showConfirm(w, r, req, pending, wrongCode)
+	if v, ok := e.resent(r); ok {
+		e.showConfirm(w, r, req, v)
 		return
 	}
-	user, err := e.users.confirm(pending.sub)
-	if err != nil {
-		e.showConfirm(w, r, req, pending, wrongCode)
-		return
+	if pending.accepts(r.PostForm.Get("code")) {
+		if user, err := e.users.confirm(pending.sub); err == nil {
+			e.finishVerification(w, r, req, user)
+			return
+		}
 	}
-	e.finishVerification(w, r, req, user)
+	e.showConfirm(w, r, req, accountView{Username: pending.email, Code: pending.code, faults: []formFault{wrongCode}})
 }

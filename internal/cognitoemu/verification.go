@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/big"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
@@ -13,6 +14,11 @@ import (
 // verificationCookie names what the browser was sent a code for: a sign-up or a
 // forgotten password.
 const verificationCookie = "page-data"
+
+// formFault is one thing wrong with what was typed into a form.
+type formFault struct{ field, text string }
+
+var wrongCode = formFault{"code", "Invalid verification code provided, please try again."}
 
 // verification is a code that would have been mailed. One for an address that
 // nobody has carries no subject and is never right: the pages look the same.
@@ -31,12 +37,28 @@ type verifications struct {
 func newVerifications() *verifications { return &verifications{pending: map[string]verification{}} }
 
 func (v *verifications) begin(sub, email string) (id string) {
-	n, _ := rand.Int(rand.Reader, big.NewInt(1_000_000)) // see randomBytes
 	id = randomText(16)
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.pending[id] = verification{sub: sub, email: email, code: fmt.Sprintf("%06d", n)}
+	v.pending[id] = verification{sub: sub, email: email, code: newVerificationCode()}
 	return id
+}
+
+// renew replaces the code by another one, if it is still waited for.
+func (v *verifications) renew(id string) (verification, bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	pending, ok := v.pending[id]
+	for old := pending.code; ok && pending.code == old; {
+		pending.code = newVerificationCode()
+		v.pending[id] = pending
+	}
+	return pending, ok
+}
+
+func newVerificationCode() string {
+	n, _ := rand.Int(rand.Reader, big.NewInt(1_000_000)) // see randomBytes
+	return fmt.Sprintf("%06d", n)
 }
 
 func (v *verifications) find(id string) (verification, bool) {
@@ -78,6 +100,16 @@ func (e *Emulator) verification(w http.ResponseWriter, r *http.Request) (authori
 	return req, pending, ok
 }
 
+// resent answers the button that asks for another code: the view has it. It
+// reports whether that was the button.
+func (e *Emulator) resent(r *http.Request) (accountView, bool) {
+	if !r.PostForm.Has("resend") {
+		return accountView{}, false
+	}
+	pending, ok := e.verifications.renew(cookieValue(r, verificationCookie))
+	return accountView{Username: pending.email, Code: pending.code, Resent: true}, ok
+}
+
 // finishVerification signs in whoever proved the address.
 func (e *Emulator) finishVerification(w http.ResponseWriter, r *http.Request, req authorizationRequest, user account) {
 	e.verifications.end(cookieValue(r, verificationCookie))
@@ -95,24 +127,50 @@ type accountView struct {
 	Username string
 	Name     string
 	Code     string // of the mail that is never sent
+	Resent   bool   // it is a new one
 	LoginURL string
+
+	faults []formFault
+}
+
+// Invalid reports whether something is wrong with the field.
+func (v accountView) Invalid(field string) bool {
+	return slices.ContainsFunc(v.faults, func(f formFault) bool { return f.field == field })
+}
+
+// Focus reports whether the field is where to go on: the first that is wrong, or
+// else the first of the page.
+func (v accountView) Focus(field, first string) bool {
+	if len(v.faults) > 0 {
+		first = v.faults[0].field
+	}
+	return field == first
 }
 
 // showAccountPage renders one of those pages; title is its heading.
-func (e *Emulator) showAccountPage(w http.ResponseWriter, r *http.Request, req authorizationRequest, page, title string, v accountView, alert string) {
+func (e *Emulator) showAccountPage(w http.ResponseWriter, r *http.Request, req authorizationRequest, page, title string, v accountView) {
 	v.formView, v.LoginURL = e.form(w, r), localURL("/login", req.rawQuery)
-	e.render(w, http.StatusOK, page, view{Title: title, Client: req.client.Name, Alert: alert, Data: v}, formTargets(req.client)...)
+	shown := view{Title: title, Client: req.client.Name, Data: v}
+	for _, fault := range v.faults {
+		shown.Alerts = append(shown.Alerts, fault.text)
+	}
+	if v.Resent {
+		shown.Notice = "We have sent a new code. The one before no longer works."
+	}
+	e.render(w, http.StatusOK, page, shown, formTargets(req.client)...)
 }
 
-// passwordRefusal says what is wrong with a new password, or "".
-func passwordRefusal(password, repeated string) string {
-	switch {
-	case !goodPassword(password):
-		return "The password needs at least 8 characters, with upper and lower case, a digit and a special character."
-	case password != repeated:
-		return "The passwords do not match."
+// passwordFaults says all that is wrong with a new password. Both fields come back
+// empty, so that the first is where to go on.
+func passwordFaults(password, repeated string) []formFault {
+	var faults []formFault
+	if !goodPassword(password) {
+		faults = append(faults, formFault{"password", "The password needs at least 8 characters, with upper and lower case, a digit and a special character."})
 	}
-	return ""
+	if password != repeated {
+		faults = append(faults, formFault{"password", "The passwords do not match."})
+	}
+	return faults
 }
 
 // goodPassword is the policy of a new user pool.

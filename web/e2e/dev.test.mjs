@@ -169,11 +169,23 @@ describe('gateway dev', { timeout: 300_000 }, () => {
     await picture(page, 'hosted-sign-up');
     await page.getByLabel('Email address').fill('new.person@example.com');
     await page.getByLabel('Name').fill('Nora New');
+    await page.getByLabel('Password', { exact: true }).fill('too-weak-a-password');
+    await page.getByLabel('Repeat the password').fill('and another');
+    await page.getByRole('button', { name: 'Sign up' }).click();
+    await page.getByRole('alert').filter({ hasText: /needs at least.*do not match/s }).waitFor();
+    assert.equal(await page.evaluate(() => document.activeElement?.id), 'password');
+    await picture(page, 'hosted-sign-up-refused');
     await page.getByLabel('Password', { exact: true }).fill('N3w-passw0rd!');
     await page.getByLabel('Repeat the password').fill('N3w-passw0rd!');
     await page.getByRole('button', { name: 'Sign up' }).click();
     await page.waitForURL((url) => url.pathname === '/confirm');
     await picture(page, 'hosted-confirm');
+    const code = await page.getByLabel('Verification code').inputValue();
+    await page.getByRole('button', { name: 'Send a new one' }).click();
+    await page.getByRole('status').filter({ hasText: 'new code' }).waitFor();
+    assert.notEqual(await page.getByLabel('Verification code').inputValue(), code);
+    await picture(page, 'hosted-confirm-again');
+    assert.deepEqual((await auditFocus(page)).faults, []);
     await page.getByRole('button', { name: 'Confirm account' }).click();
     await visit.status('Signed in');
     await page.locator('#user', { hasText: 'Nora New' }).waitFor();
@@ -199,8 +211,11 @@ describe('gateway dev', { timeout: 300_000 }, () => {
     await picture(page, 'hosted-new-password');
     await page.goto(`${gateway.hosted}/`);
     await picture(page, 'hosted-about');
-    await page.goto(`${gateway.hosted}/error?error=redirect_mismatch`);
+    await page.goto(`${gateway.hosted}/oauth2/authorize?client_id=gatehouse-dev&redirect_uri=http://localhost/nowhere`);
     await picture(page, 'hosted-error');
+    assert.deepEqual((await auditFocus(page)).faults, []);
+    await page.getByRole('link', { name: 'Go back to Gatehouse' }).click();
+    await page.waitForURL(`${gateway.url}/`);
   }));
 
   it('shows where the focus is, on every stop of the demo page', fresh(async (visit) => {
