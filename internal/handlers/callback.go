@@ -143,11 +143,13 @@ func (f *Flow) fail(w http.ResponseWriter, r *http.Request, x *middleware.Exchan
 	e := problem.Of(err)
 	f.Metrics.Login(e.Code)
 	if f.ErrorURL != "" {
-		x.Event.Code, x.Event.Err = e.Code, err
+		x.Event.Code, x.Event.Err, x.Event.Level = e.Code, err, e.Level()
 		return redirect(w, r, f.ErrorURL+"?"+url.Values{"code": {e.Code}, "requestId": {x.Event.RequestID}}.Encode())
 	}
 	e.Heading = "Signing in did not work"
-	e.WayOn = &web.Action{Label: "Start again", Href: f.LoginPath}
+	if !errors.Is(err, oauth.ErrMisconfigured) { // which another try does not cure
+		e.WayOn = &web.Action{Label: "Start again", Href: f.LoginPath}
+	}
 	return e
 }
 

@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
@@ -15,9 +14,6 @@ var limits = []struct {
 	name  string
 	limit int
 }{{"code", 4096}, {"state", MaxState}, {"iss", 512}, {"error", 256}}
-
-// maxDescription is what is kept of an error_description, in bytes.
-const maxDescription = 512
 
 // Callback is an authorization response: a code, or a refusal, for one state.
 type Callback struct {
@@ -63,7 +59,7 @@ func ParseCallback(q url.Values) (Callback, error) {
 	}
 	cb := Callback{Code: secret.NewText(q.Get("code")), State: q.Get("state"), Issuer: q.Get("iss")}
 	if q.Has("error") {
-		cb.Refusal = &AuthorizationError{Code: q.Get("error"), Description: cut(q.Get("error_description"), maxDescription)}
+		cb.Refusal = &AuthorizationError{Code: q.Get("error"), Description: description(q.Get("error_description"))}
 	}
 	return cb, nil
 }
@@ -71,15 +67,3 @@ func ParseCallback(q url.Values) (Callback, error) {
 // notVSCHAR reports what may stand in no code, state or error (RFC 6749,
 // appendix A).
 func notVSCHAR(r rune) bool { return r < 0x20 || r > 0x7e }
-
-// cut returns valid UTF-8 of at most n bytes.
-func cut(s string, n int) string {
-	s = strings.ToValidUTF8(s, "\uFFFD")
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
-}

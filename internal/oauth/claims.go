@@ -97,12 +97,12 @@ func (r *claimReader) time(name string) time.Time {
 
 // accessClaims are the claims of an access token that is a JWT. It came by TLS
 // from the token endpoint and is the upstream's to verify; what is checked here
-// is that it is no other kind of token, of this issuer and client, not over yet,
-// and about the user that the ID token names.
+// is that it is no other kind of token, for this client, not over yet, and about
+// the user that the ID token names.
 type accessClaims struct {
-	issuer, use, client *string
-	sub                 *string
-	exp                 time.Time // zero if there is none
+	use, client *string
+	sub         *string
+	exp         time.Time // zero if there is none
 }
 
 func readAccessClaims(payload json.RawMessage) (accessClaims, error) {
@@ -111,7 +111,7 @@ func readAccessClaims(payload json.RawMessage) (accessClaims, error) {
 		return accessClaims{}, err
 	}
 	a := accessClaims{
-		issuer: r.optionalText("iss"), use: r.optionalText("token_use"), client: r.optionalText("client_id"),
+		use: r.optionalText("token_use"), client: r.optionalText("client_id"),
 		sub: r.optionalText("sub"), exp: r.optionalTime("exp"),
 	}
 	return a, r.err
@@ -119,10 +119,8 @@ func readAccessClaims(payload json.RawMessage) (accessClaims, error) {
 
 // check judges what holds for any of this client's access tokens. A claim must
 // be right where it stands, and need not stand (docs/decisions/0003-token-use.md).
-func (a accessClaims) check(issuer, clientID string, now time.Time) error {
+func (a accessClaims) check(clientID string, now time.Time) error {
 	switch {
-	case a.issuer != nil && *a.issuer != issuer:
-		return errors.New("iss")
 	case a.use != nil && *a.use != "access":
 		return errors.New("token_use")
 	case a.client != nil && *a.client != clientID:

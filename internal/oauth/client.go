@@ -9,7 +9,8 @@
 //
 // The one invariant: [Tokens] come out of this package only after every check
 // on them passed, and no error that comes out of it holds a byte of what the
-// provider's endpoints answered but a code from a known list.
+// provider's endpoints answered but a code from a known list and, in quotes, its
+// description.
 package oauth
 
 import (
@@ -48,6 +49,9 @@ type Options struct {
 	RedirectURL  string
 	Scopes       []string // must name openid
 
+	// Settings are the operator's names for what these options come from.
+	Settings Settings
+
 	// Ring seals the state; it must be shared by all instances.
 	Ring *secret.Ring
 	// HTTP makes the calls; nil: [NewHTTPClient]. Redirects are refused and
@@ -60,6 +64,14 @@ type Options struct {
 	// how long it took, its error after sorting. It must return at once. Default:
 	// none.
 	Observe func(call string, took time.Duration, err error)
+}
+
+// Settings are what the text of an [ErrMisconfigured] tells an operator to look
+// at; empty ones are not told.
+type Settings struct {
+	Issuer string // decides where the key set is, and who issues tokens
+	Domain string // decides where the other endpoints are
+	Client string // is what the provider knows the client by
 }
 
 // Client is one client of one provider. Safe for concurrent use.
@@ -85,7 +97,7 @@ func New(o Options) (*Client, error) {
 	if o.Observe == nil {
 		o.Observe = func(string, time.Duration, error) {}
 	}
-	return &Client{opts: o, http: h, keys: newKeySet(o.JWKSURL, h, o.Observe)}, nil
+	return &Client{opts: o, http: h, keys: newKeySet(o.JWKSURL, o.Settings.Issuer, h, o.Observe)}, nil
 }
 
 func (o *Options) check() error {

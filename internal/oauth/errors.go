@@ -16,8 +16,9 @@ var (
 	// an answer that is no answer). Try again later.
 	ErrUnavailable = errors.New("identity provider unavailable")
 	// ErrMisconfigured: the provider refuses this client (invalid_client,
-	// unauthorized_client, redirect mismatch…). An operator must act; it says
-	// nothing about the session.
+	// unauthorized_client, redirect mismatch…), or is not where or not who it is
+	// said to be (404, another issuer). An operator must act, and the text says
+	// where to look; it says nothing about the session.
 	ErrMisconfigured = errors.New("refused as misconfigured")
 	// ErrInvalidToken: a token came and did not verify.
 	ErrInvalidToken = errors.New("invalid token")
@@ -56,12 +57,17 @@ func (e *BusyError) Error() string {
 }
 
 // AuthorizationError is the provider's own refusal at the callback (RFC 6749
-// §4.1.2.1). Both texts come from the query: untrusted, capped in length, to be
-// shown escaped or not at all.
+// §4.1.2.1). Both texts come from the query: foreign, made plain and cut to 300
+// characters, to be shown and logged as text only.
 type AuthorizationError struct {
 	Code        string
 	Description string
 }
 
-// Error implements error without the untrusted description.
-func (e *AuthorizationError) Error() string { return "authorization refused: " + e.Code }
+// Error implements error, with the description in quotes.
+func (e *AuthorizationError) Error() string {
+	if e.Description == "" {
+		return "authorization refused: " + e.Code
+	}
+	return fmt.Sprintf("authorization refused: %s: %q", e.Code, e.Description)
+}

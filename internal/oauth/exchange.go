@@ -28,7 +28,7 @@ const (
 // come from [Client.Open] without error, for the same binding.
 //
 // Errors: [ErrCallback] (there is no code, or iss names another provider),
-// [ErrStateUnbound], [ErrGrantRevoked] (the code is not good any more),
+// [ErrStateUnbound], *[AuthorizationError], [ErrGrantRevoked] (the code is not good any more),
 // [ErrMisconfigured], [ErrUnavailable], [ErrInvalidToken]. The code is sent at
 // most once.
 func (c *Client) Exchange(ctx context.Context, cb Callback, p Pending, binding Binding) (Tokens, error) {
@@ -64,15 +64,17 @@ func (c *Client) Exchange(ctx context.Context, cb Callback, p Pending, binding B
 }
 
 // MayExchange judges what [Client.Exchange] is given, and asks nobody. Errors:
-// [ErrCallback], [ErrStateUnbound].
+// [ErrCallback], [ErrStateUnbound], *[AuthorizationError].
 func (c *Client) MayExchange(cb Callback, p Pending) error {
 	switch {
 	case !p.bound:
 		return fmt.Errorf("exchange code: %w", ErrStateUnbound)
-	case cb.Refusal != nil || cb.Code.Empty():
-		return fmt.Errorf("exchange code: %w", ErrCallback)
 	case cb.Issuer != "" && cb.Issuer != c.opts.Issuer:
 		return fmt.Errorf("exchange code: %w: answered by another issuer (RFC 9207)", ErrCallback)
+	case cb.Refusal != nil:
+		return cb.Refusal
+	case cb.Code.Empty():
+		return fmt.Errorf("exchange code: %w", ErrCallback)
 	}
 	return nil
 }
@@ -115,7 +117,7 @@ func (c *Client) call(ctx context.Context, what string, ask func(context.Context
 	h.Transport = jsonOnly{orDefault(h.Transport)}
 	got, err := ask(context.WithValue(ctx, oauth2.HTTPClient, &h))
 	if err != nil {
-		return Tokens{}, classifyToken(ctx, err)
+		return Tokens{}, c.classifyToken(ctx, err)
 	}
 	return c.accept(got, time.Now())
 }
@@ -143,9 +145,12 @@ func (c *Client) accept(got *oauth2.Token, now time.Time) (Tokens, error) {
 	var access accessClaims // none where the token is opaque, as RFC 6749 §1.4 has it
 	switch payload, ok := jwtPayload(got.AccessToken); {
 	case ok:
-		var err error
+		err := c.checkIssuer(payload)
+		if err != nil {
+			return Tokens{}, fmt.Errorf("access token: %w", err)
+		}
 		if access, err = readAccessClaims(payload); err == nil {
-			err = access.check(c.opts.Issuer, c.opts.ClientID, now)
+			err = access.check(c.opts.ClientID, now)
 		}
 		if err != nil {
 			return Tokens{}, fmt.Errorf("%w: access token: %w", ErrInvalidToken, err)

@@ -94,15 +94,19 @@ func TestExchangeSpendsNoCode(t *testing.T) {
 	p := newProvider(t)
 	c := p.serve()
 	good := beginLogin(t, c)
+	denied := &AuthorizationError{Code: "access_denied"}
 	for name, tc := range map[string]struct {
 		change func(*login)
 		want   error
 	}{
-		"of a state that did not open":            {func(l *login) { l.pending = Pending{} }, ErrStateUnbound},
-		"of another browser's state":              {func(l *login) { l.pending, _ = c.Open(l.callback.State, NewBinding()) }, ErrStateUnbound},
-		"that another issuer sent (RFC 9207)":     {func(l *login) { l.callback.Issuer = p.issuer + "/" }, ErrCallback},
-		"of a refusal":                            {func(l *login) { l.callback.Refusal = &AuthorizationError{Code: "access_denied"} }, ErrCallback},
-		"that is empty":                           {func(l *login) { l.callback.Code = secret.Text{} }, ErrCallback},
+		"of a state that did not open":        {func(l *login) { l.pending = Pending{} }, ErrStateUnbound},
+		"of another browser's state":          {func(l *login) { l.pending, _ = c.Open(l.callback.State, NewBinding()) }, ErrStateUnbound},
+		"that another issuer sent (RFC 9207)": {func(l *login) { l.callback.Issuer = p.issuer + "/" }, ErrCallback},
+		"of a refusal":                        {func(l *login) { l.callback.Refusal = denied }, denied},
+		"of a refusal by another issuer": {func(l *login) {
+			l.callback.Refusal, l.callback.Issuer = denied, "https://evil.example.com"
+		}, ErrCallback},
+		"that is empty": {func(l *login) { l.callback.Code = secret.Text{} }, ErrCallback},
 		"whose ID token nobody could verify then": {func(*login) { p.jwks = raw(503, "text/html", "down") }, ErrUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -140,7 +144,7 @@ func tokenOutcomes() map[string]struct {
 		want   error
 	}{
 		"400 invalid_grant":                {raw(400, j, `{"error":"invalid_grant"}`), ErrGrantRevoked},
-		"401 invalid_grant":                {raw(401, j, `{"error":"invalid_grant","error_description":"`+leak+`"}`), ErrGrantRevoked},
+		"401 invalid_grant":                {raw(401, j, `{"error":"invalid_grant","error_description":"`+leak+strings.Repeat("-x", 20)+`"}`), ErrGrantRevoked},
 		"400 invalid_client":               {raw(400, j, `{"error":"invalid_client"}`), ErrMisconfigured},
 		"401 invalid_client":               {raw(401, j, `{"error":"invalid_client"}`), ErrMisconfigured},
 		"400 unauthorized_client":          {raw(400, j, `{"error":"unauthorized_client","error_description":"invalid_redirect"}`), ErrMisconfigured},
@@ -156,7 +160,10 @@ func tokenOutcomes() map[string]struct {
 		"400 array":                        {raw(400, j, `[{"error":"invalid_grant"}]`), ErrUnavailable},
 		"400 error not a string":           {raw(400, j, `{"error":{"code":"invalid_grant"}}`), ErrUnavailable},
 		"403 of a firewall":                {raw(403, j, `{"error":"invalid_grant"}`), ErrUnavailable},
-		"404":                              {raw(404, "text/plain", leak), ErrUnavailable},
+		"404":                              {raw(404, "text/plain", leak), ErrMisconfigured},
+		"404 that says invalid_grant":      {raw(404, j, `{"error":"invalid_grant","error_description":"`+leak+`"}`), ErrMisconfigured},
+		"405 of a web page's host":         {raw(405, "text/html", leak), ErrMisconfigured},
+		"503 with a description":           {raw(503, j, `{"error":"invalid_grant","error_description":"`+leak+`"}`), ErrUnavailable},
 		"429 text":                         {raw(429, "text/plain", "Rate exceeded "+leak), ErrUnavailable},
 		"429 that says invalid_grant":      {raw(429, j, `{"error":"invalid_grant"}`), ErrUnavailable},
 		"500 HTML":                         {raw(500, "text/html", "<html>"+leak), ErrUnavailable},
@@ -231,6 +238,75 @@ func TestTokenEndpointOutcomes(t *testing.T) {
 			p.noOtherRequest(t)
 		})
 	}
+}
+
+// TestTheProvidersReasonIsKept: in quotes, on one line, cut, and without what
+// may be a secret.
+func TestTheProvidersReasonIsKept(t *testing.T) {
+	for reason, want := range map[string]string{
+		"PreTokenGeneration failed with error E-4711.":       `answered 400 invalid_grant "PreTokenGeneration failed with error E-4711."`,
+		`say "no"` + "\r\nlevel=ERROR":                       `answered 400 invalid_grant "say \"no\"  level=ERROR"`,
+		"token eyJraWQiOiJhIn0.eyJzdWIiOiJhIn0.c2lnbmF0dXJl": `answered 400 invalid_grant "token […]"`,
+		strings.Repeat("no ", 200):                           `answered 400 invalid_grant "` + strings.TrimSpace(strings.Repeat("no ", 100)) + ` "`,
+		"":                                                   `answered 400 invalid_grant`,
+	} {
+		p := newProvider(t)
+		c := p.serve()
+		p.answers(400, object{"error": "invalid_grant", "error_description": reason, "secret": "leaked"})
+		_, err := c.Refresh(t.Context(), Tokens{Refresh: secret.NewText("refresh-0"), Subject: testSubject})
+		assertOnly(t, "refresh", err, ErrGrantRevoked)
+		if !strings.HasSuffix(err.Error(), ": "+want) {
+			t.Errorf("%q: %v", reason, err)
+		}
+	}
+}
+
+// TestMisconfiguredSaysWhereToLook: at which address, and at which setting.
+func TestMisconfiguredSaysWhereToLook(t *testing.T) {
+	settings := func(o *Options) {
+		o.Settings = Settings{Issuer: "the issuer", Domain: "the domain", Client: "the client"}
+	}
+	for name, tc := range map[string]struct {
+		answer  http.HandlerFunc
+		address bool
+		look    string
+	}{
+		"no such endpoint":    {raw(404, "text/html", "x"), true, "the domain"},
+		"another kind of one": {raw(405, "text/html", "x"), true, "the domain"},
+		"a wrong secret":      {raw(400, "application/json", `{"error":"invalid_client"}`), true, "the client"},
+		"a flow not enabled":  {raw(400, "application/json", `{"error":"unauthorized_client"}`), true, "the client"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newProvider(t)
+			c := p.serve(settings)
+			p.token, p.revoke = tc.answer, tc.answer
+			_, refreshed := c.Refresh(t.Context(), Tokens{Refresh: secret.NewText("refresh-0"), Subject: testSubject})
+			for address, err := range map[string]error{c.opts.TokenURL: refreshed, c.opts.RevokeURL: c.Revoke(t.Context(), secret.NewText("r"))} {
+				assertOnly(t, address, err, ErrMisconfigured)
+				if text := err.Error(); !strings.Contains(text, address+" answered") || !strings.HasSuffix(text, "; look at "+tc.look) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	t.Run("another issuer", func(t *testing.T) {
+		p := newProvider(t)
+		c := p.serve(settings)
+		for issuer, told := range map[string]string{
+			"https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Other": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Other",
+			"https://x.example/a?leaked=1":                                "another issuer",
+			"leaked":                                                      "another issuer",
+		} {
+			l := beginLogin(t, c)
+			claims := p.idClaims(l.query.Get("nonce")).with("iss", issuer).json()
+			p.answers(200, p.tokenAnswer(sign(object{"alg": "RS256", "kid": "of the other pool"}.json(), claims, strangerKey())).with("access_token", "opaque"))
+			_, err := l.exchange(t, c)
+			assertOnly(t, "exchange", err, ErrMisconfigured)
+			if text := err.Error(); !strings.Contains(text, "by "+told+", not by "+p.issuer) || !strings.HasSuffix(text, "; look at the issuer") {
+				t.Error(err)
+			}
+		}
+	})
 }
 
 // TestBusy: what an endpoint says of when to come again is believed, within
@@ -450,7 +526,7 @@ func TestAccessTokenIsOfThisLogin(t *testing.T) {
 		"an empty subject":        {signed(good.with("sub", "")), ErrInvalidToken},
 		"a subject in capitals":   {signed(good.with("sub", strings.ToUpper(testSubject))), ErrInvalidToken},
 		"a subject of no text":    {signed(good.with("sub", []string{testSubject})), ErrInvalidToken},
-		"another issuer":          {signed(good.with("iss", p.issuer+"/")), ErrInvalidToken},
+		"another issuer":          {signed(good.with("iss", p.issuer+"/")), ErrMisconfigured},
 		"another client":          {signed(good.with("client_id", "client-2")), ErrInvalidToken},
 		"another use":             {signed(good.with("token_use", "id")), ErrInvalidToken},
 		"a passed expiry":         {signed(good.with("exp", time.Now().Add(-time.Hour).Unix())), ErrInvalidToken},

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -17,19 +18,36 @@ import (
 
 var errNotAnAnswer = errors.New("answer not understood")
 
-// fault is what may be told of an error answer: its status, and its code where
-// that is one of the standards'. Never a byte of anything else: error texts go
-// to logs, and a provider's page may hold what was sent to it.
+// fault is what may be told of an error answer: its status, its code where that
+// is one of the standards', and with it the description, in quotes and without
+// what may be a secret. Never a byte of anything else: error texts go to logs,
+// and a provider's page may hold what was sent to it.
 type fault struct {
-	status int
-	code   string
+	status      int
+	code        string
+	description string
+	// address was asked, and setting is what to look at, where an operator must act.
+	address, setting string
 }
 
 func (f *fault) Error() string {
-	if f.code == "" {
-		return fmt.Sprintf("answered %d", f.status)
+	text := fmt.Sprintf("answered %d", f.status)
+	if f.code != "" {
+		text += " " + f.code
 	}
-	return fmt.Sprintf("answered %d %s", f.status, f.code)
+	if f.description != "" {
+		text += fmt.Sprintf(" %q", f.description)
+	}
+	return lookAt(f.address+" "+text, f.setting)
+}
+
+// lookAt adds to a text which settings of the configuration it is about.
+func lookAt(text, setting string) string {
+	text = strings.TrimSpace(text)
+	if setting == "" {
+		return text
+	}
+	return text + "; look at " + setting
 }
 
 // misconfiguring are the codes that an operator must act on (RFC 6749 §5.2,
@@ -43,35 +61,46 @@ var misconfiguring = map[string]bool{
 	"invalid_request":        true,
 }
 
-// classify sorts an error answer. It is an allow-list: only what says clearly
-// that the grant is dead, or that this client is set up wrongly, is taken for
-// that; 429, 5xx and everything odd mean that nothing is known.
-func classify(status int, code string) error {
-	definite := status == http.StatusBadRequest || status == http.StatusUnauthorized
+// classify sorts an error answer of the endpoint at address. It is an allow-list:
+// only what says clearly that the grant is dead, that this client is set up
+// wrongly, or that there is no such endpoint, is taken for that; 429, 5xx and
+// everything odd mean that nothing is known.
+func (c *Client) classify(address string, answered fault) error {
+	definite := answered.status == http.StatusBadRequest || answered.status == http.StatusUnauthorized
 	switch {
-	case definite && code == "invalid_grant":
-		return fmt.Errorf("%w: %w", ErrGrantRevoked, &fault{status, code})
-	case definite && misconfiguring[code]:
-		return fmt.Errorf("%w: %w", ErrMisconfigured, &fault{status, code})
+	case definite && answered.code == "invalid_grant":
+		return fmt.Errorf("%w: %w", ErrGrantRevoked, &answered)
+	case definite && misconfiguring[answered.code]:
+		answered.address, answered.setting = address, c.opts.Settings.Client
+		return fmt.Errorf("%w: %w", ErrMisconfigured, &answered)
+	case noSuchEndpoint(answered.status):
+		return fmt.Errorf("%w: %w", ErrMisconfigured,
+			&fault{status: answered.status, address: address, setting: c.opts.Settings.Domain})
 	}
-	return fmt.Errorf("%w: %w", ErrUnavailable, &fault{status: status})
+	return fmt.Errorf("%w: %w", ErrUnavailable, &fault{status: answered.status})
+}
+
+// noSuchEndpoint reports whether a status says that something else is there.
+func noSuchEndpoint(status int) bool {
+	return status == http.StatusNotFound || status == http.StatusMethodNotAllowed || status == http.StatusGone
 }
 
 // classifyToken sorts what x/oauth2 says about a call of the token endpoint.
 // Its own texts quote the answer and are dropped.
-func classifyToken(ctx context.Context, err error) error {
+func (c *Client) classifyToken(ctx context.Context, err error) error {
 	var answered *oauth2.RetrieveError
 	if !errors.As(err, &answered) {
 		return fmt.Errorf("%w: %w", ErrUnavailable, cause(ctx, err))
 	}
-	code := answered.ErrorCode
-	if isForm(answered.Response) {
-		code = "" // x/oauth2 reads forms too; no token endpoint answers in them
-	}
 	if busy := busy(answered.Response, time.Now()); busy != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, busy)
 	}
-	return classify(answered.Response.StatusCode, code)
+	f := fault{status: answered.Response.StatusCode}
+	if !isForm(answered.Response) { // x/oauth2 reads forms too; no token endpoint answers in them
+		f.code = answered.ErrorCode
+		f.description = withoutSecrets(description(answered.ErrorDescription))
+	}
+	return c.classify(c.opts.TokenURL, f)
 }
 
 // maxRetryAfter bounds what is believed of a Retry-After: a slip of the provider

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -31,12 +32,16 @@ type idClaims struct {
 
 // verify checks form, signature and the claims that hold at any time (OpenID
 // Connect Core §3.1.3.7). What differs between login and refresh is for
-// checkLogin and checkRefresh. Errors: [ErrInvalidToken], and [ErrUnavailable]
-// where the keys cannot be had.
+// checkLogin and renewIdentity. Errors: [ErrInvalidToken]; [ErrMisconfigured] where
+// another issuer made the token; those of the key set where it cannot be had.
 func (c *Client) verify(ctx context.Context, token string) (*idClaims, error) {
 	kid, err := checkForm(token)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalidToken, err)
+	}
+	payload, _ := jwtPayload(token)
+	if err := c.checkIssuer(payload); err != nil {
+		return nil, err
 	}
 	key, err := c.keys.key(ctx, kid)
 	if err != nil {
@@ -63,6 +68,34 @@ func (c *Client) verify(ctx context.Context, token string) (*idClaims, error) {
 		return nil, fmt.Errorf("%w: %w", ErrInvalidToken, err)
 	}
 	return id, nil
+}
+
+// plainIssuer is an issuer that may be quoted: an address and nothing else, such as
+// those of user pools.
+var plainIssuer = regexp.MustCompile(`^https://[a-z0-9.-]{1,100}/[A-Za-z0-9_-]{1,55}$`)
+
+// checkIssuer tells a token of another issuer from a forged one, before the keys
+// of the wrong issuer are asked for one that they cannot have. Nothing is believed
+// for it: an ID token's issuer is checked again behind the signature. A token that
+// does not say passes.
+func (c *Client) checkIssuer(claims json.RawMessage) error {
+	r, err := newClaimReader(claims)
+	if err != nil {
+		return fmt.Errorf("%w: claims", ErrInvalidToken)
+	}
+	issuer := r.optionalText("iss")
+	switch {
+	case r.err != nil:
+		return fmt.Errorf("%w: iss", ErrInvalidToken)
+	case issuer == nil, *issuer == c.opts.Issuer:
+		return nil
+	}
+	told := "another issuer"
+	if plainIssuer.MatchString(*issuer) {
+		told = *issuer
+	}
+	return fmt.Errorf("%w: %s", ErrMisconfigured,
+		lookAt("iss: the token is by "+told+", not by "+c.opts.Issuer, c.opts.Settings.Issuer))
 }
 
 // whyRefused names what the verifier did not like, for the operator who
@@ -170,7 +203,7 @@ func (c *Client) renewIdentity(ctx context.Context, t *Tokens, prior Tokens) err
 	}
 	id, err := c.verify(ctx, fresh.Reveal())
 	switch {
-	case errors.Is(err, ErrUnavailable):
+	case errors.Is(err, errNoKeys):
 		return nil
 	case err != nil:
 		return fmt.Errorf("verify ID token: %w", err)

@@ -12,6 +12,7 @@ import (
 	"crypto/sha512"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"strings"
@@ -361,8 +362,15 @@ func TestIDToken(t *testing.T) {
 	} {
 		for name, forge := range forgeries {
 			t.Run("refuses/"+group+"/"+name, func(t *testing.T) {
-				p, err := loginWith(t, forge)
-				assertOnly(t, "exchange", err, ErrInvalidToken)
+				want := ErrInvalidToken
+				p, err := loginWith(t, func(f forged) string {
+					token := forge(f)
+					if payload, ok := jwtPayload(token); ok && anotherIssuer(payload, f.p.issuer) {
+						want = ErrMisconfigured // which is what most probably is wrong
+					}
+					return token
+				})
+				assertOnly(t, "exchange", err, want)
 				if _, fetches := p.asked(); fetches > 2 {
 					t.Errorf("%d fetches of the key set", fetches)
 				}
@@ -377,6 +385,14 @@ func TestIDToken(t *testing.T) {
 			}
 		})
 	}
+}
+
+// anotherIssuer reports whether claims name an issuer, and not this one.
+func anotherIssuer(claims json.RawMessage, issuer string) bool {
+	var c map[string]any
+	_ = json.Unmarshal(claims, &c)
+	iss, ok := c["iss"].(string)
+	return ok && iss != issuer
 }
 
 // loginWith runs one login in which the provider gives the ID token that forge makes.
@@ -419,7 +435,7 @@ func TestCheckForm(t *testing.T) {
 }
 
 func TestIDTokenErrorsNameTheClaim(t *testing.T) {
-	for claim, want := range map[string]string{"iss": "iss", "aud": "aud or azp", "token_use": "token_use"} {
+	for claim, want := range map[string]string{"iss": "iss: the token is by another issuer, not by https://idp.example.com/pool", "aud": "aud or azp", "token_use": "token_use"} {
 		_, err := loginWith(t, func(f forged) string { return f.withClaim(claim, "leaked-value") })
 		if err == nil || !strings.HasSuffix(err.Error(), ": "+want) || strings.Contains(err.Error(), "leaked") {
 			t.Errorf("%s: %v", claim, err)

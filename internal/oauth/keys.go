@@ -29,7 +29,19 @@ const (
 	retryPause = time.Second
 )
 
-var errUnknownKey = errors.New("the provider's key set has no one key of that id")
+var (
+	errUnknownKey = errors.New("the provider's key set has no one key of that id")
+	// errNoKeys: a token cannot be judged, whoever is to blame.
+	errNoKeys = errors.New("fetch key set")
+)
+
+// FetchKeys waits until the provider's key set is in hand, fetched by this call if
+// need be. Errors: [ErrUnavailable], [ErrMisconfigured]; both name its address.
+func (c *Client) FetchKeys(ctx context.Context) error { return c.keys.ready(ctx) }
+
+// KeysKnown reports whether the provider's key set was ever had. Once it was, it
+// stays so: what is in hand serves for a day, and then a login asks again.
+func (c *Client) KeysKnown() bool { return c.keys.known() }
 
 // keySet is the provider's JSON Web Key Set, cached. Fetches run detached from
 // whoever asked: a caller that leaves must not cost the others their answer. One
@@ -37,6 +49,7 @@ var errUnknownKey = errors.New("the provider's key set has no one key of that id
 // hangs on a connection of before. Nothing is fetched before someone asks.
 type keySet struct {
 	url     string
+	setting string // where an operator says where the set is
 	http    *http.Client
 	observe func(call string, took time.Duration, err error)
 
@@ -49,12 +62,13 @@ type keySet struct {
 	inFlight chan struct{}             // closed when the latest fetch ends; nil: it has
 }
 
-func newKeySet(url string, h *http.Client, observe func(string, time.Duration, error)) *keySet {
-	return &keySet{url: url, http: h, observe: observe}
+func newKeySet(url, setting string, h *http.Client, observe func(string, time.Duration, error)) *keySet {
+	return &keySet{url: url, setting: setting, http: h, observe: observe}
 }
 
 // key returns the key with this id. Errors: [ErrInvalidToken] (the provider has
-// no such key, or two of them), [ErrUnavailable] (it could not be asked).
+// no such key, or two of them); [ErrUnavailable] or [ErrMisconfigured], with
+// errNoKeys, where the set could not be had.
 func (s *keySet) key(ctx context.Context, kid string) (*rsa.PublicKey, error) {
 	if err := s.ready(ctx); err != nil {
 		return nil, err
@@ -103,7 +117,7 @@ func await(ctx context.Context, fetched <-chan struct{}) error {
 	case <-fetched:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("%w: wait for the key set: %w", ErrUnavailable, ctx.Err())
+		return fmt.Errorf("%w: %w: wait: %w", ErrUnavailable, errNoKeys, ctx.Err())
 	}
 }
 
@@ -157,9 +171,6 @@ func (s *keySet) start() <-chan struct{} {
 		ctx, cancel := context.WithTimeout(context.Background(), keysFetchTimeout)
 		defer cancel()
 		keys, err := s.fetch(ctx)
-		if err != nil {
-			err = fmt.Errorf("%w: fetch key set: %w", ErrUnavailable, err)
-		}
 		s.observe("jwks", time.Since(began), err)
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -183,7 +194,29 @@ func (s *keySet) settle(keys map[string]*rsa.PublicKey, err error, began time.Ti
 	}
 }
 
+// known reports whether the set was ever had.
+func (s *keySet) known() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.fetched.IsZero()
+}
+
+// fetch asks the provider. Its errors are sorted, and [errNoKeys].
 func (s *keySet) fetch(ctx context.Context) (map[string]*rsa.PublicKey, error) {
+	keys, err := s.get(ctx)
+	var answered *fault
+	switch {
+	case err == nil:
+		return keys, nil
+	// Cognito says 404 of a pool that does not exist, and 400 of an id that is none.
+	case errors.As(err, &answered) && (noSuchEndpoint(answered.status) || answered.status == http.StatusBadRequest):
+		answered.address, answered.setting = s.url, s.setting
+		return nil, fmt.Errorf("%w: %w: %w", ErrMisconfigured, errNoKeys, err)
+	}
+	return nil, fmt.Errorf("%w: %w: %s: %w", ErrUnavailable, errNoKeys, s.url, err)
+}
+
+func (s *keySet) get(ctx context.Context) (map[string]*rsa.PublicKey, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
 	if err != nil {
 		return nil, err

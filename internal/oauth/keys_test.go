@@ -24,7 +24,8 @@ func inKeyWorld(t *testing.T, name string, test func(*testing.T, keyWorld)) {
 	t.Run(name, func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := newProvider(t)
-			test(t, keyWorld{p, p.inBubble().keys})
+			named := func(o *Options) { o.Settings.Issuer = "cognito.user_pool_id" }
+			test(t, keyWorld{p, p.inBubble(named).keys})
 		})
 	})
 }
@@ -218,8 +219,43 @@ func TestKeySet(t *testing.T) {
 	})
 
 	inKeyWorld(t, "comes with status 200 only", func(t *testing.T, w keyWorld) {
-		w.jwks = raw(404, "application/json", keySetOf(jwk(testKid, signingKey())).json())
+		w.jwks = raw(203, "application/json", keySetOf(jwk(testKid, signingKey())).json())
 		w.want(t, testKid, ErrUnavailable, 1)
+	})
+
+	for status, want := range map[int]error{
+		400: ErrMisconfigured, 404: ErrMisconfigured, 405: ErrMisconfigured, 410: ErrMisconfigured,
+		401: ErrUnavailable, 403: ErrUnavailable, 408: ErrUnavailable, 429: ErrUnavailable, 500: ErrUnavailable, 503: ErrUnavailable,
+	} {
+		inKeyWorld(t, fmt.Sprintf("says with %d whose fault it is, and which address was asked", status), func(t *testing.T, w keyWorld) {
+			w.jwks = raw(status, "application/json", `{"message":"leaked"}`)
+			_, err := w.set.key(t.Context(), testKid)
+			assertOnly(t, "key", err, want)
+			text := err.Error()
+			if !strings.Contains(text, w.set.url) || strings.Contains(text, "leaked") {
+				t.Error(err)
+			}
+			if told := strings.Contains(text, "look at cognito.user_pool_id"); told != (want == ErrMisconfigured) {
+				t.Error(err)
+			}
+		})
+	}
+
+	inKeyWorld(t, "is known from its first fetch on, whatever comes", func(t *testing.T, w keyWorld) {
+		w.fail()
+		w.want(t, testKid, ErrUnavailable, 1)
+		if w.set.known() {
+			t.Error("known without ever having come")
+		}
+		w.publish(jwk(testKid, signingKey()))
+		time.Sleep(time.Second)
+		w.want(t, testKid, nil, 2)
+		w.fail()
+		time.Sleep(2 * keysHardAge)
+		w.want(t, testKid, ErrUnavailable, 3)
+		if !w.set.known() {
+			t.Error("forgotten in an outage")
+		}
 	})
 
 	inKeyWorld(t, "follows no redirect", func(t *testing.T, w keyWorld) {

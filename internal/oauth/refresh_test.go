@@ -111,22 +111,23 @@ func TestRefresh(t *testing.T) {
 		}
 	})
 
-	run("does not lose a rotated token to an outage of the key set", func(t *testing.T, w world) {
-		w.p.jwks = raw(503, "text/html", "down")
-		claims := w.p.idClaims("").json()
-		rotated := sign(goodHeader().with("kid", "kid-2").json(), claims, strangerKey())
-		w.p.answers(200, w.p.tokenAnswer(rotated).with("refresh_token", "refresh-2"))
-		got, err := w.c.Refresh(t.Context(), w.prior)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got.Refresh.Reveal() != "refresh-2" || !got.ID.Equal(w.prior.ID) || string(got.IDClaims) != string(w.prior.IDClaims) {
-			t.Error("took an ID token nobody verified, or lost the refresh token")
-		}
-	})
+	for name, status := range map[string]int{"an outage of the key set": 503, "a key set that has moved": 404} {
+		run("does not lose a rotated token to "+name, func(t *testing.T, w world) {
+			w.p.jwks = raw(status, "text/html", "down")
+			claims := w.p.idClaims("").json()
+			rotated := sign(goodHeader().with("kid", "kid-2").json(), claims, strangerKey())
+			w.p.answers(200, w.p.tokenAnswer(rotated).with("refresh_token", "refresh-2"))
+			got, err := w.c.Refresh(t.Context(), w.prior)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Refresh.Reveal() != "refresh-2" || !got.ID.Equal(w.prior.ID) || string(got.IDClaims) != string(w.prior.IDClaims) {
+				t.Error("took an ID token nobody verified, or lost the refresh token")
+			}
+		})
+	}
 
 	for name, change := range map[string]func(object) object{
-		"another issuer":        func(o object) object { return o.with("iss", "https://evil.example.com") },
 		"another subject":       func(o object) object { return o.with("sub", "mallory") },
 		"another audience":      func(o object) object { return o.with("aud", "client-2") },
 		"a passed expiry":       func(o object) object { return o.with("exp", time.Now().Add(-time.Hour).Unix()) },
@@ -142,6 +143,12 @@ func TestRefresh(t *testing.T) {
 			}
 		})
 	}
+
+	run("takes another issuer's ID token for a wrong setting", func(t *testing.T, w world) {
+		w.p.answers(200, w.renewed(func(o object) object { return o.with("iss", "https://evil.example.com") }))
+		_, err := w.c.Refresh(t.Context(), w.prior)
+		assertOnly(t, "refresh", err, ErrMisconfigured)
+	})
 
 	run("refuses an ID token under a stranger's key", func(t *testing.T, w world) {
 		id := sign(goodHeader().json(), w.p.idClaims("").json(), strangerKey())

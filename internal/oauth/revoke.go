@@ -50,7 +50,7 @@ func (c *Client) revoke(ctx context.Context, refresh secret.Text) error {
 	if json.Unmarshal(body, &answer) != nil || answer.Error == "invalid_grant" {
 		answer.Error = "" // RFC 7009 has no such answer
 	}
-	return fmt.Errorf("revoke refresh token: %w", classify(res.StatusCode, answer.Error))
+	return fmt.Errorf("revoke refresh token: %w", c.classify(c.opts.RevokeURL, fault{status: res.StatusCode, code: answer.Error}))
 }
 
 func (c *Client) postRevocation(ctx context.Context, refresh secret.Text) (*http.Response, error) {

@@ -2,6 +2,7 @@ package problem
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -29,6 +30,16 @@ type Error struct {
 	Heading string
 	Hint    string
 	WayOn   *web.Action
+
+	level slog.Level // of what [Of] was given
+}
+
+// Level is the level of the problem's log line.
+func (e *Error) Level() slog.Level {
+	if e.Status >= 500 {
+		return max(slog.LevelWarn, e.level)
+	}
+	return e.level
 }
 
 // Error implements error; the text is for logs.

@@ -115,8 +115,9 @@ func (e *Error) setHeaders(h http.Header) {
 // Of returns the answer to err, as a copy that a handler may put words of its
 // own to.
 func Of(err error) *Error {
-	e, _ := classify(err)
+	e, level := classify(err)
 	own := *e
+	own.level = level
 	return &own
 }
 
@@ -144,7 +145,7 @@ func classify(err error) (*Error, slog.Level) {
 	var e *Error
 	switch {
 	case errors.As(err, &e):
-		return e, levelOf(e.Status)
+		return e, e.Level()
 	case errors.Is(err, session.ErrUnavailable):
 		return &Error{Status: 503, Code: "store_unavailable", Err: err, RetryAfter: 2 * time.Second,
 			Public: "The session store does not answer. Nobody is signed out; try again shortly."}, slog.LevelError
@@ -165,7 +166,9 @@ func classify(err error) (*Error, slog.Level) {
 				"or ended from here. Disable the user at the user pool, or sign them out there (admin-user-global-sign-out)."}, slog.LevelInfo
 	case errors.Is(err, oauth.ErrMisconfigured):
 		return &Error{Status: 502, Code: "misconfigured", Err: err,
-			Public: "The sign-in service refuses this gateway. Its operator must mend that."}, slog.LevelError
+			Public: "This gateway and the sign-in service do not fit together as they are set up.",
+			Hint: "Trying again does not help: the operator of this site must mend that. " +
+				"Give them the request's id below; its line in the log says where to look."}, slog.LevelError
 	case errors.Is(err, oauth.ErrInvalidToken):
 		return &Error{Status: 502, Code: "invalid_token", Err: err,
 			Public: "The sign-in service sent a token that does not verify."}, slog.LevelError
@@ -188,13 +191,6 @@ func providerPause(err error) time.Duration {
 		}
 	}
 	return 5 * time.Second
-}
-
-func levelOf(status int) slog.Level {
-	if status >= 500 {
-		return slog.LevelWarn
-	}
-	return slog.LevelInfo
 }
 
 func (p *Renderer) count(e *Error, ev *telemetry.Event) {

@@ -26,6 +26,15 @@ type admin struct {
 // withAdmin starts a gateway whose admin listener is known.
 func withAdmin(t *testing.T, change ...settings) (*rig, admin) {
 	t.Helper()
+	r, a := adminBehind(t, func(*rig) {}, change...)
+	until(t, "readiness", func() bool { res, _ := a.call("GET", "/readyz"); return res.StatusCode == http.StatusOK })
+	return r, a
+}
+
+// adminBehind is withAdmin with front as newRigBehind has it, and without waiting
+// for the gateway to be ready.
+func adminBehind(t *testing.T, front func(*rig), change ...settings) (*rig, admin) {
+	t.Helper()
 	withoutAWS(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -33,7 +42,7 @@ func withAdmin(t *testing.T, change ...settings) (*rig, admin) {
 	}
 	address := l.Addr().String()
 	_ = l.Close()
-	r := newRig(t, append(change, func(doc map[string]any) { doc["admin_listen"] = address })...)
+	r := newRigBehind(t, front, append(change, func(doc map[string]any) { doc["admin_listen"] = address })...)
 	a := admin{t: t, base: "http://" + address}
 	until(t, "the admin listener", func() bool {
 		res, err := http.Get(a.base + "/healthz")

@@ -99,17 +99,23 @@ func (s *Server) buildSessions(ring *secret.Ring) error {
 	}
 	s.metrics.Sessions(s.sessionFigures)
 	s.readiness.log = s.log
-	s.readiness.checks = append(s.readiness.checks, check{"store unavailable", s.store.Ping, sessionstore.Reason})
+	s.readiness.checks = append(s.readiness.checks,
+		check{"store unavailable", s.store.Ping, sessionstore.Reason},
+		check{"user pool", s.keysKnown, error.Error})
 	s.flow = &handlers.Flow{OAuth: client}
 	return nil
 }
 
 func (s *Server) oauthClient(ring *secret.Ring) (*oauth.Client, error) {
 	at := cognito.NewEndpoints(s.cfg.Cognito.Domain, s.cfg.Cognito.Issuer)
+	s.pool = at
 	return oauth.New(oauth.Options{
 		ClientID: s.cfg.Cognito.ClientID, ClientSecret: s.cfg.Cognito.ClientSecret,
 		AuthorizeURL: at.Authorize, SignupURL: at.Signup, TokenURL: at.Token,
 		RevokeURL: at.Revoke, JWKSURL: at.JWKS,
+		Settings: oauth.Settings{
+			Issuer: issuerSetting(s.cfg), Domain: "cognito.domain", Client: "cognito.client_id and cognito.client_secret",
+		},
 		Issuer: s.cfg.Cognito.Issuer, RedirectURL: s.ownURL("/callback"),
 		Scopes: s.cfg.Cognito.Scopes, Ring: ring,
 		HTTP: s.calls, Timeout: s.cfg.Refresh.Timeout, Observe: s.askedUserPool,

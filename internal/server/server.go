@@ -94,6 +94,7 @@ type Server struct {
 
 	calls   *http.Client // to the user pool
 	api     *cognito.API
+	pool    cognito.Endpoints // where it is
 	metrics *telemetry.Metrics
 	store   session.Store
 	// count says how many sessions the store has, and keepCount, while it runs,
@@ -121,7 +122,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer s.listenToSessions()()
+	defer s.background()()
 	errs := make(chan error, 2)
 	front, back := s.publicServer(), s.adminServer()
 	go func() { errs <- serve(front, public) }()
@@ -140,15 +141,17 @@ func (s *Server) Run(ctx context.Context) error {
 	return errors.Join(err, s.drain(front, back))
 }
 
-// listenToSessions hears what other instances do to sessions, and keeps count of
-// them, until stop is called: after the drain, as the last requests need it too.
-func (s *Server) listenToSessions() (stop func()) {
+// background hears what other instances do to sessions, keeps count of them, and
+// fetches the key set, until stop is called: after the drain, as the last requests
+// need it too.
+func (s *Server) background() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { _ = s.manager.Run(ctx) }) // it ends with ctx only
 	if s.keepCount != nil {
 		running.Go(func() { s.keepCount(ctx) })
 	}
+	running.Go(func() { s.fetchKeys(ctx) })
 	return func() {
 		cancel()
 		running.Wait()

@@ -1,0 +1,68 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/cognito"
+	"github.com/gatehouse-auth/gatehouse/internal/config"
+	"github.com/gatehouse-auth/gatehouse/internal/oauth"
+)
+
+const (
+	// keysPause is the wait before the second try of the first fetch of the key set;
+	// it doubles up to keysPauseMost.
+	keysPause     = time.Second
+	keysPauseMost = 15 * time.Second
+)
+
+var errNoKeys = errors.New("the key set has not come yet")
+
+// keysKnown holds an instance back until the user pool's key set came once. From
+// then on it never does: an outage of the user pool is no reason to take away
+// what the instance can still serve. Why it does not come is in the log of
+// [Server.fetchKeys].
+func (s *Server) keysKnown(context.Context) error {
+	if s.flow.OAuth.KeysKnown() {
+		return nil
+	}
+	return fmt.Errorf("%w from %s", errNoKeys, s.pool.JWKS)
+}
+
+// fetchKeys fetches the user pool's key set until it came once, so that a wrong
+// pool shows at the start and not at the first login.
+func (s *Server) fetchKeys(ctx context.Context) {
+	for pause := keysPause; ; pause = min(2*pause, keysPauseMost) {
+		err := s.flow.OAuth.FetchKeys(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil:
+			s.log.Info("key set fetched", "url", s.pool.JWKS)
+			return
+		}
+		level := slog.LevelWarn
+		if errors.Is(err, oauth.ErrMisconfigured) {
+			level = slog.LevelError
+		}
+		s.log.Log(ctx, level, "not ready: the key set of the user pool does not come", "url", s.pool.JWKS,
+			"from", issuerSetting(s.cfg), "error", err, "again", pause)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// issuerSetting names what the issuer, and with it the key set's address, comes from.
+func issuerSetting(cfg *config.Config) string {
+	c := &cfg.Cognito
+	if c.Issuer == cognito.Issuer(c.Region, c.UserPoolID) {
+		return "cognito.user_pool_id and cognito.region"
+	}
+	return "cognito.issuer"
+}
