@@ -44,6 +44,9 @@ type Config struct {
 	Routes          []Route
 	Log             Log
 
+	// Overruled are the keys whose values in the file, or in variables, gave way to a
+	// [Preset].
+	Overruled []string
 	// Warnings are what [Load] found odd but not wrong, one sentence each.
 	Warnings []string
 }

@@ -22,6 +22,9 @@ type Source struct {
 	Getenv  func(string) (string, bool) // as [os.LookupEnv]; nil: nothing is set
 	Environ func() []string             // as [os.Environ], to find misspelled variables; nil: none
 
+	// Presets are the caller's own values, in order.
+	Presets []Preset
+
 	// ReadFile reads the files that *_file keys name; nil is [os.ReadFile].
 	ReadFile func(string) ([]byte, error)
 
@@ -55,6 +58,7 @@ func Load(src Source) (*Config, error) {
 	l.top = newScope("", "", src.Path, 0, l.cfg)
 	readable := l.readFile()
 	l.readEnviron()
+	l.readPresets()
 	if readable {
 		l.resolve()
 	}
