@@ -5,7 +5,14 @@
 # emulator, so nothing in it can play a user pool. `--target dev` has everything.
 # Both hold one static binary, the CA certificates, and no shell.
 
+#
+# An image says what it is made of where the build is told:
+#
+#   docker build --build-arg VERSION=v1.2.3 --build-arg COMMIT=$(git rev-parse HEAD) .
+
 ARG GO_VERSION=1.26.8
+ARG VERSION=dev
+ARG COMMIT=unknown
 
 FROM --platform=$BUILDPLATFORM golang:${GO_VERSION}-alpine AS source
 WORKDIR /src
@@ -15,9 +22,9 @@ COPY . .
 # An empty directory that belongs to the unprivileged user: a named volume
 # mounted there takes over its owner. There is no shell later to change it.
 RUN mkdir -p /data && chown 65532:65532 /data
-ARG TARGETOS TARGETARCH VERSION=dev
+ARG TARGETOS TARGETARCH VERSION COMMIT
 ENV GOCACHE=/cache/go-build CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH GOTOOLCHAIN=local \
-    LDFLAGS="-s -w -X main.version=${VERSION}"
+    LDFLAGS="-s -w -X main.version=${VERSION} -X main.commit=${COMMIT}"
 
 FROM source AS build-dev
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/cache/go-build \
@@ -28,6 +35,13 @@ RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/cache/go-bu
     go build -trimpath -tags production -ldflags "$LDFLAGS" -o /gateway ./cmd/gateway
 
 FROM scratch AS base
+ARG VERSION COMMIT
+LABEL org.opencontainers.image.title="Gatehouse" \
+      org.opencontainers.image.description="Backend-for-frontend auth gateway for Amazon Cognito" \
+      org.opencontainers.image.source="https://github.com/gatehouse-auth/gatehouse" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${COMMIT}"
 COPY --from=source /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=source --chown=65532:65532 /data /var/lib/gatehouse
 USER 65532:65532

@@ -19,8 +19,13 @@ FLEETTOOL := go -C $(FLEET) tool -modfile=$(CURDIR)/tools/go.mod
 # Where .ci/deps puts a Node.js, if the machine's own is too old.
 export PATH := $(CURDIR)/.cache/node/bin:$(PATH)
 
+# What binaries and images say they are.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+
 # Stripped of symbols and of this machine's paths: the same source gives the same bytes.
-BUILD := CGO_ENABLED=0 go build -trimpath -ldflags='-s -w'
+BUILD = CGO_ENABLED=0 go build -trimpath -ldflags='-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)'
+IMAGE = docker build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT)
 
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME  ?= 30s
@@ -36,17 +41,19 @@ help: ## list what can be made
 
 .PHONY: build
 build: ## build bin/gateway, and bin/gateway-production without dev and the emulator
+	@echo "compiling; the first time takes a minute or two"
 	$(BUILD) -o bin/gateway ./cmd/gateway
 	$(BUILD) -tags production -o bin/gateway-production ./cmd/gateway
 
 .PHONY: dev
 dev: ## run gateway, Cognito emulator and demo page on http://localhost:8080
+	@echo "compiling, in silence; the first time takes a minute or two, later ones seconds"
 	go run ./cmd/gateway dev
 
 .PHONY: image
 image: ## build the container images gatehouse (production) and gatehouse:dev
-	docker build --tag gatehouse .
-	docker build --tag gatehouse:dev --target dev .
+	$(IMAGE) --tag gatehouse .
+	$(IMAGE) --tag gatehouse:dev --target dev .
 
 # --- tests -------------------------------------------------------------------
 

@@ -91,7 +91,7 @@ func (f *adminFlags) locate(p process) (gatewayAdmin, error) {
 	case f.Config != "" && (f.Admin != "" || f.TokenFile != ""):
 		return admin, usagef("take either --config or --admin and --token-file")
 	case f.Config != "":
-		cfg, err := load(f.Config, p.environ)
+		cfg, err := load(f.Config, p)
 		if err != nil {
 			return admin, err
 		}
@@ -99,9 +99,12 @@ func (f *adminFlags) locate(p process) (gatewayAdmin, error) {
 	case f.Admin == "":
 		return admin, usagef("which gateway? Name it by --admin URL and --token-file FILE, or by --config FILE")
 	}
+	if err := wantURL("--admin", f.Admin); err != nil {
+		return admin, err
+	}
 	u, err := url.Parse(f.Admin)
-	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" {
-		return admin, usagef("--admin takes an http or https address such as http://127.0.0.1:9090")
+	if err != nil || u.User != nil || u.RawQuery != "" {
+		return admin, usagef("--admin takes an address such as http://127.0.0.1:9090, without user and query")
 	}
 	admin.base = strings.TrimSuffix(f.Admin, "/")
 	if f.TokenFile != "" {

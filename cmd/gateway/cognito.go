@@ -9,18 +9,17 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
-	"net/url"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/cognitoemu"
+	"github.com/gatehouse-auth/gatehouse/internal/server"
 )
 
 // emulatorFlags are what the emulator takes, in dev mode and alone.
 type emulatorFlags struct {
-	TokenTTL time.Duration `name:"token-ttl" help:"Life of access and ID tokens." default:"1h" placeholder:"5m"`
+	TokenTTL time.Duration `name:"token-ttl" help:"Life of access and ID tokens." default:"1h"`
 	Rotate   bool          `help:"Rotate refresh tokens."`
 
 	AllowOrigin []string `help:"Origin whose pages may call the emulator by script. Those on loopback may in any case." placeholder:"ORIGIN"`
@@ -65,17 +64,23 @@ func (c *cognitoCmd) Run(ctx context.Context, p process) error {
 }
 
 func (c *cognitoCmd) listen() (net.Listener, error) {
-	if !c.Insecure && !loopbackListen(c.Listen) {
-		return nil, usagef("--listen %s is not on loopback: an emulator lets everyone in. "+
-			"Use 127.0.0.1:PORT, or --insecure-off-loopback inside a container", c.Listen)
+	check := wantListen("--listen", c.Listen)
+	if !c.Insecure {
+		check = wantLoopback("--listen", c.Listen, "an emulator lets everyone in; inside a container --insecure-off-loopback allows it")
 	}
-	return listen(c.Listen, "--listen")
+	if check != nil {
+		return nil, check
+	}
+	return server.Listen(c.Listen, "flag --listen")
 }
 
 func (c *cognitoCmd) seed() (cognitoemu.Seed, error) {
 	if c.Seed == "" {
 		var callbacks, logouts []string
 		for _, g := range c.Gateway {
+			if err := wantURL("--gateway", g); err != nil {
+				return cognitoemu.Seed{}, err
+			}
 			base := strings.TrimSuffix(g, "/")
 			callbacks, logouts = append(callbacks, base+"/auth/callback"), append(logouts, base+"/auth/signed-out")
 		}
@@ -149,33 +154,10 @@ func serveUntil(ctx context.Context, l net.Listener, h http.Handler) error {
 	return nil
 }
 
-// listen says which flag to change when an address is taken.
-func listen(address, flag string) (net.Listener, error) {
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("%w. Choose another address with %s", err, flag)
-	}
-	return l, nil
-}
-
 func listenPort(l net.Listener) string {
 	_, port, err := net.SplitHostPort(l.Addr().String())
 	if err != nil {
 		return ""
 	}
 	return port
-}
-
-func loopbackListen(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
-	}
-	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && addr.IsLoopback()
-}
-
-func isURL(s string) bool {
-	u, err := url.Parse(s)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
 }

@@ -20,7 +20,7 @@ type configCheckCmd struct {
 
 // Run checks, and shows the routes as they are understood; faults are the error.
 func (c *configCheckCmd) Run(p process) error {
-	cfg, err := load(c.Config, p.environ)
+	cfg, err := load(c.Config, p)
 	if err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ type configPrintCmd struct {
 
 // Run prints the configuration as it would be used.
 func (c *configPrintCmd) Run(p process) error {
-	cfg, err := load(c.Config, p.environ)
+	cfg, err := load(c.Config, p)
 	if err != nil {
 		return err
 	}

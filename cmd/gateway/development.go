@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/gatehouse-auth/gatehouse/internal/server"
 	"github.com/gatehouse-auth/gatehouse/web"
 )
 
@@ -24,7 +25,10 @@ type sampleCmd struct {
 
 // Run serves the sample until the process is told to stop.
 func (c *sampleCmd) Run(ctx context.Context, p process) error {
-	l, err := listen(c.Listen, "--listen")
+	if err := wantListen("--listen", c.Listen); err != nil {
+		return err
+	}
+	l, err := server.Listen(c.Listen, "flag --listen")
 	if err != nil {
 		return err
 	}

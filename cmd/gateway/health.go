@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"time"
 )
 
@@ -22,9 +21,8 @@ func (healthCmd) Help() string {
 
 // Run asks once.
 func (c *healthCmd) Run(ctx context.Context, p process) error {
-	u, err := url.Parse(c.URL)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return usagef("--url takes an http or https address")
+	if err := wantURL("--url", c.URL); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -50,6 +51,8 @@ type cli struct {
 	Health   healthCmd   `cmd:"" help:"Ask an address whether it is healthy; exit 0 if it answers 200."`
 	Version  versionCmd  `cmd:"" help:"Print version, commit and Go version."`
 	development
+
+	ShowVersion kong.VersionFlag `name:"version" short:"v" help:"Print version, commit and Go version."`
 }
 
 const description = `Gatehouse is a backend-for-frontend auth gateway for Amazon Cognito: it runs the OAuth code flow, ` +
@@ -70,26 +73,35 @@ func run(ctx context.Context, args []string, p process) (status int) {
 	var c cli
 	parser, err := kong.New(&c,
 		kong.Name("gateway"), kong.Description(description), kong.Writers(p.stdout, p.stderr),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}), kong.Vars{"version": build().String()},
 		kong.Exit(func(code int) { panic(exit(code)) }),
 	)
 	if err != nil {
 		return report(p.stderr, err)
 	}
 	defer func() {
-		if code, ok := recover().(exit); ok { // --help has been printed
+		if code, ok := recover().(exit); ok { // --help or --version has been printed
 			status = int(code)
 		}
 	}()
-	if len(args) == 0 {
-		args = []string{"--help"}
-	}
-	parsed, err := parser.Parse(args)
+	parsed, err := parser.Parse(spelled(args))
 	if err != nil {
-		return report(p.stderr, usagef("%w. See \"gateway --help\"", err))
+		return report(p.stderr, usagef("%w\n\"gateway --help\" lists the commands, \"gateway COMMAND --help\" the flags", err))
 	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	return report(p.stderr, parsed.Run(p))
+}
+
+// spelled takes the other spellings of --help: no argument at all, and help as a
+// command, with or without the name of another.
+func spelled(args []string) []string {
+	switch {
+	case len(args) == 0:
+		return []string{"--help"}
+	case args[0] == "help":
+		return append(slices.Clone(args[1:]), "--help")
+	}
+	return args
 }
 
 // exit carries kong's wish to end out of its parser.

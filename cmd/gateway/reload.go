@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"os/signal"
 	"sync"
@@ -14,6 +15,7 @@ import (
 // called. Signals that come during a reload are one more reload: what is on disk
 // after the last of them is what is taken.
 func (c *serveCmd) reloadOnHangup(s *server.Server, p process) (stop func()) {
+	quiet := process{environ: p.environ, stderr: io.Discard} // what there is to warn of was said at the start
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	done := make(chan struct{})
@@ -22,7 +24,7 @@ func (c *serveCmd) reloadOnHangup(s *server.Server, p process) (stop func()) {
 		for {
 			select {
 			case <-hangups:
-				_ = s.Reload(func() (*config.Config, error) { return load(c.Config, p.environ) }) // it logs its outcome
+				_ = s.Reload(func() (*config.Config, error) { return load(c.Config, quiet) }) // it logs its outcome
 			case <-done:
 				return
 			}

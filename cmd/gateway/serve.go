@@ -28,7 +28,7 @@ func (serveCmd) Help() string {
 Stops on SIGTERM or SIGINT: it finishes running requests first. SIGHUP reads the configuration again and takes ` +
 		`over routes and session.keys; a faulty one is reported in the log, and the one before stays.
 
-  gateway keygen > keys
+  gateway keygen --out session.keys
   gateway serve --config gatehouse.yaml`
 }
 
@@ -37,13 +37,13 @@ const drainNotice = 1500 * time.Millisecond
 
 // Run serves until the process is told to stop.
 func (c *serveCmd) Run(ctx context.Context, p process) error {
-	cfg, err := load(c.Config, p.environ)
+	cfg, err := load(c.Config, p)
 	if err != nil {
 		return err
 	}
 	warn(p, cfg.Warnings)
 	collectLess(p.environ)
-	s, err := server.New(cfg, server.Options{Version: build().version, Logs: p.stderr, DrainNotice: drainNotice})
+	s, err := server.New(cfg, server.Options{Version: build().version, Commit: build().commit, Logs: p.stderr, DrainNotice: drainNotice})
 	if err != nil {
 		return err
 	}
@@ -61,21 +61,30 @@ func collectLess(environ []string) {
 }
 
 // load reads the configuration from a file, if one is named, and the environment.
-func load(path string, environ []string) (*config.Config, error) {
+func load(path string, p process) (*config.Config, error) {
+	src, err := source(path, p)
+	if err != nil {
+		return nil, err
+	}
+	return config.Load(src)
+}
+
+// source is a configuration before anybody looks at it.
+func source(path string, p process) (config.Source, error) {
 	src := config.Source{
-		Path: path, Getenv: lookup(environ), Environ: func() []string { return environ }, ReadFile: os.ReadFile,
+		Path: path, Getenv: lookup(p.environ), Environ: func() []string { return p.environ }, ReadFile: readSecret(p),
 	}
 	if path != "" {
 		data, err := os.ReadFile(path)
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, usagef("no configuration file at %s%s", path, startingAt(path))
+			return src, usagef("no configuration file at %s%s", path, startingAt(path))
 		}
 		if err != nil {
-			return nil, usagef("read configuration: %w", err)
+			return src, usagef("read configuration: %w", err)
 		}
 		src.Data = data
 	}
-	return config.Load(src)
+	return src, nil
 }
 
 // startingAt says what a relative path that led nowhere started at.

@@ -45,8 +45,8 @@ type listedSession struct {
 
 // Run prints the list; that it is empty is no failure.
 func (c *sessionsListCmd) Run(ctx context.Context, p process) error {
-	if c.User == "" {
-		return usagef("--user takes the user's sub")
+	if err := wantSubject(c.User); err != nil {
+		return err
 	}
 	body, err := c.call(ctx, p, http.MethodGet, userSessions(c.User))
 	if err != nil {
@@ -108,8 +108,8 @@ func (c *sessionsRevokeCmd) Run(ctx context.Context, p process) error {
 	if c.ID != "" {
 		return c.revokeID(ctx, p)
 	}
-	if c.User == "" {
-		return usagef("revoke takes --user SUB or --id ID")
+	if err := wantSubject(c.User); err != nil {
+		return err
 	}
 	body, err := c.call(ctx, p, http.MethodDelete, userSessions(c.User))
 	if err != nil {
@@ -150,7 +150,7 @@ func (c *sessionsRevokeCmd) revokeID(ctx context.Context, p process) error {
 	if c.JSON {
 		return json.NewEncoder(p.stdout).Encode(map[string]string{"id": c.ID})
 	}
-	_, err := fmt.Fprintln(p.stdout, "there is no such session any more")
+	_, err := fmt.Fprintf(p.stdout, "ended: session %s is over on every instance that shares the store\n", onTerminal(c.ID))
 	return err
 }
 
@@ -167,6 +167,7 @@ func (c *sessionsStatsCmd) Run(ctx context.Context, p process) error {
 	}
 	var stats struct {
 		Version       string
+		Commit        string
 		StartedAt     int64
 		UptimeSeconds int64
 		Store         struct {
@@ -187,12 +188,26 @@ func (c *sessionsStatsCmd) Run(ctx context.Context, p process) error {
 		state = "does not answer"
 	}
 	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintf(w, "version\t%s\nup\t%s, since %s\nstore\t%s, %s\n", onTerminal(stats.Version),
+	_, _ = fmt.Fprintf(w, "version\t%s, commit %s\nup\t%s, since %s\nstore\t%s, %s\n", onTerminal(stats.Version), onTerminal(stats.Commit),
 		time.Duration(stats.UptimeSeconds)*time.Second, clock(stats.StartedAt), onTerminal(stats.Store.Kind), state)
 	if n := stats.Sessions; n != nil {
 		_, _ = fmt.Fprintf(w, "sessions\t%d, counted at %s\n", n.Count, clock(n.CountedAt))
 	}
 	return w.Flush()
+}
+
+// wantSubject refuses what is no sub but an address, which a user is better known
+// by: asked for that, the gateway would say that there are no sessions.
+func wantSubject(user string) error {
+	const how = `shown by /auth/session as userSub, in the log as subject, and by
+  aws cognito-idp list-users --user-pool-id POOL --filter 'email = "ADDRESS"'`
+	switch {
+	case user == "":
+		return usagef("--user takes the user's sub, %s", how)
+	case strings.Contains(user, "@"):
+		return usagef("--user takes the user's sub, not an e-mail address. It is %s", how)
+	}
+	return nil
 }
 
 func userSessions(subject string) string {

@@ -88,7 +88,8 @@ func (e *Emulator) initiateAuth(input apiInput) (any, error) {
 	case "REFRESH_TOKEN_AUTH", "REFRESH_TOKEN":
 		return e.refreshAuth(client, input.AuthParameters)
 	default:
-		return nil, &apiError{"InvalidParameterException", input.AuthFlow + " is not enabled for the client."}
+		return nil, &apiError{"InvalidParameterException",
+			input.AuthFlow + " is not enabled for the client: this emulator has USER_PASSWORD_AUTH and REFRESH_TOKEN_AUTH only."}
 	}
 }
 

@@ -106,7 +106,7 @@ func newFlow(t *testing.T) *flow {
 	public, _ := url.Parse(ownURL)
 	return &flow{t: t, emu: emu, jar: jar, flow: &handlers.Flow{
 		OAuth: client, Sessions: m, Cookies: jar, PublicURL: public, LoginPath: "/auth/login", DefaultReturnTo: "/",
-		ReturnTo: returnto.Policy{}, Username: cognito.Username, Metrics: telemetry.NewMetrics("test"),
+		ReturnTo: returnto.Policy{}, Username: cognito.Username, Metrics: telemetry.NewMetrics("test", "c0ffee"),
 	}, made: func() int {
 		count, _ := store.Count()
 		return int(count.Sessions)

@@ -97,7 +97,7 @@ func (l *logs) one(t testing.TB) map[string]any {
 
 // newRecord returns the outermost handler, with what it logs.
 func newRecord() (*middleware.Record, *logs) {
-	l, m := &logs{}, telemetry.NewMetrics("test")
+	l, m := &logs{}, telemetry.NewMetrics("test", "c0ffee")
 	none := m.Route("none")
 	return &middleware.Record{
 		Problems: problem.NewRenderer(problem.Options{LoginPath: "/auth/login", ReturnTo: returnto.Policy{}, Metrics: m}),

@@ -324,7 +324,7 @@ func TestAnswerHeaders(t *testing.T) {
 }
 
 func TestCounts(t *testing.T) {
-	m := telemetry.NewMetrics("test")
+	m := telemetry.NewMetrics("test", "c0ffee")
 	p := renderer(m)
 	for _, err := range []error{wrapped(oauth.ErrMisconfigured), session.ErrNotFound, session.ErrNotFound} {
 		p.Render(httptest.NewRecorder(), asked("call", "/"), &telemetry.Event{Route: "/api/"}, err)

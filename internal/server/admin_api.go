@@ -33,6 +33,7 @@ type adminAPI struct {
 	token    *adminToken
 	loopback bool // answer to loopback names only
 	version  string
+	commit   string
 	kind     string // of the store
 	started  time.Time
 }
@@ -45,7 +46,7 @@ func (s *Server) adminAPI(token *adminToken) *adminAPI {
 		}).SignOutUser,
 		problems: problem.NewRenderer(problem.Options{Metrics: s.metrics}),
 		token:    token, loopback: s.cfg.AdminToken.Empty() || loopbackAddress(s.cfg.AdminListen),
-		version: s.opts.Version, kind: s.cfg.Session.Store.Scheme, started: time.Now(),
+		version: s.opts.Version, commit: s.opts.Commit, kind: s.cfg.Session.Store.Scheme, started: time.Now(),
 	}
 }
 
@@ -110,6 +111,7 @@ func (a *adminAPI) refuse(r *http.Request) error {
 // statsAnswer is about this instance; times are Unix seconds.
 type statsAnswer struct {
 	Version       string     `json:"version"`
+	Commit        string     `json:"commit"`
 	StartedAt     int64      `json:"startedAt"`
 	UptimeSeconds int64      `json:"uptimeSeconds"`
 	Store         storeStats `json:"store"`
@@ -143,7 +145,8 @@ func (a *adminAPI) stats(w http.ResponseWriter, r *http.Request, ev *telemetry.E
 	}
 	return adminJSON(w, statsAnswer{
 		Sessions: sessions,
-		Version:  a.version, StartedAt: a.started.Unix(), UptimeSeconds: int64(time.Since(a.started).Seconds()),
+		Version:  a.version, Commit: a.commit,
+		StartedAt: a.started.Unix(), UptimeSeconds: int64(time.Since(a.started).Seconds()),
 		Store: storeStats{
 			Kind: a.kind, Available: err == nil,
 			Milliseconds: float64(time.Since(asked).Microseconds()) / 1000,

@@ -30,7 +30,7 @@ func New(cfg *config.Config, o Options) (*Server, error) {
 	s := &Server{
 		cfg: cfg, opts: o, mount: cfg.Mount,
 		buffer:  telemetry.NewBuffer(o.Logs),
-		metrics: telemetry.NewMetrics(o.Version),
+		metrics: telemetry.NewMetrics(o.Version, o.Commit),
 		health:  &handlers.Health{},
 	}
 	var err error

@@ -44,14 +44,15 @@ const (
 
 // Options are what a Server takes besides its configuration.
 type Options struct {
-	// Version is the build's, for metrics.
-	Version string
+	// Version and Commit are the build's, for metrics and the log.
+	Version, Commit string
 	// Logs gets the log lines.
 	Logs io.Writer
 	// Certificate, if set, serves TLS with it instead of the configured files.
 	Certificate *tls.Certificate
-	// Listener, if set, is the public listener, already open.
-	Listener net.Listener
+	// Listener and AdminListener, if set, are the public and the admin listener,
+	// already open.
+	Listener, AdminListener net.Listener
 	// DrainNotice is how long a stop is announced by 503 of the probes before the
 	// listener closes; 0 closes it at once.
 	DrainNotice time.Duration
@@ -128,7 +129,7 @@ func (s *Server) Run(ctx context.Context) error {
 	go func() { errs <- serve(front, public) }()
 	go func() { errs <- serve(back, admin) }()
 	s.log.Info("listening", "address", public.Addr().String(), "admin", admin.Addr().String(),
-		"publicUrl", s.cfg.PublicURL.String(), "version", s.opts.Version)
+		"publicUrl", s.cfg.PublicURL.String(), "version", s.opts.Version, "commit", s.opts.Commit)
 	s.logRoutes()
 	if s.opts.Ready != nil {
 		s.opts.Ready(public.Addr())
@@ -182,14 +183,15 @@ func (s *Server) drain(front, back *http.Server) error {
 
 func (s *Server) listen() (public, admin net.Listener, err error) {
 	if public = s.opts.Listener; public == nil {
-		if public, err = net.Listen("tcp", s.cfg.Listen); err != nil {
-			return nil, nil, fmt.Errorf("listen (listen): %w", err)
+		if public, err = Listen(s.cfg.Listen, "key listen"); err != nil {
+			return nil, nil, err
 		}
 	}
-	admin, err = net.Listen("tcp", s.cfg.AdminListen)
-	if err != nil {
-		_ = public.Close()
-		return nil, nil, fmt.Errorf("listen (admin_listen): %w", err)
+	if admin = s.opts.AdminListener; admin == nil {
+		if admin, err = Listen(s.cfg.AdminListen, "key admin_listen"); err != nil {
+			_ = public.Close()
+			return nil, nil, err
+		}
 	}
 	return public, admin, nil
 }

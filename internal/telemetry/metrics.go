@@ -39,9 +39,9 @@ var (
 	heardBuckets   = []float64{.1, .25, .3, .4, .5, .75, 1, 2.5, 5, 10, 30, 60}
 )
 
-// NewMetrics registers everything. Version is the build's. docs/metrics.md
-// explains each.
-func NewMetrics(version string) *Metrics {
+// NewMetrics registers everything. Version and commit are the build's.
+// docs/metrics.md explains each.
+func NewMetrics(version, commit string) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		requests: counter("requests_total", "Requests answered, by route and class of status.", "route", "status"),
@@ -64,7 +64,7 @@ func NewMetrics(version string) *Metrics {
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "gatehouse_build_info", Help: "Always 1; the labels tell the build.",
-		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
+		ConstLabels: prometheus.Labels{"version": version, "commit": commit, "goversion": runtime.Version()},
 	})
 	build.Set(1)
 	m.registry.MustRegister(m.requests, m.latency, m.problems, m.logins, m.refresh, m.lease, m.pool, m.revoke,

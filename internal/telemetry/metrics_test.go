@@ -21,7 +21,7 @@ func scrape(t *testing.T, m *telemetry.Metrics) string {
 }
 
 func TestMetrics(t *testing.T) {
-	m := telemetry.NewMetrics("1.2.3")
+	m := telemetry.NewMetrics("1.2.3", "c0ffee")
 	api := m.Route("/api/")
 	for _, status := range []int{200, 204, 302, 404, 499, 503, 101, 0, -1, 600, 99999} {
 		api.Observe(status, 30*time.Millisecond)
@@ -81,7 +81,7 @@ func TestMetrics(t *testing.T) {
 		"gatehouse_session_changes_heard 1",
 		"gatehouse_token_breaker_open 0",
 		"gatehouse_event_streams 2",
-		`gatehouse_build_info{goversion="go`,
+		`gatehouse_build_info{commit="c0ffee",goversion="go`,
 		`version="1.2.3"} 1`,
 		"go_goroutines ",
 	} {
@@ -113,7 +113,7 @@ func TestMetrics(t *testing.T) {
 		}
 	})
 	t.Run("two_registries_do_not_meet", func(t *testing.T) {
-		if strings.Contains(scrape(t, telemetry.NewMetrics("x")), "/api/") {
+		if strings.Contains(scrape(t, telemetry.NewMetrics("x", "c0ffee")), "/api/") {
 			t.Error("metrics are global")
 		}
 	})

@@ -33,7 +33,7 @@ var (
 )
 
 func registered(t *testing.T) map[string]row {
-	m := NewMetrics("1")
+	m := NewMetrics("1", "c0ffee")
 	m.Sessions(func() SessionFigures { return SessionFigures{} })
 	found := make(chan *prometheus.Desc)
 	go func() {
