@@ -183,7 +183,9 @@ func (r *Redis) replace(ctx context.Context, c session.Change, record []byte) (s
 		case last == "conflict":
 			return session.ErrConflict
 		}
-		seen, err = r.codec.OpenUse(c.ID, []byte(last))
+		if seen, err = r.codec.OpenUse(c.ID, []byte(last)); err == nil && session.Idle(seen, time.Now(), r.idle) {
+			err = session.ErrNotFound // Redis has yet to forget it, or was told not to
+		}
 		return err
 	})
 	return seen, err

@@ -65,7 +65,7 @@ func withoutUser(t *testing.T, raw string) string {
 
 func signsOn(t *testing.T, password string, o sessionstore.RedisOptions) {
 	t.Helper()
-	o.Ring, o.IdleTimeout = newRing(t, 1), time.Minute
+	o.Ring, o.Audience, o.IdleTimeout = newRing(t, 1), "pool client", time.Minute
 	st, err := sessionstore.NewRedis(o)
 	if err != nil {
 		t.Errorf("%s: %v", password, err)
