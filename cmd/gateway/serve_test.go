@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/freeport"
 	"github.com/gatehouse-auth/gatehouse/internal/redistest"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
@@ -102,17 +103,18 @@ type running struct {
 // startServe runs a gateway; more are further lines of its configuration.
 func startServe(t *testing.T, idp *provider, store, api string, more ...string) running {
 	t.Helper()
-	port, adminPort := freePort(t), freePort(t)
-	g := running{url: "http://localhost:" + port, admin: "http://127.0.0.1:" + adminPort}
+	listen, admin := freeport.Addr(t), freeport.Addr(t)
+	_, port, _ := net.SplitHostPort(listen)
+	g := running{url: "http://localhost:" + port, admin: "http://" + admin}
 	g.file = filepath.Join(t.TempDir(), "gatehouse.yaml")
 	yaml := fmt.Sprintf(`
-listen: 127.0.0.1:%s
-admin_listen: 127.0.0.1:%s
+listen: %s
+admin_listen: %s
 public_url: %s
 cognito: {region: eu-west-1, user_pool_id: eu-west-1_Any, client_id: any, domain: %s, issuer: %s, api_endpoint: %s, scopes: [openid]}
 session: {store: %s, keys: ["${KEY}"]}
 routes: [{path: /api/, upstream: %s, strip_prefix: true}]
-`, port, adminPort, g.url, idp.URL, idp.URL, idp.URL, store, api)
+`, listen, admin, g.url, idp.URL, idp.URL, idp.URL, store, api)
 	if err := os.WriteFile(g.file, []byte(yaml+strings.Join(more, "\n")), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -149,20 +151,6 @@ func waitHealthy(t *testing.T, g running, done chan int, stderr *bytes.Buffer) {
 		}
 	}
 	t.Fatal("serve is not healthy after ten seconds")
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
 }
 
 func send(t *testing.T, c *http.Client, method, address string, headers ...string) (*http.Response, string) {

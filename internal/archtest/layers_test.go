@@ -33,7 +33,8 @@ var layers = []row{
 	// test would hide its own bug from every test.
 	{pkg: "internal/cognitoemu"},
 
-	{pkg: "internal/redistest", support: true},
+	{pkg: "internal/freeport", support: true},
+	{pkg: "internal/redistest", imports: []string{"internal/freeport"}, support: true},
 
 	{pkg: "internal/config", imports: []string{"internal/returnto", "internal/secret", "internal/storeurl"}},
 	{pkg: "internal/oauth", imports: []string{"internal/secret"}},

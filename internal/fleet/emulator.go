@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/cognitoemu"
+	"github.com/gatehouse-auth/gatehouse/internal/freeport"
 )
 
 // Emulator is `gateway cognito`, a user pool that is a process of its own: it
@@ -21,7 +22,7 @@ type Emulator struct {
 // with the test.
 func StartEmulator(t testing.TB, tokenTTL time.Duration) *Emulator {
 	t.Helper()
-	addr := freeAddr(t)
+	addr := freeport.Addr(t)
 	_, port, _ := net.SplitHostPort(addr)
 	e := &Emulator{port: port, process: newProcess(t, "the emulator", "cognito",
 		"--listen", addr, "--gateway", PublicURL, "--token-ttl", tokenTTL.String(), "--rotate")}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/cognitoemu"
+	"github.com/gatehouse-auth/gatehouse/internal/freeport"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
 
@@ -118,7 +119,7 @@ type Gateway struct {
 
 func newGateway(t testing.TB, i int, cfg map[string]any) *Gateway {
 	t.Helper()
-	g := &Gateway{t: t, Addr: freeAddr(t), Admin: freeAddr(t), cfg: cfg, config: filepath.Join(t.TempDir(), "gatehouse.yaml")}
+	g := &Gateway{t: t, Addr: freeport.Addr(t), Admin: freeport.Addr(t), cfg: cfg, config: filepath.Join(t.TempDir(), "gatehouse.yaml")}
 	cfg["listen"], cfg["admin_listen"] = g.Addr, g.Admin
 	g.writeConfig()
 	g.process = newProcess(t, fmt.Sprintf("gateway %d", i), "serve", "--config", g.config)

@@ -9,6 +9,8 @@ import (
 
 	toxiproxy "github.com/Shopify/toxiproxy/v2"
 	"github.com/rs/zerolog"
+
+	"github.com/gatehouse-auth/gatehouse/internal/freeport"
 )
 
 // Link is a way to an address (host:port) that can be broken. It begins whole.
@@ -24,7 +26,7 @@ type Link struct {
 func NewLink(t testing.TB, to string) *Link {
 	t.Helper()
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	p := toxiproxy.NewProxy(server, to, "127.0.0.1:0", to) // the port it gets stays its own
+	p := toxiproxy.NewProxy(server, to, freeport.Addr(t), to) // which a link that was cut takes again
 	if err := p.Start(); err != nil {
 		t.Fatalf("open a link to %s: %v", to, err)
 	}

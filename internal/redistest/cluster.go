@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/gatehouse-auth/gatehouse/internal/freeport"
 )
 
 const (
@@ -18,7 +20,7 @@ const (
 )
 
 // Cluster is three primaries, with a replica each where asked for. A node that is
-// away for half a second is replaced by its replica.
+// away is replaced by its replica once a test waits for that.
 type Cluster struct {
 	// URL names the primaries at the start, and the user and password of the options.
 	URL string
@@ -41,11 +43,11 @@ func StartCluster(t testing.TB, o Options, replicas bool) *Cluster {
 		n *= 2
 	}
 	for range n {
-		_, bus, _ := net.SplitHostPort(freeAddr(t))
+		_, bus, _ := net.SplitHostPort(freeport.Addr(t))
 		node := newServer(t, u)
 		node.setup.lines = []string{
 			"cluster-enabled yes", "cluster-config-file nodes.conf", "cluster-port " + bus,
-			"cluster-node-timeout 500", "cluster-replica-validity-factor 0",
+			"cluster-node-timeout " + calm, "cluster-replica-validity-factor 0",
 		}
 		if o.TLS {
 			node.setup.lines = append(node.setup.lines, "tls-cluster yes")
@@ -129,8 +131,8 @@ func (c *Cluster) Primary(shard int) *Server {
 	return nil
 }
 
-// KillNode kills the primary of a shard and returns it. The others have yet to
-// notice.
+// KillNode kills the primary of a shard and returns it. The others take note of it
+// in [Cluster.WaitComplete].
 func (c *Cluster) KillNode(shard int) *Server {
 	c.t.Helper()
 	node := c.Primary(shard)
@@ -141,10 +143,25 @@ func (c *Cluster) KillNode(shard int) *Server {
 	return node
 }
 
+// nodeTimeout tells the nodes that answer how long they watch another be away.
+func (c *Cluster) nodeTimeout(ms string) {
+	c.t.Helper()
+	for _, node := range c.Nodes {
+		if !node.answers() {
+			continue
+		}
+		if err := node.Client().ConfigSet(context.WithoutCancel(c.t.Context()), "cluster-node-timeout", ms).Err(); err != nil {
+			c.t.Fatalf("set the cluster's timeout: %v", err)
+		}
+	}
+}
+
 // WaitComplete waits until every shard has a primary and every running node
 // takes commands again.
 func (c *Cluster) WaitComplete() {
 	c.t.Helper()
+	c.nodeTimeout(keen)
+	defer c.nodeTimeout(calm)
 	waitFor(c.t, "the cluster to be complete again", func(ctx context.Context) bool {
 		for shard := range shards {
 			if c.Primary(shard) == nil {

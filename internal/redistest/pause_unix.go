@@ -2,13 +2,23 @@
 
 package redistest
 
-import "syscall"
+import (
+	"errors"
+	"syscall"
+)
 
-// Pause stops the server's process (SIGSTOP): connections stand and nothing
-// answers, as when a machine hangs.
+// Pause stops the server's process (SIGSTOP) and returns when it stands still:
+// connections stay and nothing answers, as when a machine hangs.
 func (s *Server) Pause() {
+	s.t.Helper()
 	s.signal(syscall.SIGSTOP)
 	s.paused = true
+	var status syscall.WaitStatus
+	for !status.Stopped() {
+		if _, err := syscall.Wait4(s.process.Process.Pid, &status, syscall.WUNTRACED, nil); err != nil && !errors.Is(err, syscall.EINTR) {
+			s.t.Fatalf("wait for redis-server to stand still: %v", err)
+		}
+	}
 }
 
 // Continue lets a paused server go on.

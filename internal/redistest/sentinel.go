@@ -26,25 +26,32 @@ const (
 	sentinelRules = "&* +@connection +subscribe +sentinel|get-master-addr-by-name +sentinel|sentinels"
 
 	// patience is how long a change of the topology may take on a busy machine.
-	patience = 90 * time.Second
+	patience = 3 * time.Minute
 )
 
-// hurry takes the seconds out of sentinels. Two things make a failover take long on
-// a busy machine. A sentinel that was not scheduled for the trigger's time does
-// nothing for the whole period of TILT, half a minute by default. And sentinels
-// that notice at the same moment each vote for themselves: nobody has a majority,
-// and each waits for two failover-timeouts before it stands again. That time also
-// ends a failover whose replica is slow to take over, so it is no shorter than a
-// second.
+// How long a server may be away before it is taken for dead, in milliseconds. A
+// machine that is busy keeps a healthy one from answering for a second, and more:
+// so nobody takes note, but while a test waits for a server to be replaced.
+const (
+	calm = "60000"
+	keen = "1000"
+)
+
+// hurry takes the seconds out of sentinels. Three things make a failover take long
+// on a busy machine. A sentinel that was not scheduled for the trigger's time does
+// nothing for the whole period of TILT, half a minute by default. A failover whose
+// replica is slow to take over is given up after the failover-timeout, and nobody
+// tries again for twice that time. And a sentinel that does not hear of a failover
+// for four periods of publishing takes it back: then nobody is the primary.
 var hurry = []any{
-	"INFO-PERIOD", "100", "PING-PERIOD", "100", "ASK-PERIOD", "100", "PUBLISH-PERIOD", "200",
+	"INFO-PERIOD", "100", "PING-PERIOD", "100", "ASK-PERIOD", "100", "PUBLISH-PERIOD", publishPeriod,
 	"MIN-LINK-RECONNECT-PERIOD", "200", "ELECTION-TIMEOUT", "1000", "TILT-TRIGGER", "30000", "TILT-PERIOD", "1000",
 }
 
-const failoverTimeout = "1000"
+const failoverTimeout, publishPeriod = "1000", "500"
 
 // Sentinel is a primary, a replica and three sentinels that watch them. A
-// primary that is away for half a second is replaced by the replica.
+// primary that is away is replaced by the replica once a test waits for that.
 type Sentinel struct {
 	// URL names the sentinels, and the user and password of the options.
 	URL string
@@ -97,7 +104,7 @@ func (s *Sentinel) newSentinels(data setup) {
 		lines := []string{
 			"sentinel myid " + ids[i],
 			"sentinel monitor " + PrimaryName + " 127.0.0.1 " + s.nodes[0].port + " 2",
-			"sentinel down-after-milliseconds " + PrimaryName + " 500",
+			"sentinel down-after-milliseconds " + PrimaryName + " " + calm,
 			"sentinel failover-timeout " + PrimaryName + " " + failoverTimeout,
 			"sentinel auth-user " + PrimaryName + " " + adminUser,
 			"sentinel auth-pass " + PrimaryName + " " + data.admin,
@@ -199,7 +206,7 @@ func (s *Sentinel) Failover() {
 	var old *Server
 	s.wait("the sentinels to agree", func(context.Context) bool { old = s.Primary(); return old != nil })
 	var asked time.Time
-	s.wait("another primary", func(ctx context.Context) bool {
+	s.change("another primary", func(ctx context.Context) bool {
 		now := s.Primary()
 		if now == old && time.Since(asked) > 3*time.Second && c.Failover(ctx, PrimaryName).Err() == nil {
 			asked = time.Now()
@@ -208,7 +215,8 @@ func (s *Sentinel) Failover() {
 	})
 }
 
-// KillPrimary kills the primary and returns it. The sentinels have yet to notice.
+// KillPrimary kills the primary and returns it. The sentinels take note of it in
+// [Sentinel.WaitPrimary].
 func (s *Sentinel) KillPrimary() *Server {
 	s.t.Helper()
 	old := s.Primary()
@@ -219,12 +227,24 @@ func (s *Sentinel) KillPrimary() *Server {
 	return old
 }
 
-// WaitPrimary waits until the sentinels name another primary than old that takes
-// writes, and returns it.
+// downAfter tells the first n sentinels that answer how long they watch a server
+// be away.
+func (s *Sentinel) downAfter(ms string, n int) {
+	s.t.Helper()
+	for _, server := range s.Sentinels {
+		if server.answers() && n > 0 {
+			s.must(server.Client().Do(context.WithoutCancel(s.t.Context()), "SENTINEL", "SET", PrimaryName, "down-after-milliseconds", ms).Err())
+			n--
+		}
+	}
+}
+
+// WaitPrimary waits until the sentinels name another primary than old, which is
+// away, that takes writes, and returns it.
 func (s *Sentinel) WaitPrimary(old *Server) *Server {
 	s.t.Helper()
 	var now *Server
-	s.wait("another primary", func(ctx context.Context) bool {
+	s.change("another primary", func(ctx context.Context) bool {
 		now = s.Primary()
 		return now != nil && now != old && now.isPrimary(ctx)
 	})
@@ -234,7 +254,7 @@ func (s *Sentinel) WaitPrimary(old *Server) *Server {
 // WaitReplica waits until the primary has a replica that has all it wrote.
 func (s *Sentinel) WaitReplica() {
 	s.t.Helper()
-	s.wait("a replica", func(ctx context.Context) bool {
+	s.change("a replica", func(ctx context.Context) bool {
 		p := s.Primary()
 		if p == nil {
 			return false
@@ -259,6 +279,16 @@ func (s *Sentinel) must(err error) {
 func (s *Sentinel) wait(what string, done func(context.Context) bool) {
 	s.t.Helper()
 	waitFor(s.t, what, done)
+}
+
+// change is wait for what the sentinels have to bring about.
+func (s *Sentinel) change(what string, done func(context.Context) bool) {
+	s.t.Helper()
+	// Two suffice to take a server for dead. Each may vote for itself then: the third,
+	// which notices nothing, decides between them, where else nobody had a majority.
+	s.downAfter(keen, 2)
+	defer s.downAfter(calm, len(s.Sentinels))
+	s.wait(what, done)
 }
 
 // waitFor asks until done: a topology has nothing else to wait on.

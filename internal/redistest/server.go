@@ -12,18 +12,18 @@ import (
 	"crypto/x509"
 	"io"
 	"io/fs"
-	"math/rand/v2"
 	"net"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/gatehouse-auth/gatehouse/internal/freeport"
 )
 
 // Options of a server. The zero value is plain TCP without a password.
@@ -99,28 +99,11 @@ func newServer(t testing.TB, u setup) *Server {
 	if u.certificate != nil {
 		s.Roots = u.certificate.Roots
 	}
-	s.Addr = freeAddr(t)
+	s.Addr = freeport.Addr(t)
 	_, s.port, _ = net.SplitHostPort(s.Addr)
 	s.URL = u.url("redis", s.Addr, "")
 	t.Cleanup(s.kill)
 	return s
-}
-
-// Ports that the system gives to nobody by itself: of those that it gives to
-// outgoing connections, one may be taken again before the server has it.
-const lowestPort, highestPort = 10_000, 30_000
-
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	for range 100 {
-		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(lowestPort+rand.IntN(highestPort-lowestPort))) //nolint:gosec // spreads ports, guards nothing
-		if l, err := net.Listen("tcp", addr); err == nil {
-			_ = l.Close()
-			return addr
-		}
-	}
-	t.Fatal("find a free port: none of a hundred is")
-	return ""
 }
 
 // url of one or several hosts.

@@ -12,13 +12,17 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/redistest"
 )
 
+// patience is how long a test waits for what comes at once, unless the machine is
+// busy: only what never comes takes it.
+const patience = 2 * time.Minute
+
 // until waits for something that happens behind an answer.
 func until(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(patience)
 	for !done() {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited ten seconds for %s", what)
+			t.Fatalf("waited %v in vain for %s", patience, what)
 		}
 		time.Sleep(10 * time.Millisecond) // a poll, not a guess at how long it takes
 	}

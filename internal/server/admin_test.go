@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/freeport"
 	"github.com/gatehouse-auth/gatehouse/internal/redistest"
 )
 
@@ -36,12 +37,7 @@ func withAdmin(t *testing.T, change ...settings) (*rig, admin) {
 func adminBehind(t *testing.T, front func(*rig), change ...settings) (*rig, admin) {
 	t.Helper()
 	withoutAWS(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	_ = l.Close()
+	address := freeport.Addr(t)
 	r := newRigBehind(t, front, append(change, func(doc map[string]any) { doc["admin_listen"] = address })...)
 	a := admin{t: t, base: "http://" + address}
 	until(t, "the admin listener", func() bool {
@@ -312,12 +308,7 @@ func TestAdminIsNotOnThePublicListener(t *testing.T) {
 // A listener that needs no token must know its own name however it is spelled:
 // else a page under another name could read it (DNS rebinding).
 func TestAdminKnowsLoopbackInAnySpelling(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	_ = l.Close()
+	_, port, _ := net.SplitHostPort(freeport.Addr(t))
 	newRig(t, func(doc map[string]any) { doc["admin_listen"] = "LocalHost:" + port })
 	a := admin{t: t, base: "http://127.0.0.1:" + port}
 	until(t, "the admin listener", func() bool {

@@ -50,10 +50,21 @@ func TestProxied(t *testing.T) {
 		for range 10 { // connections are opened, buffers and caches filled
 			ask()
 		}
-		if n := testing.AllocsPerRun(200, ask); n > mostAllocations+lostToPools {
+		if n := fewestAllocations(ask); n > mostAllocations+lostToPools {
 			t.Errorf("%.0f allocations a call, want at most %d", n, mostAllocations+lostToPools)
 		}
 	})
+}
+
+// fewestAllocations is what a call allocates in the best of some rounds: what the
+// process does beside them is no part of it, and more of that falls into a round
+// the slower the machine is.
+func fewestAllocations(call func()) float64 {
+	fewest := testing.AllocsPerRun(50, call)
+	for range 9 {
+		fewest = min(fewest, testing.AllocsPerRun(50, call))
+	}
+	return fewest
 }
 
 // caller returns a function that makes one call of a page and reads the answer,

@@ -66,14 +66,8 @@ func (s *eventStream) read(lines *bufio.Scanner) {
 	}
 }
 
-// next returns the next event, which must be called name ("" is the end) and
-// come within a second.
+// next returns the next event, which must be called name ("" is the end).
 func (s *eventStream) next(name string) event {
-	s.t.Helper()
-	return s.within(time.Second, name)
-}
-
-func (s *eventStream) within(d time.Duration, name string) event {
 	s.t.Helper()
 	select {
 	case e := <-s.events:
@@ -81,8 +75,8 @@ func (s *eventStream) within(d time.Duration, name string) event {
 			s.t.Fatalf("event %q %s, want %q", e.name, e.data, name)
 		}
 		return e
-	case <-time.After(d):
-		s.t.Fatalf("no event %q within %v", name, d)
+	case <-time.After(patience):
+		s.t.Fatalf("no event %q within %v", name, patience)
 		panic("unreachable")
 	}
 }
@@ -169,7 +163,7 @@ func TestEventsCrossInstances(t *testing.T) {
 }
 
 // TestEventsMissed: a stream at an instance that was deaf when its session ended
-// learns of it soon after that instance hears again, long before the next beat.
+// learns of it when that instance hears again. How soon is a test of the handlers.
 func TestEventsMissed(t *testing.T) {
 	redis := redistest.Start(t, redistest.Options{})
 	proxy, key := redistest.StartProxy(t, redis), secret.NewKey()
@@ -184,13 +178,16 @@ func TestEventsMissed(t *testing.T) {
 	other.next("session")
 	proxy.Deafen(true)
 	ended.fetch("POST", "/auth/logout", "")
+	until(t, "the instance to notice that it is deaf", func() bool {
+		return strings.Contains(r.logs.String(), "changes of sessions are not heard")
+	})
 	select {
 	case e := <-s.events:
 		t.Fatalf("told %+v by an instance that is deaf", e)
-	case <-time.After(time.Second): // until the instance has noticed
+	default:
 	}
 	proxy.Deafen(false)
-	if e := s.within(10*time.Second, "signedOut"); e.data != `{"reason":"revoked"}` {
+	if e := s.next("signedOut"); e.data != `{"reason":"revoked"}` {
 		t.Errorf("signed out with %s", e.data)
 	}
 	select {
@@ -254,20 +251,21 @@ func TestEventsRefuse(t *testing.T) {
 
 func TestEventsTellOfALimit(t *testing.T) {
 	onStores := map[string]map[string]any{
-		"memory": {"idle_timeout": "4s", "absolute_timeout": "4s"},
-		"redis":  {"idle_timeout": "4s", "absolute_timeout": "4s", "store": redistest.Start(t, redistest.Options{}).URL},
+		"memory": {"idle_timeout": "8s", "absolute_timeout": "8s"},
+		"redis":  {"idle_timeout": "8s", "absolute_timeout": "8s", "store": redistest.Start(t, redistest.Options{}).URL},
 	}
 	for name, store := range onStores {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r := newRig(t, section("session", store))
 			s := r.signedIn("alice@example.com").events(t, "")
 			s.next("session")
-			e := s.within(5*time.Second, "sessionExpiring")
+			e := s.next("sessionExpiring")
 			at := decode[struct{ ServerTime, IdleExpiresAt, SessionExpiresAt int64 }](t, e.data)
 			if at.SessionExpiresAt < at.ServerTime || at.IdleExpiresAt != at.SessionExpiresAt {
 				t.Errorf("told %s", e.data)
 			}
-			if e := s.within(5*time.Second, "signedOut"); e.data != `{"reason":"expired"}` {
+			if e := s.next("signedOut"); e.data != `{"reason":"expired"}` {
 				t.Errorf("signed out with %s", e.data)
 			}
 			s.next("")
@@ -278,17 +276,15 @@ func TestEventsTellOfALimit(t *testing.T) {
 func TestEventsEndWhenTheGatewayStops(t *testing.T) {
 	var s *eventStream
 	var log *logs
-	var began time.Time
 	t.Run("running", func(running *testing.T) {
 		r := newRig(running)
 		log = r.logs
 		b := r.signedIn("alice@example.com")
 		s = b.events(t, "") // outlives the rig: the gateway must end it, not the test
 		s.next("session")
-		running.Cleanup(func() { began = time.Now() }) // before those of the rig
 	})
-	if took := time.Since(began); took > 3*time.Second || strings.Contains(log.String(), "cut short") {
-		t.Errorf("the stop took %v; log:\n%s", took, log)
+	if strings.Contains(log.String(), "cut short") { // what it says of requests that it had to wait for
+		t.Errorf("the stop waited for the stream; log:\n%s", log)
 	}
 	s.next("")
 }

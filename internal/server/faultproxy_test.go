@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/gatehouse-auth/gatehouse/internal/freeport"
 )
 
 // fault is a way in which a dependency fails.
@@ -48,9 +50,8 @@ const notAProtocol = "\x15\x03\x00 no answer of any protocol\r\n\r\n"
 // proxyTo starts a proxy to host:port, which ends with the test.
 func proxyTo(t testing.TB, target, begun string) *faultProxy {
 	t.Helper()
-	p := &faultProxy{t: t, address: "127.0.0.1:0", target: target, begun: begun, healed: make(chan struct{}), open: make(map[net.Conn]struct{})}
+	p := &faultProxy{t: t, address: freeport.Addr(t), target: target, begun: begun, healed: make(chan struct{}), open: make(map[net.Conn]struct{})}
 	p.listen()
-	p.address = p.listener.Addr().String()
 	t.Cleanup(func() {
 		p.set(healthy)
 		p.mu.Lock()

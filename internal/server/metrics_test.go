@@ -2,7 +2,6 @@ package server_test
 
 import (
 	"errors"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/cognitoemu"
 	"github.com/gatehouse-auth/gatehouse/internal/config"
+	"github.com/gatehouse-auth/gatehouse/internal/freeport"
 	"github.com/gatehouse-auth/gatehouse/internal/redistest"
 )
 
@@ -75,12 +75,7 @@ func TestMetricsOfTheUserPool(t *testing.T) {
 }
 
 func TestMetricsOfReloads(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	_ = l.Close()
+	address := freeport.Addr(t)
 	r := newRig(t)
 	listen := func(doc map[string]any) { doc["admin_listen"] = address }
 	in, a := r.instance(listen), admin{t: t, base: "http://" + address}

@@ -5,21 +5,23 @@ import (
 	"encoding/json"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/freeport"
 	"github.com/gatehouse-auth/gatehouse/internal/redistest"
 )
 
 // newOutage starts the gateway, its dependencies and the browsers.
 func newOutage(t *testing.T, d dependency, f fault) *outage {
 	t.Helper()
-	o := &outage{dependency: d, fault: f, admin: freeAddress(t), browsers: map[string]*browser{}}
+	o := &outage{dependency: d, fault: f, admin: freeport.Addr(t), browsers: map[string]*browser{}}
 	change := []settings{
-		section("refresh", map[string]any{"timeout": "1s", "forced_per_minute": 1000}),
+		section("refresh", map[string]any{"timeout": o.limit(theToken), "forced_per_minute": 1000}),
 		func(doc map[string]any) { doc["admin_listen"] = o.admin },
 	}
 	if d == theStore {
@@ -38,6 +40,7 @@ func newOutage(t *testing.T, d dependency, f fault) *outage {
 		o.browsers[who] = o.browser()
 		o.browsers[who].signIn(user+"@example.com", "/x")
 	}
+	o.expired = time.Now().Add(time.Second)
 	o.browsers["nobody"], o.browsers["admin"] = o.browser(), o.browser()
 	o.arrive()
 	if d == theKeys { // the key set is asked for only when a token has a new key
@@ -50,16 +53,6 @@ func newOutage(t *testing.T, d dependency, f fault) *outage {
 		}
 	}
 	return o
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }
 
 // redis starts the store, and returns its address.
@@ -107,9 +100,18 @@ func (o *outage) stand(t *testing.T, r *rig) settings {
 		return o.apart(r, "http://localhost"+port(o.newProxy(t, pool, begun)))
 	case theUpstream:
 		api := "http://" + o.newProxy(t, strings.TrimPrefix(r.api.URL, "http://"), begun).address
-		return func(doc map[string]any) { toAPI(doc, api) }
+		return func(doc map[string]any) { toAPI(doc, api, o.limit(theUpstream)) }
 	}
 	return func(map[string]any) {}
+}
+
+// limit is for calls of some dependencies: short where it is what ends a call that
+// is to fail, and long where nothing but the machine could exceed it.
+func (o *outage) limit(of ...dependency) string {
+	if silent := o.fault == slow || o.fault == halfOpen; silent && slices.Contains(of, o.dependency) {
+		return "2s"
+	}
+	return "1m"
 }
 
 // apart gives the pool's API an address other than the issuer's.
@@ -119,10 +121,10 @@ func (o *outage) apart(r *rig, api string) settings {
 	return section("cognito", map[string]any{"api_endpoint": api})
 }
 
-// toAPI sends every route to an address, and waits a second for its answers.
-func toAPI(doc map[string]any, address string) {
+// toAPI sends every route to an address, with a limit for its answers.
+func toAPI(doc map[string]any, address, limit string) {
 	for _, route := range doc["routes"].([]any) {
-		maps.Copy(route.(map[string]any), map[string]any{"upstream": address, "timeout": "1s"})
+		maps.Copy(route.(map[string]any), map[string]any{"upstream": address, "timeout": limit})
 	}
 }
 
