@@ -1,9 +1,9 @@
 // Package cookie owns the two cookies of the gateway: the session cookie, which
 // carries a handle, and the login cookie, which binds a browser while it logs
-// in or out. It knows names, attributes, sealing (gorilla/securecookie) and
-// clearing; what a handle means is the store's business, and so is its sealing
-// where the handle is the session itself (chunks.go). The one invariant: a
-// cookie that does not open, and one that comes twice, counts as absent.
+// in or out. It knows names, attributes, sealing and clearing; what a handle
+// means is the store's business, and so is its sealing where the handle is the
+// session itself (chunks.go). The one invariant: a cookie that does not open, and
+// one that comes twice, counts as absent.
 package cookie
 
 import (
@@ -54,10 +54,10 @@ type Jar struct {
 	codecs   atomic.Pointer[jarCodecs]
 }
 
-// jarCodecs seal and open the two cookies; made of the ring's keys at a time.
+// jarCodecs seal and open the session cookie; made of the ring's keys at a time.
 type jarCodecs struct {
-	session, login []securecookie.Codec
-	recent         recent // what these keys opened lately, and goes with them
+	session []securecookie.Codec
+	recent  recent // what these keys opened lately, and goes with them
 }
 
 // New builds a Jar.
@@ -88,7 +88,6 @@ func New(o Options) (*Jar, error) {
 func (j *Jar) Rekey() {
 	j.codecs.Store(&jarCodecs{
 		session: codecs(j.opts.Ring, "session cookie", j.session, int(j.opts.MaxAge/time.Second)),
-		login:   codecs(j.opts.Ring, "login cookie", j.login, 0),
 	})
 }
 
@@ -112,7 +111,7 @@ func fullName(o Options, domain string) string {
 }
 
 // codecs makes one codec for each key of the ring, in ring order: the first
-// seals, all open. A maxAge of 0 sets no limit.
+// seals, all open.
 func codecs(ring *secret.Ring, label, name string, maxAge int) []securecookie.Codec {
 	macs, blocks := ring.Derive(label+" mac", 32), ring.Derive(label+" encryption", 32)
 	out := make([]securecookie.Codec, len(macs))

@@ -2,40 +2,70 @@ package cookie
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
-
-	"github.com/gorilla/securecookie"
+	"slices"
+	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
 
-// Login is what the login cookie holds. It is one for all tabs, and its size
-// does not grow with their number.
+// loginLabel is the use of the keys that seal the login cookie.
+const loginLabel = "login cookie"
+
+// Login is what the login cookie holds. It is one for all tabs, and its size is
+// bounded whatever their number.
 type Login struct {
 	// Binding is the secret that ties logins to this browser.
 	Binding oauth.Binding
 	// Returns are the Unix times of the latest returns from the user pool since a
 	// session was last seen; three within half a minute are a loop.
 	Returns []int64
-	// ReturnKey and ReturnTo keep the one return address that did not fit the
-	// state, with the name of the attempt it belongs to.
-	ReturnKey, ReturnTo string
-	// SignedOutTo is where the sign-out under way ends; SignedOutAt is its Unix time.
-	SignedOutTo string
-	SignedOutAt int64
+	// Kept are texts under keys, oldest first: of addresses that logins and a
+	// sign-out end at, what fits nowhere else.
+	Kept []Kept
 }
 
-// loginRecord is the cookie's content. A cookie has room for one long address,
-// so at most one of ReturnTo and SignedOutTo is written.
+// Kept is a text that the login cookie holds for a while.
+type Kept struct {
+	Key   string `json:"k"`
+	Text  string `json:"t"`
+	Until int64  `json:"u"` // Unix time
+}
+
+// Keep holds text under key, in place of what was there, for as long as life, or
+// until the cookie has no room for it beside newer ones.
+func (l *Login) Keep(key, text string, life time.Duration) {
+	l.Take(key)
+	l.Kept = append(slices.Clip(l.Kept), Kept{Key: key, Text: text, Until: time.Now().Add(life).Unix()})
+}
+
+// Take returns what is held under key, "" if nothing is, and forgets it.
+func (l *Login) Take(key string) string {
+	l.forgetOld()
+	i := slices.IndexFunc(l.Kept, func(k Kept) bool { return k.Key == key })
+	if i < 0 {
+		return ""
+	}
+	text := l.Kept[i].Text
+	l.Kept = slices.Concat(l.Kept[:i], l.Kept[i+1:])
+	return text
+}
+
+func (l *Login) forgetOld() {
+	now := time.Now().Unix()
+	l.Kept = slices.DeleteFunc(slices.Clone(l.Kept), func(k Kept) bool { return k.Until <= now })
+}
+
+// loginRecord is the cookie's content.
 type loginRecord struct {
-	Binding     []byte  `json:"b"`
-	Returns     []int64 `json:"r,omitempty"`
-	ReturnKey   string  `json:"k,omitempty"`
-	ReturnTo    string  `json:"t,omitempty"`
-	SignedOutTo string  `json:"s,omitempty"`
-	SignedOutAt int64   `json:"a,omitempty"`
+	Binding []byte  `json:"b"` // as bytes, because bindings do not encode
+	Returns []int64 `json:"r,omitempty"`
+	Kept    []Kept  `json:"k,omitempty"`
 }
 
 // Login returns what the request's login cookie holds, if one came that opens.
@@ -44,49 +74,60 @@ func (j *Jar) Login(r *http.Request) (Login, bool) {
 	if !ok {
 		return Login{}, false
 	}
-	var (
-		plain []byte
-		rec   loginRecord
-		l     Login
-	)
-	if err := securecookie.DecodeMulti(j.login, value, &plain, j.codecs.Load().login...); err != nil {
+	sealed, err := base64.RawURLEncoding.Strict().DecodeString(value)
+	if err != nil {
 		return Login{}, false
 	}
+	plain, err := j.opts.Ring.Open(loginLabel, sealed, []byte(j.login))
+	if err != nil {
+		return Login{}, false
+	}
+	var (
+		rec loginRecord
+		l   Login
+	)
 	if err := json.Unmarshal(plain, &rec); err != nil || len(rec.Binding) != len(l.Binding) {
 		return Login{}, false
 	}
-	l = Login{
-		Returns: rec.Returns, ReturnKey: rec.ReturnKey, ReturnTo: rec.ReturnTo,
-		SignedOutTo: rec.SignedOutTo, SignedOutAt: rec.SignedOutAt,
-	}
+	l.Returns, l.Kept = rec.Returns, rec.Kept
 	copy(l.Binding[:], rec.Binding)
 	return l, true
 }
 
 // SetLogin writes the login cookie: host-only, Lax (the way back from the user
-// pool is a cross-site navigation), gone with the browser. Of two addresses the
-// one of the sign-out stays.
+// pool is a cross-site navigation), gone with the browser. Where it would be too
+// large for browsers it goes without the oldest texts.
 func (j *Jar) SetLogin(w http.ResponseWriter, l Login) error {
-	rec := loginRecord{
-		Binding: l.Binding[:], Returns: l.Returns, ReturnKey: l.ReturnKey, ReturnTo: l.ReturnTo,
-		SignedOutTo: l.SignedOutTo, SignedOutAt: l.SignedOutAt,
+	l.forgetOld()
+	c := &http.Cookie{
+		Name: j.login, Value: "v", Path: "/",
+		Secure: j.opts.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	}
-	if rec.SignedOutTo != "" {
-		rec.ReturnKey, rec.ReturnTo = "", ""
+	// With its attributes, as the strictest browsers count.
+	room := maxSize - (len(c.String()) - len(c.Value))
+	for {
+		plain, err := l.encode()
+		if err != nil {
+			return fmt.Errorf("encode login cookie: %w", err)
+		}
+		if base64.RawURLEncoding.EncodedLen(len(plain)+secret.Overhead) <= room {
+			c.Value = base64.RawURLEncoding.EncodeToString(j.opts.Ring.Seal(loginLabel, plain, []byte(j.login)))
+			http.SetCookie(w, c)
+			return nil
+		}
+		if len(l.Kept) == 0 {
+			return errLoginTooLarge
+		}
+		l.Kept = l.Kept[1:]
 	}
+}
+
+var errLoginTooLarge = errors.New("[unexpected] login cookie too large with no text in it")
+
+func (l *Login) encode() ([]byte, error) {
 	var plain bytes.Buffer
 	enc := json.NewEncoder(&plain)
-	enc.SetEscapeHTML(false) // "&" would take six bytes of the four kilobytes there are
-	if err := enc.Encode(rec); err != nil {
-		return fmt.Errorf("encode login cookie: %w", err)
-	}
-	value, err := securecookie.EncodeMulti(j.login, plain.Bytes(), j.codecs.Load().login...)
-	if err != nil {
-		return fmt.Errorf("seal login cookie: %w", err)
-	}
-	http.SetCookie(w, &http.Cookie{
-		Name: j.login, Value: value, Path: "/",
-		Secure: j.opts.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
-	})
-	return nil
+	enc.SetEscapeHTML(false) // "&" would take six bytes of the few thousand there are
+	err := enc.Encode(loginRecord{Binding: l.Binding[:], Returns: l.Returns, Kept: l.Kept})
+	return plain.Bytes(), err
 }

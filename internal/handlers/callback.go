@@ -11,6 +11,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
+	"github.com/gatehouse-auth/gatehouse/internal/returnto"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/web"
 )
@@ -44,7 +45,7 @@ func (f *Flow) takeBack(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 	case errors.Is(err, oauth.ErrStateExpired):
 		return f.goOnOrRestart(w, r, x, login, pending)
 	case errors.Is(err, oauth.ErrStateUnbound):
-		return f.restart(w, r, login, pending)
+		return f.restart(w, r, x, login, pending)
 	case err != nil:
 		return badRequest("invalid_state", "This sign-in was not begun here, or its address was changed.")
 	}
@@ -61,17 +62,16 @@ func (f *Flow) takeBack(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 		return err
 	}
 	x.Session = made
-	return f.finish(w, r, login, pending, made)
+	return f.finish(w, r, x, login, pending)
 }
 
 // finish gives the browser its session and sends it to where it wanted to go.
-func (f *Flow) finish(w http.ResponseWriter, r *http.Request, login cookie.Login, pending oauth.Pending, made *session.Session) error {
-	if err := f.Cookies.SetSession(w, made.Handle); err != nil {
+func (f *Flow) finish(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, login cookie.Login, pending oauth.Pending) error {
+	if err := f.Cookies.SetSession(w, x.Session.Handle); err != nil {
 		return err
 	}
-	to := f.destination(login, pending)
+	to := f.destination(x, &login, pending)
 	login.Returns = append(recent(login.Returns), time.Now().Unix())
-	login.ReturnKey, login.ReturnTo = "", ""
 	if err := f.Cookies.SetLogin(w, login); err != nil {
 		return err
 	}
@@ -87,15 +87,18 @@ func (f *Flow) goOn(w http.ResponseWriter, r *http.Request, to string) error {
 	return ContinuePage(w, to)
 }
 
-// destination is the return address of the login, judged once more, because the
-// configuration may have changed since.
-func (f *Flow) destination(login cookie.Login, p oauth.Pending) string {
+// destination is the return address of the login, put together from what the
+// state and the login cookie hold of it, and judged once more, because the
+// configuration may have changed since. Where the end is lost, the path is left.
+func (f *Flow) destination(x *middleware.Exchange, login *cookie.Login, p oauth.Pending) string {
 	raw := p.ReturnTo
 	if p.ReturnToOverflow {
-		if login.ReturnKey != p.Key {
-			return f.DefaultReturnTo
+		if rest := login.Take(p.Key); rest != "" {
+			raw += rest
+		} else {
+			raw = returnto.Path(raw)
+			x.Event.AddNote("the login cookie has lost the end of the return address")
 		}
-		raw = login.ReturnTo
 	}
 	a, err := f.ReturnTo.Parse(raw)
 	if err != nil {
@@ -112,24 +115,24 @@ func (f *Flow) goOnOrRestart(w http.ResponseWriter, r *http.Request, x *middlewa
 		_, err := f.Sessions.Load(r.Context(), x.Handle)
 		if err == nil {
 			f.Metrics.Login("repeated")
-			return f.goOn(w, r, f.destination(login, p))
+			return f.goOn(w, r, f.destination(x, &login, p))
 		}
 		if !errors.Is(err, session.ErrNotFound) {
 			return err
 		}
 	}
-	return f.restart(w, r, login, p)
+	return f.restart(w, r, x, login, p)
 }
 
 // restart starts the login over, once and silently.
-func (f *Flow) restart(w http.ResponseWriter, r *http.Request, login cookie.Login, p oauth.Pending) error {
+func (f *Flow) restart(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, login cookie.Login, p oauth.Pending) error {
 	if p.Restarts > 0 {
 		return badRequest("login_not_bound",
 			"The sign-in could not be tied to this browser. Allow cookies for this site and start again.")
 	}
 	f.Metrics.Login("restarted")
 	return f.start(w, r, login, oauth.Request{
-		ReturnTo: f.destination(login, p), Restarts: p.Restarts + 1, Params: p.Params,
+		ReturnTo: f.destination(x, &login, p), Restarts: p.Restarts + 1, Params: p.Params,
 	})
 }
 

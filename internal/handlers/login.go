@@ -25,6 +25,11 @@ const (
 	loopWindow  = 30 * time.Second
 )
 
+// returnToLife is how long the login cookie holds the end of a long return
+// address. It is more than a state's life: a login that comes back too late
+// starts over, and still ends at its address.
+const returnToLife = time.Hour
+
 // Flow is the way of a browser to the user pool and back.
 type Flow struct {
 	OAuth    *oauth.Client
@@ -99,11 +104,10 @@ func (f *Flow) start(w http.ResponseWriter, r *http.Request, login cookie.Login,
 	if err != nil {
 		return err
 	}
-	if auth.ReturnToOverflow {
-		login.ReturnKey, login.ReturnTo = auth.Key, req.ReturnTo
-		login.SignedOutTo = ""
+	if auth.Rest != "" {
+		login.Keep(auth.Key, auth.Rest, returnToLife)
 	}
-	if fresh || auth.ReturnToOverflow {
+	if fresh || auth.Rest != "" {
 		if err := f.Cookies.SetLogin(w, login); err != nil {
 			return err
 		}

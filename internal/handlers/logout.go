@@ -27,8 +27,10 @@ const (
 	maxLogoutBody = 64 << 10
 	// globalTimeout bounds the work at Cognito that a global sign-out waits for.
 	globalTimeout = 5 * time.Second
-	// signedOutWindow is how long a returnTo of a logout is good for.
-	signedOutWindow = 10 * time.Minute
+	// signedOutKey is where the login cookie holds the returnTo of a sign-out that is
+	// under way, and signedOutLife for how long.
+	signedOutKey  = "signed-out"
+	signedOutLife = 10 * time.Minute
 
 	globalDone, globalFailed = "done", "failed"
 	returnToRefused          = "refused"
@@ -162,7 +164,10 @@ func (l *Logout) clearCookies(w http.ResponseWriter, r *http.Request, x *middlew
 		login.Binding = oauth.NewBinding()
 	}
 	login.Returns = nil // a session had arrived: whatever comes now is no loop
-	login.SignedOutTo, login.SignedOutAt = back, time.Now().Unix()
+	login.Take(signedOutKey)
+	if back != "" {
+		login.Keep(signedOutKey, back, signedOutLife)
+	}
 	return l.Cookies.SetLogin(w, login)
 }
 
@@ -271,13 +276,11 @@ func (l *Logout) Page(w http.ResponseWriter, _ *http.Request, _ *middleware.Exch
 // browser goes on to where that logout wanted to end.
 func (l *Logout) SignedOut(w http.ResponseWriter, r *http.Request, _ *middleware.Exchange) error {
 	to := l.DefaultReturnTo
-	login, ok := l.Cookies.Login(r)
-	if ok && login.SignedOutTo != "" {
-		if a, err := l.ReturnTo.Parse(login.SignedOutTo); err == nil &&
-			time.Since(time.Unix(login.SignedOutAt, 0)) < signedOutWindow {
+	login, _ := l.Cookies.Login(r)
+	if kept := login.Take(signedOutKey); kept != "" {
+		if a, err := l.ReturnTo.Parse(kept); err == nil {
 			to = a.String()
 		}
-		login.SignedOutTo, login.SignedOutAt = "", 0
 		if err := l.Cookies.SetLogin(w, login); err != nil {
 			return err
 		}

@@ -2,7 +2,6 @@ package oauth
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
 	"fmt"
@@ -79,11 +78,11 @@ func (p *Params) values() []param {
 
 // Request describes a login to start.
 type Request struct {
-	// ReturnTo is where the browser goes afterwards; already judged by the
-	// caller, opaque here.
+	// ReturnTo is where the browser goes afterwards: a normalised address, already
+	// judged by the caller.
 	ReturnTo string
 	Binding  Binding
-	// Restarts counts how often this login was silently started over; at most 255.
+	// Restarts counts how often this login was silently started over; at most 3.
 	Restarts int
 	Params   Params
 }
@@ -94,9 +93,9 @@ type Authorization struct {
 	URL string
 	// Key names this login, and is no secret.
 	Key string
-	// ReturnToOverflow: the return-to did not fit the state. The caller keeps
-	// it, under Key.
-	ReturnToOverflow bool
+	// Rest is the end of the return-to that did not fit the state. The caller
+	// keeps it, under Key.
+	Rest string
 }
 
 // Start makes a new authorization request with its own state, nonce and code
@@ -109,9 +108,10 @@ func (c *Client) Start(r Request) (Authorization, error) {
 	if err := r.Params.check(); err != nil {
 		return Authorization{}, fmt.Errorf("start login: %w", err)
 	}
-	a := newAttempt()
-	state, overflow := c.sealState(a, r, time.Now())
-
+	state, a, kept, err := c.sealState(r, time.Now())
+	if err != nil {
+		return Authorization{}, fmt.Errorf("start login: %w", err)
+	}
 	opts := []oauth2.AuthCodeOption{
 		oauth2.SetAuthURLParam("nonce", a.nonce(r.Binding)),
 		oauth2.S256ChallengeOption(a.verifier(r.Binding)),
@@ -125,27 +125,28 @@ func (c *Client) Start(r Request) (Authorization, error) {
 	if r.Params.Signup && c.opts.SignupURL != "" {
 		conf.Endpoint.AuthURL = c.opts.SignupURL // takes the same query
 	}
-	return Authorization{URL: conf.AuthCodeURL(state, opts...), Key: a.key(), ReturnToOverflow: overflow}, nil
+	return Authorization{URL: conf.AuthCodeURL(state, opts...), Key: a.key(), Rest: r.ReturnTo[kept:]}, nil
 }
 
-// attempt is the random part of one login. Nonce and verifier are derived from
-// it and the browser's binding: neither is stored nor sent ahead, and whoever
-// reads the state alone, or the binding alone, has neither.
-type attempt [16]byte
-
-func newAttempt() attempt {
-	var a attempt
-	_, _ = rand.Read(a[:]) // never fails (crypto/rand, Go 1.24)
-	return a
-}
+// attempt is the random part of one login, the nonce of its state's seal. Nonce
+// and verifier are derived from it and the browser's binding: neither is stored
+// nor sent ahead, and whoever reads the state alone, or the binding alone, has
+// neither.
+type attempt [secret.NonceSize]byte
 
 func (a attempt) key() string               { return base64.RawURLEncoding.EncodeToString(a[:]) }
 func (a attempt) nonce(b Binding) string    { return a.derive(b, "login nonce") }
 func (a attempt) verifier(b Binding) string { return a.derive(b, "login verifier") } // 43 characters, RFC 7636 §4.1
-func (a attempt) fingerprint(b Binding) []byte {
-	return secret.MAC(b[:], "login binding", a[:])[:sha256.Size/2]
-}
 
 func (a attempt) derive(b Binding, label string) string {
 	return base64.RawURLEncoding.EncodeToString(secret.MAC(b[:], label, a[:]))
+}
+
+// fingerprintSize is enough to tell one browser's states from another's. Whoever
+// met 64 bits by chance would still fail at the provider, for want of the
+// verifier.
+const fingerprintSize = 8
+
+func (b Binding) fingerprint() []byte {
+	return secret.MAC(b[:], "login binding", nil)[:fingerprintSize]
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/url"
 	"strings"
 	"testing"
@@ -112,14 +113,26 @@ func TestStart(t *testing.T) {
 	})
 }
 
+// hard is text that no coding makes shorter: every character of an address, by
+// chance, always the same.
+func hard(n int) string {
+	r := rand.New(rand.NewPCG(3, 4))
+	b := []byte("/")
+	for len(b) < n {
+		b = append(b, addressAlphabet[r.IntN(len(addressAlphabet))])
+	}
+	return string(b[:n])
+}
+
 func TestStartKeepsTheStateShort(t *testing.T) {
 	c := newProvider(t).inBubble()
 	params := Params{Provider: "Google", LoginHint: "ada@example.com", Prompt: "login", Lang: "de", IdPIdentifier: "x"}
 	long := Params{LoginHint: strings.Repeat("h", maxParam), Provider: strings.Repeat("p", maxParam)}
+	longest := Params{strings.Repeat("p", maxParam), strings.Repeat("i", maxParam), strings.Repeat("h", maxParam), strings.Repeat("l", maxParam), strings.Repeat("o", maxParam), true}
 	fitted := 0
-	for n := 0; n <= 2048; n++ {
-		for _, p := range []Params{{}, params, long} {
-			r := Request{ReturnTo: strings.Repeat("r", n), Binding: Binding{1}, Params: p, Restarts: 1}
+	for n := 0; n <= 2048; n += 1 + n/500*20 {
+		for _, p := range []Params{{}, params, long, longest} {
+			r := Request{ReturnTo: hard(n), Binding: Binding{1}, Params: p, Restarts: 1}
 			a, u := start(t, c, r)
 			state := u.Query().Get("state")
 			if len(state) > MaxState {
@@ -129,20 +142,53 @@ func TestStartKeepsTheStateShort(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if a.ReturnToOverflow != got.ReturnToOverflow || a.ReturnToOverflow != (got.ReturnTo != r.ReturnTo) {
-				t.Fatalf("return-to of %d bytes: overflow %v, came back as %d bytes", n, a.ReturnToOverflow, len(got.ReturnTo))
+			if got.ReturnTo+a.Rest != r.ReturnTo || got.ReturnToOverflow != (a.Rest != "") {
+				t.Fatalf("return-to of %d bytes: %d came back, %d are to be kept, overflow %v", n, len(got.ReturnTo), len(a.Rest), got.ReturnToOverflow)
 			}
-			if got.Params != r.Params && got.Params != (Params{}) {
+			if none := (Params{Signup: p.Signup}); got.Params != r.Params && got.Params != none {
 				t.Fatalf("parameters came back changed: %+v", got.Params)
 			}
-			if !a.ReturnToOverflow {
+			if a.Rest == "" {
 				fitted = n
 			}
 		}
 	}
-	if fitted < 300 {
+	if fitted < 420 {
 		t.Errorf("return addresses fit only up to %d bytes", fitted)
 	}
+}
+
+// TestStartSharesTheState: what a restart needs most comes first.
+func TestStartSharesTheState(t *testing.T) {
+	c := newProvider(t).inBubble()
+	params := Params{Provider: "Google", LoginHint: "ada@example.com"}
+	for name, tt := range map[string]struct {
+		returnTo string
+		whole    bool
+		params   bool
+	}{
+		"an address of 300 bytes and the parameters": {hard(300), true, true},
+		"an address of 420 bytes without them":       {hard(420), true, false},
+		"a long query gives way to them":             {"/list?" + hard(2000), false, true},
+		"so does a long fragment":                    {"/list#" + hard(2000), false, true},
+		"a long path does not":                       {"/" + strings.Repeat("a", 400) + "?" + hard(500), false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, u := start(t, c, Request{ReturnTo: tt.returnTo, Binding: Binding{1}, Params: params})
+			got, err := c.Open(u.Query().Get("state"), Binding{1})
+			if err != nil || (a.Rest == "") != tt.whole || (got.Params == params) != tt.params {
+				t.Errorf("%d bytes are left over, parameters %+v, error %v", len(a.Rest), got.Params, err)
+			}
+			if path := strings.IndexAny(tt.returnTo, "?#"); path >= 0 && path < 420 && len(got.ReturnTo) <= path {
+				t.Errorf("the path is cut: %d bytes of %d", len(got.ReturnTo), path)
+			}
+		})
+	}
+	t.Run("takes no address that is not normalised", func(t *testing.T) {
+		if _, err := c.Start(Request{ReturnTo: "/a b", Binding: Binding{1}}); err == nil {
+			t.Error("started")
+		}
+	})
 }
 
 func TestBindingShowsNothing(t *testing.T) {

@@ -4,7 +4,9 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
@@ -19,35 +21,40 @@ const (
 	MaxState = 512
 
 	stateLabel   = "login state"
-	stateVersion = 1
+	stateVersion = 2
 	// clockSkew is how far the clocks of two instances, or of the provider and
 	// an instance, may be apart.
 	clockSkew = time.Minute
 )
 
-// The flags of a state.
+// The first byte of a state: three bits of version, two of restarts, and flags.
 const (
-	flagOverflow = 1 << iota // the return-to is kept elsewhere
-	flagSignup
-	flagParams // the parameters fitted
+	versionShift, restartsShift = 5, 3
+	maxRestarts                 = 3
+
+	flagOverflow = 1 << 0 // the rest of the return-to is kept elsewhere
+	flagSignup   = 1 << 1
+	flagParams   = 1 << 2 // the parameters are there
 )
 
 // A sealed state is
 //
-//	version 1 | issued-at 4 | attempt 16 | binding fingerprint 16 | restarts 1 | flags 1 |
-//	return-to length 2 | return-to | five parameters, each length 1 | bytes
+//	version, restarts, flags 1 | issued-at 4 | binding fingerprint 8 |
+//	five parameters, if there are any, each length 1 and bytes | return-to, packed
 //
 // under AES-256-GCM, the client id as additional data, so that a second gateway
-// with the same keys and another client does not open it.
+// with the same keys and another client does not open it. The nonce of the seal
+// is the login's attempt.
 const (
-	stateHead = 1 + 4 + 16 + 16 + 1 + 1 + 2
-	stateRoom = MaxState/4*3 - secret.Overhead
+	stateHead = 1 + 4 + fingerprintSize
+	stateRoom = MaxState/4*3 - secret.Overhead - stateHead
 )
 
 // Pending is a login that came back: what its state said.
 type Pending struct {
-	ReturnTo string
-	// ReturnToOverflow: the return-to is not here; the caller kept it under Key.
+	// ReturnTo is the return-to, or where ReturnToOverflow its beginning; the
+	// caller kept the rest under Key.
+	ReturnTo         string
 	ReturnToOverflow bool
 	// Key names the login, as [Authorization.Key] did.
 	Key      string
@@ -60,38 +67,62 @@ type Pending struct {
 	bound   bool // opened in time and for this browser
 }
 
-// sealState returns the state for r, and whether the return-to did not fit. The
-// return-to goes first; the parameters, which only a restart needs, take what
-// room is left.
-func (c *Client) sealState(a attempt, r Request, now time.Time) (state string, overflow bool) {
-	var flags byte
-	returnTo := r.ReturnTo
-	if stateHead+len(returnTo) > stateRoom {
-		returnTo, flags = "", flagOverflow
-	}
+// sealState returns the state for r, the attempt that it is, and how much of the
+// return-to it holds.
+func (c *Client) sealState(r Request, now time.Time) (state string, a attempt, kept int, err error) {
 	params := appendParams(nil, &r.Params)
-	if stateHead+len(returnTo)+len(params) > stateRoom {
-		params = nil
-	} else {
-		flags |= flagParams
+	kept, withParams := share(r.ReturnTo, len(params))
+	packed, ok := pack(r.ReturnTo[:kept])
+	if !ok {
+		return "", attempt{}, 0, errReturnTo
+	}
+	head := byte(stateVersion<<versionShift | min(max(r.Restarts, 0), maxRestarts)<<restartsShift)
+	if kept < len(r.ReturnTo) {
+		head |= flagOverflow
 	}
 	if r.Params.Signup {
-		flags |= flagSignup
+		head |= flagSignup
 	}
-	b := make([]byte, 0, stateRoom)
-	b = append(b, stateVersion)
+	if withParams {
+		head |= flagParams
+	} else {
+		params = nil
+	}
+	b := make([]byte, 0, stateHead+stateRoom)
+	b = append(b, head)
 	b = binary.BigEndian.AppendUint32(b, uint32(now.Unix()))
-	b = append(b, a[:]...)
-	b = append(b, a.fingerprint(r.Binding)...)
-	b = append(b, byte(min(max(r.Restarts, 0), 255)), flags)
-	b = binary.BigEndian.AppendUint16(b, uint16(len(returnTo)))
-	b = append(b, returnTo...)
+	b = append(b, r.Binding.fingerprint()...)
 	b = append(b, params...)
+	b = append(b, packed...)
 	sealed := c.opts.Ring.Seal(stateLabel, b, []byte(c.opts.ClientID))
-	return base64.RawURLEncoding.EncodeToString(sealed), flags&flagOverflow != 0
+	copy(a[:], sealed)
+	return base64.RawURLEncoding.EncodeToString(sealed), a, kept, nil
 }
 
+// errReturnTo is a fault of the caller's.
+var errReturnTo = errors.New("[unexpected] return address is not normalised")
+
+// share divides a state's room between the return-to and the parameters, which
+// only a restart needs: how many bytes of the first it holds, and whether the
+// second. A return-to that fits comes first. Of one that does not fit the path is
+// worth more than the parameters, and these more than the beginning of the query.
+func share(returnTo string, params int) (kept int, withParams bool) {
+	alone, beside := packable(stateRoom), packable(stateRoom-params)
+	path := strings.IndexAny(returnTo, "?#")
+	switch {
+	case params == 0 || len(returnTo) <= beside:
+		return min(len(returnTo), beside), params > 0
+	case len(returnTo) > alone && path >= 0 && path < beside:
+		return beside, true
+	}
+	return min(len(returnTo), alone), false
+}
+
+// appendParams appends nothing where there are none.
 func appendParams(b []byte, p *Params) []byte {
+	if *p == (Params{Signup: p.Signup}) {
+		return b
+	}
 	for _, v := range p.values() {
 		b = append(b, byte(len(v.value)))
 		b = append(b, v.value...)
@@ -117,7 +148,7 @@ func (c *Client) Open(state string, binding Binding) (Pending, error) {
 	case age > StateLifetime:
 		return p, fmt.Errorf("open login state: %w", ErrStateExpired)
 	}
-	same := subtle.ConstantTimeCompare(fingerprint, p.attempt.fingerprint(binding)) == 1
+	same := subtle.ConstantTimeCompare(fingerprint, binding.fingerprint()) == 1
 	if !same || binding.IsZero() {
 		return p, fmt.Errorf("open login state: %w", ErrStateUnbound)
 	}
@@ -136,34 +167,33 @@ func (c *Client) openState(state string) (p Pending, fingerprint []byte, err err
 		return Pending{}, nil, ErrStateInvalid
 	}
 	b, err := c.opts.Ring.Open(stateLabel, sealed, []byte(c.opts.ClientID))
-	if err != nil || len(b) < stateHead || b[0] != stateVersion {
+	if err != nil || len(b) < stateHead || b[0]>>versionShift != stateVersion {
 		return Pending{}, nil, ErrStateInvalid
 	}
-	p.IssuedAt = time.Unix(int64(binary.BigEndian.Uint32(b[1:])), 0)
-	copy(p.attempt[:], b[5:])
+	copy(p.attempt[:], sealed)
 	p.Key = p.attempt.key()
-	fingerprint = b[21:37]
-	p.Restarts = int(b[37])
-	flags := b[38]
-	n, rest := int(binary.BigEndian.Uint16(b[39:])), b[stateHead:]
-	if n > len(rest) {
+	p.Restarts = int(b[0] >> restartsShift & maxRestarts)
+	p.ReturnToOverflow = b[0]&flagOverflow != 0
+	p.IssuedAt = time.Unix(int64(binary.BigEndian.Uint32(b[1:])), 0)
+	rest := b[stateHead:]
+	if b[0]&flagParams != 0 {
+		if rest, ok = readParams(rest, &p.Params); !ok {
+			return Pending{}, nil, ErrStateInvalid
+		}
+	}
+	p.Params.Signup = b[0]&flagSignup != 0
+	if p.ReturnTo, ok = unpack(rest); !ok {
 		return Pending{}, nil, ErrStateInvalid
 	}
-	p.ReturnTo = string(rest[:n])
-	p.ReturnToOverflow = flags&flagOverflow != 0
-	p.Params.Signup = flags&flagSignup != 0
-	if flags&flagParams != 0 && !readParams(rest[n:], &p.Params) {
-		return Pending{}, nil, ErrStateInvalid
-	}
-	return p, fingerprint, nil
+	return p, b[stateHead-fingerprintSize : stateHead], nil
 }
 
-func readParams(b []byte, p *Params) bool {
+func readParams(b []byte, p *Params) (rest []byte, ok bool) {
 	for _, to := range []*string{&p.Provider, &p.IdPIdentifier, &p.LoginHint, &p.Lang, &p.Prompt} {
 		if len(b) == 0 || len(b) < 1+int(b[0]) {
-			return false
+			return nil, false
 		}
 		*to, b = string(b[1:1+int(b[0])]), b[1+int(b[0]):]
 	}
-	return len(b) == 0
+	return b, true
 }

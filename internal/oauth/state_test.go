@@ -102,7 +102,7 @@ func TestOpen(t *testing.T) {
 	})
 
 	t.Run("takes no binding for none, even where the state says so", func(t *testing.T) {
-		state, _ := c.sealState(newAttempt(), Request{ReturnTo: "/"}, time.Now())
+		state, _, _, _ := c.sealState(Request{ReturnTo: "/"}, time.Now())
 		if _, err := c.Open(state, Binding{}); !errors.Is(err, ErrStateUnbound) {
 			t.Error(err)
 		}
@@ -160,7 +160,7 @@ func TestOpenToleratesTwoClocks(t *testing.T) {
 		c := newProvider(t).inBubble()
 		r := Request{ReturnTo: "/x", Binding: NewBinding()}
 		for ahead, want := range map[time.Duration]error{30 * time.Second: nil, 2 * time.Minute: ErrStateInvalid} {
-			state, _ := c.sealState(newAttempt(), r, time.Now().Add(ahead))
+			state, _, _, _ := c.sealState(r, time.Now().Add(ahead))
 			if _, err := c.Open(state, r.Binding); !errors.Is(err, want) {
 				t.Errorf("issued %v ahead: %v", ahead, err)
 			}
@@ -194,7 +194,8 @@ func FuzzOpenState(f *testing.F) {
 	}
 	f.Add(known, plain)
 	f.Add("", plain[:stateHead])
-	f.Add("AAAA", append([]byte{stateVersion}, make([]byte, 400)...))
+	f.Add("AAAA", append([]byte{stateVersion << versionShift}, make([]byte, 400)...))
+	f.Add("AAAA", append([]byte{stateVersion<<versionShift | flagParams}, make([]byte, 400)...))
 	f.Fuzz(func(t *testing.T, state string, plain []byte) {
 		// Every worker process seals a seed of its own, so the seeds differ; what
 		// they say does not.
@@ -220,4 +221,35 @@ func newFuzzOptions() Options {
 		ClientID: testClientID, AuthorizeURL: base + "/a", TokenURL: base + "/t", RevokeURL: base + "/r",
 		JWKSURL: base + "/j", Issuer: base, RedirectURL: redirectURL, Scopes: []string{"openid"}, Ring: testRing(1),
 	}
+}
+
+// FuzzStart: whatever a login is to remember, its state is short, and state and
+// rest together are the whole address.
+func FuzzStart(f *testing.F) {
+	c, err := New(newFuzzOptions())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add("/orders?q=1", "ada@example.com", "Google", true)
+	f.Add("/"+strings.Repeat("~", 420), "", "", false)
+	f.Add("/?"+strings.Repeat("a", 2046), strings.Repeat("h", 255), strings.Repeat("p", 255), false)
+	f.Fuzz(func(t *testing.T, returnTo, hint, provider string, signup bool) {
+		r := Request{ReturnTo: returnTo, Binding: Binding{1}, Params: Params{LoginHint: hint, Provider: provider, Signup: signup}}
+		a, err := c.Start(r)
+		if err != nil {
+			return
+		}
+		u, err := url.Parse(a.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		state := u.Query().Get("state")
+		p, err := c.Open(state, r.Binding)
+		if err != nil || len(state) > MaxState || p.ReturnTo+a.Rest != returnTo || p.ReturnToOverflow != (a.Rest != "") {
+			t.Errorf("a state of %d characters with %d bytes of %d, error %v", len(state), len(p.ReturnTo), len(returnTo), err)
+		}
+		if len(returnTo) <= 420 && a.Rest != "" {
+			t.Errorf("an address of %d bytes does not fit", len(returnTo))
+		}
+	})
 }

@@ -20,8 +20,13 @@ import (
 // KeySize is the length of a ring key in bytes.
 const KeySize = 32
 
-// Overhead is how many bytes [Ring.Seal] adds to a plaintext: nonce and tag.
-const Overhead = 12 + 16
+const (
+	// NonceSize is the length of the nonce that a sealed value begins with. It is
+	// random, so that it also names the value.
+	NonceSize = 12
+	// Overhead is how many bytes [Ring.Seal] adds to a plaintext: nonce and tag.
+	Overhead = NonceSize + 16
+)
 
 // ErrOpen is the one answer to everything that does not open: wrong key, wrong
 // label, wrong associated data, changed or truncated bytes. It says no more on
