@@ -73,7 +73,7 @@ var layers = []row{
 		pkg: "internal/middleware",
 		imports: []string{
 			"internal/cookie", "internal/fetchmeta", "internal/oauth", "internal/problem",
-			"internal/proxy", "internal/session", "internal/telemetry",
+			"internal/proxy", "internal/secret", "internal/session", "internal/telemetry",
 		},
 	},
 	{

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 )
 
@@ -109,7 +110,7 @@ func (rec *Record) recovered(r *http.Request, x *Exchange, p any) {
 		return
 	}
 	rec.Logger.Error("[unexpected] panic", "requestId", x.Event.RequestID,
-		"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		"panic", secret.OfPanic(p), "stack", string(debug.Stack()))
 	rec.answer(&x.writer, r, x, errPanic)
 }
 

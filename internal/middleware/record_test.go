@@ -268,6 +268,23 @@ func TestPanic(t *testing.T) {
 			}
 		})
 	}
+	t.Run("leaves_its_text_out_of_the_log", func(t *testing.T) {
+		var none []int
+		for want, panics := range map[string]func(){
+			"string":              func() { panic(canary) },
+			"*errors.errorString": func() { panic(errors.New(canary)) },
+			"*fmt.wrapError":      func() { panic(fmt.Errorf("read: %w", errors.New(canary))) },
+			"index out of range":  func() { _ = none[len(none)] },
+		} {
+			_, l := record(t, request("GET", "/"), func(http.ResponseWriter, *http.Request, *middleware.Exchange) error {
+				panics()
+				return nil
+			})
+			if log := l.b.String(); strings.Contains(log, "CANARY") || !strings.Contains(log, want) || !strings.Contains(log, "record_test.go") {
+				t.Errorf("want %q and the place, not the text: %s", want, log)
+			}
+		}
+	})
 	t.Run("leaves_the_server_working", func(t *testing.T) {
 		rec, _ := newRecord()
 		h := rec.Handler(func(http.ResponseWriter, *http.Request, *middleware.Exchange) error { panic(canary) })

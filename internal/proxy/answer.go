@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -31,16 +32,12 @@ func (x *exchange) begin(res *http.Response) (announced []string) {
 	}
 	dropHopByHop(res.Header)
 	x.reverse.headers.editResponse(res.Header, own, x.d)
-	x.reverse.headers.filter(res.Trailer)
-	if len(res.Trailer) > 0 {
-		// HTTP/2 has length and trailers together; HTTP/1.1 needs chunks for them.
-		delete(res.Header, "Content-Length")
-		for name := range res.Trailer {
-			if framing(name) {
-				continue
-			}
-			announced = append(announced, name)
-		}
+	x.reverse.headers.filterTrailer(res.Trailer)
+	for name := range res.Trailer {
+		announced = append(announced, name)
+	}
+	x.setLength(res, len(announced) > 0)
+	if len(announced) > 0 {
 		own["Trailer"] = x.d.values.one(strings.Join(announced, ", "))
 	}
 	add(own, res.Header)
@@ -49,6 +46,22 @@ func (x *exchange) begin(res *http.Response) (announced []string) {
 	}
 	x.w.WriteHeader(res.StatusCode)
 	return announced
+}
+
+// setLength sets Content-Length from what was parsed, and from nothing else: an
+// upstream's header may hold several values over HTTP/2, or what is no number,
+// and net/http would write all of it to an HTTP/1 client.
+func (x *exchange) setLength(res *http.Response, trailers bool) {
+	var digits [20]byte
+	length := strconv.AppendInt(digits[:0], res.ContentLength, 10)
+	switch values := res.Header["Content-Length"]; {
+	// Together with trailers HTTP/1.1 needs chunks. A 204 has no length, and that
+	// of a 304 is another answer's (RFC 9110 §8.6).
+	case trailers, res.ContentLength < 0, res.StatusCode == http.StatusNoContent, res.StatusCode == http.StatusNotModified:
+		delete(res.Header, "Content-Length")
+	case len(values) != 1 || values[0] != string(length):
+		res.Header["Content-Length"] = x.d.values.one(string(length))
+	}
 }
 
 // add gives h the headers of from, which nobody else uses any more.
@@ -97,20 +110,12 @@ func (x *exchange) copyBody(res *http.Response) error {
 // time it is put back.
 var bufferPool = sync.Pool{New: func() any { return new([bufferBytes]byte) }}
 
-// framing reports whether a header is about the message's transfer, which no
-// trailer may be: whoever merges trailers into the header would read the message
-// otherwise (RFC 9110 §6.5.1).
-func framing(name string) bool { return hopByHop(name) || name == "Content-Length" }
-
 // end writes the trailers. Only what came without a length has any that were not
 // announced, and that is in chunks already.
 func (x *exchange) end(res *http.Response, announced []string) {
-	x.reverse.headers.filter(res.Trailer)
+	x.reverse.headers.filterTrailer(res.Trailer)
 	own := x.w.Header()
 	for name, values := range res.Trailer {
-		if framing(name) {
-			continue
-		}
 		if !slices.Contains(announced, name) {
 			name = http.TrailerPrefix + name
 		}

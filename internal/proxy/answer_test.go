@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -299,4 +300,84 @@ func TestReverse_passes_no_framing_as_a_trailer(t *testing.T) {
 	if !strings.HasSuffix(answer, "2\r\nok\r\n0\r\nX-Sum: 42\r\n\r\n") || !strings.Contains(answer, "\r\nTrailer: X-Sum\r\n") {
 		t.Errorf("answer: %q", answer)
 	}
+}
+
+// Over HTTP/2 lengths frame nothing, so net/http keeps what an upstream makes of
+// them. An HTTP/1 client would be led by it.
+func TestReverse_sets_the_length_that_was_parsed(t *testing.T) {
+	lengths := make(chan []string, 1)
+	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: lengthsUpstream(t, lengths)})
+	for name, test := range map[string]struct {
+		sent []string
+		want string // "" is none
+	}{
+		"one":       {[]string{"2"}, "2"},
+		"none":      {nil, ""},
+		"two":       {[]string{"3", "5"}, ""},
+		"no number": {[]string{"2x"}, ""},
+		"signed":    {[]string{"+2"}, ""},
+		"padded":    {[]string{"0002"}, "2"},
+	} {
+		lengths <- test.sent
+		answer := f.talk(t, request("/x"))
+		got := ""
+		for line := range strings.SplitSeq(answer, "\r\n") {
+			if value, ok := strings.CutPrefix(line, "Content-Length: "); ok {
+				got += value
+			}
+		}
+		if status(t, answer) != "200 OK" || got != test.want || !strings.Contains(answer, "ok") {
+			t.Errorf("%s: length %q, want %q: %s", name, got, test.want, answer)
+		}
+	}
+}
+
+// lengthsUpstream is an h2c upstream by hand, as no server of the standard library
+// would send several lengths: it answers each request with the next ones.
+func lengthsUpstream(t *testing.T, lengths <-chan []string) *url.URL {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ln.Close() })
+	serve := func(conn net.Conn) {
+		defer func() { _ = conn.Close() }()
+		const data, headers, settings, endStream, endHeaders, ack = 0, 1, 4, 1, 4, 1
+		write := func(kind, flags byte, stream []byte, payload string) { // RFC 9113 §4.1
+			n := len(payload)
+			frame := append([]byte{byte(n >> 16), byte(n >> 8), byte(n), kind, flags}, stream...)
+			_, _ = conn.Write(append(frame, payload...))
+		}
+		connection := make([]byte, 4)
+		_, _ = io.ReadFull(conn, make([]byte, len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")))
+		write(settings, 0, connection, "")
+		for head := make([]byte, 9); ; {
+			if _, err := io.ReadFull(conn, head); err != nil {
+				return
+			}
+			_, _ = io.ReadFull(conn, make([]byte, int(head[0])<<16|int(head[1])<<8|int(head[2])))
+			switch {
+			case head[3] == settings && head[4]&ack == 0:
+				write(settings, ack, connection, "")
+			case head[3] == headers:
+				block := "\x88" // RFC 7541 §6.1: ":status: 200"
+				for _, length := range <-lengths {
+					block += "\x0f\x0d" + string(rune(len(length))) + length // §6.2.2: "content-length"
+				}
+				write(headers, endHeaders, head[5:], block)
+				write(data, endStream, head[5:], "ok")
+			}
+		}
+	}
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go serve(conn)
+		}
+	}()
+	return parse(t, "h2c://"+ln.Addr().String())
 }

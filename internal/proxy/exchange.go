@@ -89,12 +89,12 @@ func (x *exchange) ask() (*http.Response, error) {
 		x.d.Event.UpstreamTime = time.Since(start)
 	}
 	switch {
-	case res.StatusCode == http.StatusSwitchingProtocols && !(x.upgrade && webSocketAnswer(res)):
+	case res.StatusCode == http.StatusSwitchingProtocols && !(x.upgrade && webSocketAnswer(res, x.in)):
 		_ = res.Body.Close()
 		return nil, errUnasked
 	case res.StatusCode < 100 || res.StatusCode > 999: // which net/http panics to write
 		_ = res.Body.Close()
-		return nil, fmt.Errorf("upstream answered with the status %d", res.StatusCode)
+		return nil, fault(fmt.Sprintf("it answers with the status %d", res.StatusCode))
 	}
 	return res, nil
 }
@@ -110,6 +110,6 @@ func (x *exchange) unfinished() bool {
 // note records what went wrong after the answer had begun.
 func (x *exchange) note(err error) {
 	if x.d.Event != nil && x.d.Event.Err == nil && x.in.Context().Err() == nil {
-		x.d.Event.Err = fmt.Errorf("relay from %s: %w", x.up.name, err)
+		x.d.Event.Err = fmt.Errorf("relay from %s: %w", x.up.name, causeOf(err))
 	}
 }

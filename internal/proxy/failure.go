@@ -15,19 +15,19 @@ func (x *exchange) classify(err error) error {
 	if gone := x.in.Context().Err(); gone != nil {
 		return gone
 	}
-	if fault := x.body.outcome(); fault != nil && !x.body.ended() {
+	if broken := x.body.outcome(); broken != nil && !x.body.ended() {
 		var limit *http.MaxBytesError
-		if errors.As(fault, &limit) {
-			return tooLarge(fault)
+		if errors.As(broken, &limit) {
+			return tooLarge(broken)
 		}
 		return &problem.Error{
 			Status: http.StatusBadRequest,
 			Code:   "malformed_body",
 			Public: "The body of the request is malformed or incomplete.",
-			Err:    fmt.Errorf("read request body: %w", fault),
+			Err:    fmt.Errorf("read request body: %w", causeOf(broken)),
 		}
 	}
-	err = fmt.Errorf("ask upstream %s: %w", x.up.name, err)
+	err = fmt.Errorf("ask upstream %s: %w", x.up.name, causeOf(err))
 	var late net.Error
 	if errors.As(err, &late) && late.Timeout() {
 		return &problem.Error{

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -57,6 +58,81 @@ func TestReverse_words_failures_of_upstreams(t *testing.T) {
 				t.Errorf("answer: %s", answer)
 			}
 		})
+	}
+}
+
+// An upstream that quotes what it was sent may quote the token.
+func TestReverse_tells_the_log_nothing_that_an_upstream_wrote(t *testing.T) {
+	const token = "real-token"
+	head := "HTTP/1.1 200 OK\r\n"
+	chunked := head + "Transfer-Encoding: chunked\r\n\r\n"
+	for name, script := range map[string]string{
+		"no HTTP":               token + "\r\n\r\n",
+		"version":               "HTTP/" + token + " 200 OK\r\n\r\n",
+		"status":                "HTTP/1.1 " + token + " OK\r\n\r\n",
+		"status of two digits":  "HTTP/1.1 20 " + token + "\r\n\r\n",
+		"no colon":              head + "Authorization " + token + "\r\n\r\n",
+		"value":                 head + "X: " + token + "\x00\r\n\r\n",
+		"first line folded":     head + " " + token + "\r\n\r\n",
+		"length":                head + "Content-Length: " + token + "\r\n\r\n",
+		"lengths":               head + "Content-Length: 1\r\nContent-Length: " + token + "\r\n\r\n",
+		"encoding":              head + "Transfer-Encoding: " + token + "\r\n\r\n",
+		"encodings":             head + "Transfer-Encoding: chunked\r\nTransfer-Encoding: " + token + "\r\n\r\n",
+		"trailer's name":        head + "Trailer: Content-Length, " + token + "\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"chunk size":            chunked + token + "\r\n",
+		"behind a chunk":        chunked + "1\r\nx" + token + "\r\n",
+		"trailer without colon": chunked + "0\r\nAuthorization " + token + "\r\n\r\n",
+		"switch":                "HTTP/1.1 101 " + token + "\r\n\r\n",
+		"interim":               "HTTP/1.1 103 Hints\r\n" + token + "\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: rawUpstream(t, script)})
+			conn := f.dial(t)
+			_, _ = io.WriteString(conn, request("/x"))
+			_, _ = io.Copy(io.Discard, conn)
+			f.Close() // the event is complete
+			event, err := f.last()
+			var p *problem.Error
+			told := err
+			if errors.As(err, &p) {
+				told = p.Err
+			} else if told == nil {
+				told = event.Err
+			}
+			if told == nil {
+				t.Fatal("nothing is told at all: this shows nothing")
+			}
+			if text := told.Error(); strings.Contains(strings.ToLower(text), token) || strings.Contains(text, "x00") {
+				t.Errorf("the log would hold %q", text)
+			}
+		})
+	}
+}
+
+func TestReverse_tells_the_log_what_kind_of_failure_it_was(t *testing.T) {
+	plain := httptest.NewServer(nil)
+	t.Cleanup(plain.Close)
+	secure := httptest.NewUnstartedServer(nil)
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	secure.StartTLS()
+	t.Cleanup(secure.Close)
+	for upstream, want := range map[string]string{
+		closedPort(t):                                     "dial: connection refused",
+		"http://no-such-host.invalid":                     "look up the host: ",
+		rawUpstream(t, "").String():                       "the connection ended where a message was due",
+		rawUpstream(t, "HTTP/1.1 200 OK\r\nX: ").String(): "in the middle of a message",
+		rawUpstream(t, "HTTP/1.1 200 OK\r\nX: "+strings.Repeat("x", 1<<20)+"\r\n\r\n").String(): "exceeded 262144 bytes",
+		rawUpstream(t, "HTTP/1.1 200 OK\r\nno colon\r\n\r\n").String():                          "a header line is malformed",
+		strings.Replace(plain.URL, "http", "https", 1):                                          "TLS: the other side does not speak it",
+		secure.URL: "TLS: the certificate is of an unknown authority",
+	} {
+		f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: parse(t, upstream)})
+		f.talk(t, request("/x"))
+		_, err := f.last()
+		var p *problem.Error
+		if !errors.As(err, &p) || !strings.Contains(p.Err.Error(), want) {
+			t.Errorf("%s: %v, want %q in it", upstream, err, want)
+		}
 	}
 }
 

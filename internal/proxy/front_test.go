@@ -70,10 +70,15 @@ func (c complaints) Write(p []byte) (int, error) {
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	event := telemetry.Event{}
 	w.Header().Set("X-Request-Id", "gateway-id")
-	err := f.serve(w, r, &event)
-	f.mu.Lock()
-	f.events, f.errs = append(f.events, event), append(f.errs, err)
-	f.mu.Unlock()
+	var err error
+	func() {
+		defer func() { // also when the relay cuts the answer short
+			f.mu.Lock()
+			f.events, f.errs = append(f.events, event), append(f.errs, err)
+			f.mu.Unlock()
+		}()
+		err = f.serve(w, r, &event)
+	}()
 	var p *problem.Error
 	if errors.As(err, &p) {
 		for name, values := range p.Header {

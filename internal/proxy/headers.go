@@ -29,30 +29,6 @@ func canonicalNames(names []string) map[string]bool {
 	return set
 }
 
-// spoofable reports whether an upstream may believe a request header of that
-// name, or of one of the prefixes below, to come from its proxy. Names are
-// canonical, as net/http keeps every name that is made of letters, digits and
-// hyphens.
-func spoofable(name string) bool {
-	switch name {
-	case "Forwarded", "X-Real-Ip", "True-Client-Ip", "Client-Ip", "X-Client-Ip", "X-Cluster-Client-Ip", "Cf-Connecting-Ip",
-		"Remote-User", "X-Rewrite-Url", "X-Http-Method", "X-Http-Method-Override", "X-Method-Override", "X-Request-Id":
-		return true
-	case "Proxy": // becomes HTTP_PROXY in CGI (httpoxy)
-		return true
-	case "Http2-Settings": // belongs to an h2c upgrade, which never passes
-		return true
-	case "Expect": // answered here: the body is read as it is asked for
-		return true
-	}
-	return false
-}
-
-var spoofablePrefixes = [...]string{
-	"X-Forwarded-", "X-Original-", "X-Auth-", "X-Gatehouse", "X-Remote-",
-	"X-Accel-", "X-Sendfile", "X-Amzn-Oidc-", "X-Ms-Client-Principal",
-}
-
 // restated are the headers of a trusted proxy that kept passes on in its own
 // words; the others pass as they are.
 var restated = map[string]bool{
@@ -67,27 +43,7 @@ func (p *headerPolicy) drops(name string, trusted bool) bool {
 	if trusted && p.trusted[name] {
 		return restated[name]
 	}
-	if len(name) > 2 && name[:2] == "X-" {
-		for _, prefix := range spoofablePrefixes {
-			if strings.HasPrefix(name, prefix) {
-				return true
-			}
-		}
-	}
 	return spoofable(name)
-}
-
-// plainName reports whether the name is made of letters, digits and hyphens.
-// Other names are the oldest trick against proxies: CGI and its heirs read
-// X_Auth_Subject, and some X.Auth.Subject, as X-Auth-Subject.
-func plainName(name string) bool {
-	for i := 0; i < len(name); i++ {
-		c := name[i] | 0x20
-		if (c < 'a' || c > 'z') && (name[i] < '0' || name[i] > '9') && name[i] != '-' {
-			return false
-		}
-	}
-	return name != ""
 }
 
 // request returns the headers for the upstream to those of the client's

@@ -46,7 +46,13 @@ func TestEditRequest_drops_what_an_upstream_could_believe(t *testing.T) {
 		"X-Original-URL", "X-Original-Method", "X-Original-Anything", "X-Rewrite-URL", "X-Auth-Subject", "X-Auth-Groups", "X-Auth-Request-User",
 		"X-Gatehouse", "X-Gatehouse-Verify", "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X-User-Sub",
 		"Authorization", "X-Request-Id", "Remote-User", "X-Remote-User", "Proxy", "HTTP2-Settings", "Expect", "X-Accel-Redirect",
-		"X-Sendfile", "X-Amzn-Oidc-Data", "X-Ms-Client-Principal-Id", "Tracestate",
+		"X-Sendfile", "Tracestate",
+		"X-WEBAUTH-USER", "Cf-Access-Jwt-Assertion", "Cf-Access-Authenticated-User-Email", "X-Goog-Authenticated-User-Email", "X-Goog-IAP-JWT-Assertion",
+		"X-Amzn-Oidc-Data", "X-Amzn-Oidc-Identity", "X-Amzn-Mtls-Clientcert-Subject", "X-Ms-Client-Principal", "X-Ms-Client-Principal-Id", "X-MS-TOKEN-AAD-ID-TOKEN",
+		"Ssl-Client-Cert", "ssl-client-subject-dn", "X-SSL-Client-CN", "X-Ssl-Cert", "X-Client-Cert", "X-Client-Certificate", "X-Client-Cert-Dn", "X-ARR-ClientCert",
+		"Client-Cert", "Client-Cert-Chain", "Remote-Groups", "Remote-Email", "X-authentik-username", "X-Pomerium-Jwt-Assertion", "X-Vouch-User",
+		"Tailscale-User-Login", "X-Consumer-Username", "X-Credential-Identifier", "X-Authenticated-Userid", "X-Userinfo", "X-Endpoint-API-UserInfo",
+		"X-Apigateway-Api-Userinfo", "X-Envoy-Original-Path", "X-Envoy-External-Address", "OIDC-Claim-Sub",
 	} {
 		out := edit(t, Decision{}, http.Header{http.CanonicalHeaderKey(name): {"evil"}, "Accept": {"*/*"}})
 		if diff := cmp.Diff(http.Header{"Accept": {"*/*"}}, out); diff != "" {
@@ -71,6 +77,7 @@ func TestEditRequest_passes_everything_else_as_it_is(t *testing.T) {
 		"Accept": {"text/html", "*/*"}, "Content-Type": {"application/json"}, "X-Csrf": {"1"}, "X-Custom-1": {"a", "b"},
 		"If-None-Match": {`"x"`}, "Cookie": {"a=b; c=\"d e\""}, "Te": {"trailers"}, "X-User-Agent": {"grpc-web"}, "Sec-Fetch-Site": {"same-origin"},
 		"Origin": {"https://app.example"}, "X-Requested-With": {"XMLHttpRequest"}, "X-Xsrf-Token": {"t"},
+		"X-Client-Version": {"1"}, "X-Google": {"1"}, "Remote": {"1"}, "Client-Version": {"1"}, "X-Api-Key": {"k"}, "X-Amz-Target": {"t"}, "Ssl": {"1"},
 	}
 	if diff := cmp.Diff(h, edit(t, Decision{}, h.Clone())); diff != "" {
 		t.Error(diff)

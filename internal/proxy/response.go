@@ -29,9 +29,9 @@ func (p *headerPolicy) editResponse(h, own http.Header, d *Decision) {
 	}
 }
 
-// filter removes from an answer's headers, or from its trailers, what an
-// upstream has no say in: the gateway's cookies and names, and instructions to
-// browsers, caches and fronts that hold for the whole site.
+// filter removes from an answer's headers what an upstream has no say in: the
+// gateway's cookies and names, and instructions to browsers, caches and fronts
+// that hold for the whole site.
 func (p *headerPolicy) filter(h http.Header) {
 	p.cookies.stripSetCookie(h)
 	for name := range h {
@@ -43,15 +43,38 @@ func (p *headerPolicy) filter(h http.Header) {
 
 func dropsAnswer(name string) bool {
 	switch name {
-	case "Clear-Site-Data", "Alt-Svc", "X-Request-Id":
+	case "Clear-Site-Data", "Alt-Svc", "X-Request-Id",
+		"Nel", "Report-To", "Reporting-Endpoints": // who is told of every error on the site
 		return true
 	}
-	for _, prefix := range [...]string{"Access-Control-", "X-Accel-", "X-Sendfile", "X-Lighttpd-Send", "X-Gatehouse"} {
+	for _, prefix := range [...]string{"Access-Control-", "X-Accel-", "X-Sendfile", "X-Lighttpd-Send", "X-Litespeed-", "X-Gatehouse"} {
 		if strings.HasPrefix(name, prefix) {
 			return true
 		}
 	}
 	return false
+}
+
+// filterTrailer removes from an answer's trailers what no header may say, and
+// what was judged when the header was: whoever merges trailers into the header
+// would read it otherwise (RFC 9110 §6.5.1).
+func (p *headerPolicy) filterTrailer(h http.Header) {
+	for name := range h {
+		if dropsAnswer(name) || hopByHop(name) || cacheControl(name) || judged[name] {
+			delete(h, name)
+		}
+	}
+}
+
+// judged are the headers about a message's transfer, its content and what may be
+// done with it, which are no trailer's to change.
+var judged = map[string]bool{
+	"Content-Length": true, "Content-Type": true, "Content-Encoding": true, "Content-Range": true, "Content-Location": true,
+	"Content-Disposition": true, "Content-Security-Policy": true, "Content-Security-Policy-Report-Only": true,
+	"Set-Cookie": true, "Expires": true, "Pragma": true, "Age": true, "Date": true, "Vary": true, "Location": true, "Refresh": true,
+	"Retry-After": true, "Www-Authenticate": true, "Strict-Transport-Security": true, "X-Content-Type-Options": true,
+	"X-Frame-Options": true, "Referrer-Policy": true, "Permissions-Policy": true, "Service-Worker-Allowed": true,
+	"Cross-Origin-Opener-Policy": true, "Cross-Origin-Resource-Policy": true, "Cross-Origin-Embedder-Policy": true,
 }
 
 func eventStream(h http.Header) bool {
@@ -61,17 +84,25 @@ func eventStream(h http.Header) bool {
 
 // KeepPrivate sees to it that no shared cache keeps the answer. RFC 9111 §3.5
 // protects answers to requests with Authorization, but what a browser sends is
-// a cookie, which caches do not look at. Headers that are meant for CDNs alone
-// (RFC 9213) would override Cache-Control, so they go.
+// a cookie, which caches do not look at. Headers that are meant for some caches
+// alone would override Cache-Control, so they go.
 func (d *Decision) KeepPrivate(h http.Header) {
 	for name := range h {
-		if name == "Surrogate-Control" || name == "Edge-Control" || strings.HasSuffix(name, "Cdn-Cache-Control") {
+		if cacheControl(name) && name != "Cache-Control" {
 			delete(h, name)
 		}
 	}
 	if !saysPrivate(h["Cache-Control"]) {
 		h["Cache-Control"] = d.values.one("private, no-store")
 	}
+}
+
+// cacheControl reports whether a header is Cache-Control, or one of those that
+// take its place at particular caches: CDN-Cache-Control and what is named like it
+// (RFC 9213 §2: Cloudflare, Akamai, Vercel, Netlify), X-LiteSpeed-Cache-Control,
+// Surrogate-Control (Fastly, Varnish), Edge-Control (Akamai).
+func cacheControl(name string) bool {
+	return strings.HasSuffix(name, "Cache-Control") || name == "Surrogate-Control" || name == "Edge-Control"
 }
 
 // saysPrivate reports whether one of the directives is private or no-store. A

@@ -13,6 +13,7 @@ func TestEditResponse_drops_what_an_upstream_has_no_say_in(t *testing.T) {
 	for _, name := range []string{
 		"Clear-Site-Data", "Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Access-Control-Expose-Headers", "X-Accel-Redirect",
 		"X-Accel-Buffering", "X-Accel-Expires", "X-Sendfile", "X-Sendfile-Type", "Alt-Svc", "X-Gatehouse", "X-Gatehouse-Anything", "X-Request-Id",
+		"NEL", "Report-To", "Reporting-Endpoints", "X-LiteSpeed-Purge",
 	} {
 		h.Set(name, "evil")
 	}
@@ -63,7 +64,9 @@ func TestEditResponse_keeps_private_answers_out_of_shared_caches(t *testing.T) {
 		{[]string{"max-age=0,no-store"}, "max-age=0,no-store"},
 		{[]string{"max-age=60", "private"}, "max-age=60"},
 	} {
-		h := http.Header{"Cdn-Cache-Control": {"max-age=1"}, "Cloudflare-Cdn-Cache-Control": {"max-age=1"}, "Surrogate-Control": {"max-age=1"}, "Edge-Control": {"max-age=1"}}
+		h := http.Header{"Cdn-Cache-Control": {"max-age=1"}, "Cloudflare-Cdn-Cache-Control": {"max-age=1"}, "Surrogate-Control": {"max-age=1"}, "Edge-Control": {"max-age=1"},
+			"Akamai-Cache-Control": {"max-age=1"}, "Vercel-Cdn-Cache-Control": {"max-age=1"}, "Netlify-Cdn-Cache-Control": {"max-age=1"},
+			"Fastly-Cache-Control": {"max-age=1"}, "X-Litespeed-Cache-Control": {"public"}}
 		if test.in != nil {
 			h["Cache-Control"] = test.in
 		}
@@ -74,6 +77,27 @@ func TestEditResponse_keeps_private_answers_out_of_shared_caches(t *testing.T) {
 		if len(h) != 1 {
 			t.Errorf("%q: a CDN's own header is left: %v", test.in, h)
 		}
+	}
+}
+
+// What was judged in the header must not come again behind the body.
+func TestFilterTrailer_drops_what_a_header_may_say(t *testing.T) {
+	h := http.Header{
+		"Grpc-Status": {"0"}, "Grpc-Message": {"ok"}, "Grpc-Status-Details-Bin": {"AA"}, "Server-Timing": {"db"}, "X-Checksum": {"1"},
+		"Content-Digest": {"sha-256=:x:"}, "Repr-Digest": {"sha-256=:x:"}, "Etag": {`"x"`},
+	}
+	want := h.Clone()
+	for _, name := range []string{
+		"Set-Cookie", "Cache-Control", "CDN-Cache-Control", "Akamai-Cache-Control", "Surrogate-Control", "Edge-Control", "Expires", "Pragma", "Age", "Vary",
+		"Content-Type", "Content-Length", "Content-Encoding", "Content-Range", "Content-Disposition", "Content-Security-Policy", "Location", "Refresh",
+		"Transfer-Encoding", "Connection", "Trailer", "Upgrade", "Strict-Transport-Security", "X-Content-Type-Options", "X-Frame-Options",
+		"Access-Control-Allow-Origin", "X-Accel-Redirect", "X-Request-Id", "X-Gatehouse", "Clear-Site-Data", "NEL", "WWW-Authenticate",
+	} {
+		h.Set(name, "evil")
+	}
+	policy.filterTrailer(h)
+	if diff := cmp.Diff(want, h); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -117,6 +117,35 @@ func TestReverse_refuses_a_switch_that_nobody_asked_for(t *testing.T) {
 	}
 }
 
+// Without the right answer to the key, the upstream may be talking about another
+// handshake, or about none.
+func TestReverse_refuses_a_websocket_that_does_not_answer_the_key(t *testing.T) {
+	const key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+	for name, test := range map[string]struct {
+		keys    []string
+		accepts []string
+	}{
+		"none":               {[]string{key}, nil},
+		"empty":              {[]string{key}, []string{""}},
+		"of another key":     {[]string{key}, []string{"ICX+Yqv66kxgM0FcWaLWlFLwTAI="}},
+		"in another case":    {[]string{key}, []string{strings.ToUpper(accepted)}},
+		"with more behind":   {[]string{key}, []string{accepted + ", x"}},
+		"twice":              {[]string{key}, []string{accepted, accepted}},
+		"of no key at all":   {nil, []string{"Kfh9QIsMVZcl6xEPYxPHzW8SZ8w="}},
+		"of one of two keys": {[]string{key, "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="}, []string{accepted}},
+	} {
+		script := "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+		for _, a := range test.accepts {
+			script += "Sec-WebSocket-Accept: " + a + "\r\n"
+		}
+		f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: rawUpstream(t, script+"\r\nevil bytes")})
+		answer := f.talk(t, request("/x", append(test.keys, "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13")...))
+		if status(t, answer) != "502 Bad Gateway" || strings.Contains(answer, "evil") {
+			t.Errorf("%s: %s", name, answer)
+		}
+	}
+}
+
 func TestReverse_keeps_no_connection_of_a_refused_switch(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -160,12 +189,15 @@ func echoSocket(t testing.TB) (*url.URL, chan *http.Request) {
 		}
 		defer func() { _ = conn.Close() }()
 		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
-			"Keep-Alive: 5\r\nSec-WebSocket-Accept: accepted\r\nSet-Cookie: __Host-Http-gatehouse=evil\r\nX-Gatehouse: evil\r\nSet-Cookie: theirs=1\r\n\r\n")
+			"Keep-Alive: 5\r\nSec-WebSocket-Accept: "+accepted+"\r\nSet-Cookie: __Host-Http-gatehouse=evil\r\nX-Gatehouse: evil\r\nSet-Cookie: theirs=1\r\n\r\n")
 		_, _ = io.Copy(conn, rw)
 	}))
 	t.Cleanup(up.Close)
 	return parse(t, up.URL), requests
 }
+
+// handshake is that of RFC 6455 §1.3, and accepted is the answer to its key.
+const accepted = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
 const handshake = "GET /socket HTTP/1.1\r\nHost: app.example\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n" +
 	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nCookie: __Host-Http-gatehouse=secret\r\n\r\n"
@@ -180,7 +212,7 @@ func TestReverse_tunnels_a_websocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if res.StatusCode != http.StatusSwitchingProtocols || res.Header.Get("Sec-Websocket-Accept") != "accepted" {
+	if res.StatusCode != http.StatusSwitchingProtocols || res.Header.Get("Sec-Websocket-Accept") != accepted {
 		t.Fatalf("handshake: %v", res)
 	}
 	if diff := cmp.Diff([]string{"theirs=1"}, res.Header["Set-Cookie"]); diff != "" || res.Header.Get("X-Gatehouse")+res.Header.Get("Keep-Alive") != "" {
@@ -389,7 +421,7 @@ func TestReverse_ends_a_tunnel_whose_client_reads_nothing(t *testing.T) {
 			return
 		}
 		defer func() { _ = conn.Close() }()
-		_, _ = io.WriteString(conn, "HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "+accepted+"\r\n\r\n")
 		once := sync.OnceFunc(func() { close(flooded) })
 		for chunk := make([]byte, 1<<16); ; {
 			_ = conn.SetWriteDeadline(time.Now().Add(500 * time.Millisecond))

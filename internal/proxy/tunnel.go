@@ -3,7 +3,8 @@ package proxy
 import (
 	"bufio"
 	"context"
-	"errors"
+	"crypto/sha1" //nolint:gosec // what RFC 6455 demands
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,22 +12,38 @@ import (
 )
 
 // webSocketUpgrade reports whether the request is a WebSocket handshake that
-// may be tunnelled: GET over HTTP/1.1 without a body, and websocket all it asks
-// for (RFC 6455 §4.1). Any other upgrade would end in a tunnel that nobody judges.
+// may be tunnelled: GET over HTTP/1.1 without a body, with one key, and websocket
+// all it asks for (RFC 6455 §4.1). Any other upgrade would end in a tunnel that
+// nobody judges.
 func webSocketUpgrade(r *http.Request) bool {
 	return webSocket(r.Header) && r.Method == http.MethodGet && r.ProtoMajor == 1 && r.ProtoMinor == 1 &&
-		r.ContentLength == 0 && len(r.TransferEncoding) == 0
+		r.ContentLength == 0 && len(r.TransferEncoding) == 0 && len(r.Header[webSocketKey]) == 1
 }
 
-// webSocketAnswer reports whether the upstream switches to WebSocket.
-func webSocketAnswer(res *http.Response) bool { return webSocket(res.Header) }
+// As net/http spells them, not as RFC 6455 does.
+const (
+	webSocketKey    = "Sec-Websocket-Key"
+	webSocketAccept = "Sec-Websocket-Accept"
+)
+
+// webSocketAnswer reports whether the upstream switches to WebSocket, and shows
+// that it means this handshake (RFC 6455 §4.2.2): one that does not may be
+// talking about anything, and would get the client's bytes for requests.
+func webSocketAnswer(res *http.Response, asked *http.Request) bool {
+	accept := res.Header[webSocketAccept]
+	if !webSocket(res.Header) || len(accept) != 1 {
+		return false
+	}
+	sum := sha1.Sum([]byte(asked.Header.Get(webSocketKey) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) //nolint:gosec // what the RFC demands; it guards nothing
+	return accept[0] == base64.StdEncoding.EncodeToString(sum[:])
+}
 
 func webSocket(h http.Header) bool {
 	upgrade := h["Upgrade"]
 	return len(upgrade) == 1 && strings.EqualFold(upgrade[0], "websocket") && lists(h["Connection"], "upgrade")
 }
 
-var errUnasked = errors.New("upstream switched protocols without being asked")
+const errUnasked = fault("it switches protocols without being asked, or without the right Sec-WebSocket-Accept")
 
 // switchProtocols takes the connection away from the server and passes bytes
 // both ways until both sides have ended, one fails, or the context ends.
@@ -34,7 +51,7 @@ func (x *exchange) switchProtocols(res *http.Response) error {
 	upstream, ok := res.Body.(io.ReadWriteCloser) // which is what a transport gives with a 101
 	if !ok {
 		_ = res.Body.Close()
-		return x.classify(fmt.Errorf("switch protocols: the body is a %T", res.Body))
+		return x.classify(fault(fmt.Sprintf("switch protocols: the body is a %T", res.Body)))
 	}
 	defer func() { _ = upstream.Close() }()
 	client, buffered, err := http.NewResponseController(x.w).Hijack()
@@ -69,6 +86,7 @@ func (x *exchange) switchProtocols(res *http.Response) error {
 func (x *exchange) greet(w *bufio.Writer, res *http.Response) error {
 	upgrade := res.Header["Upgrade"]
 	dropHopByHop(res.Header)
+	delete(res.Header, "Content-Length") // of which there is none (RFC 9110 §8.6)
 	own := x.w.Header()
 	x.reverse.headers.editResponse(res.Header, own, x.d)
 	add(own, res.Header)

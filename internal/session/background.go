@@ -7,6 +7,8 @@ import (
 	"runtime/debug"
 	"sync"
 	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
 
 // background is the work that outlives the request that caused it: refreshes,
@@ -42,7 +44,7 @@ func (b *background) start(work func(ctx context.Context)) {
 // with it, where in a handler it costs one request.
 func (b *background) finish() {
 	if v := recover(); v != nil {
-		b.log.Error("background work panicked", "panic", v, "stack", string(debug.Stack()))
+		b.log.Error("background work panicked", "panic", secret.OfPanic(v), "stack", string(debug.Stack()))
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
