@@ -108,7 +108,12 @@ function showTrouble(err) {
   setStatus('error', 'Not available');
   const notice = byId('notice');
   notice.hidden = false;
-  notice.textContent = err instanceof Problem ? err.message : 'The gateway does not answer.';
+  notice.textContent = wordsOf(err);
+}
+
+/** @param {unknown} err */
+function wordsOf(err) {
+  return err instanceof Problem ? err.message : 'The gateway does not answer.';
 }
 
 // --- what the page can reach ---------------------------------------------
@@ -137,14 +142,29 @@ async function callAPI(event) {
   const body = byId('api-body');
   try {
     const { response, ms } = await call(path);
-    result.textContent = `${response.status} ${response.ok ? 'OK' : 'refused'} in ${ms} ms`;
-    body.textContent = pretty(await response.text());
+    const text = await response.text();
+    result.textContent = `${response.status} ${reason(response, text)} in ${ms} ms`;
+    body.textContent = pretty(text);
     body.hidden = false;
   } catch {
     result.textContent = 'No answer.';
     body.hidden = true;
   }
   await look(); // the call has moved the idle limit, or found the session ended
+}
+
+/**
+ * What a status means: HTTP/2 sends no words with it, but a problem has a title.
+ * @param {Response} response
+ * @param {string} text the body
+ */
+function reason(response, text) {
+  if (response.ok) return 'OK';
+  try {
+    return String(JSON.parse(text).title ?? response.statusText);
+  } catch {
+    return response.statusText;
+  }
 }
 
 /**
@@ -168,20 +188,23 @@ async function signOut() {
 }
 
 /**
- * Runs an action for a button, one at a time.
+ * Runs an action for a button, one at a time. That it failed is said beside the
+ * button; what it means for the session is for the session to say.
  * @param {string} id
  * @param {() => Promise<void>} action
  */
 function onClick(id, action) {
   const button = /** @type {HTMLButtonElement} */ (byId(id));
+  const failed = byId(`${id}-failed`);
   button.addEventListener('click', async () => {
     button.disabled = true;
+    failed.hidden = true;
     try {
       await action();
     } catch (err) {
-      // 401 says the session has ended: the page then shows that it is signed out.
-      if (err instanceof Problem && err.status === 401) await look();
-      else showTrouble(err);
+      failed.textContent = wordsOf(err);
+      failed.hidden = false;
+      await look();
     } finally {
       button.disabled = false;
     }

@@ -90,6 +90,26 @@ describe('gateway dev', { timeout: 300_000 }, () => {
     await page.locator('input[name=password]:visible').waitFor();
   }));
 
+  it('says what failed where it failed, and calls nobody signed out for it', fresh(async (visit) => {
+    const { page } = visit;
+    await visit.signIn();
+    const failed = page.locator('#session [role=alert]');
+    for (let n = 0; n < 30 && !(await failed.isVisible()); n++) {
+      const answered = page.waitForResponse((response) => response.url().endsWith('/auth/refresh'));
+      await page.getByRole('button', { name: 'Refresh tokens' }).click();
+      await answered;
+      await page.locator('#refresh:enabled').waitFor();
+    }
+    assert.match(await failed.innerText(), /too often/);
+    assert.equal(await page.locator('#status').getAttribute('data-state'), 'in');
+    assert.equal(await page.locator('#account [role=alert]:visible').count(), 0);
+    await page.getByLabel('Path').fill('/api/nothing');
+    await page.getByRole('button', { name: 'Call the API' }).click();
+    await page.locator('#api-result', { hasText: /^404 Not Found in \d+ ms$/ }).waitFor();
+    await picture(page, 'demo-refused');
+    assert.deepEqual((await auditFocus(page)).faults, []);
+  }));
+
   it('shows no signed-in page to the back button after a sign-out', fresh(async (visit) => {
     const { page } = visit;
     await visit.signIn();
