@@ -14,6 +14,9 @@ import { serve } from './upstream.mjs';
 import { Visit } from './visit.mjs';
 import { Wire } from './wire.mjs';
 
+/** Addresses that only the page's own router knows. */
+const deepLinks = ['/orders/17/edit?tab=2', '/users/ada@example.com', '/releases/v1.2', '/people/john.doe'];
+
 describe('gateway dev', { timeout: 240_000 }, () => {
   const wire = new Wire();
   /** @type {import('playwright-core').Browser} */
@@ -171,12 +174,16 @@ async function editsThroughVite(visit, write) {
   await shows('second');
   await edit('third');
   assert.equal(await hello(), 200);
+  for (const path of deepLinks) {
+    assert.equal((await page.goto(gateway.url + path))?.status(), 200, path);
+    await shows('third');
+  }
   assert.deepEqual([...new Set(sockets)], [new URL(gateway.url).host], 'hot reload went past the gateway');
 }
 
 /** @param {Visit} visit */
 async function staticFiles({ page, gateway }) {
-  for (const path of ['/', '/orders/17/edit?tab=2']) {
+  for (const path of ['/', ...deepLinks]) {
     const response = await page.goto(gateway.url + path);
     assert.equal(response?.status(), 200, path);
     await page.locator('#app').waitFor();
@@ -184,7 +191,7 @@ async function staticFiles({ page, gateway }) {
   const status = (/** @type {string} */ path) => page.evaluate(async (p) => (await fetch(p)).status, path);
   assert.equal(await status('/assets/app-1a2b.js'), 200);
   assert.equal(await status('/.well-known/assetlinks.json'), 200);
-  for (const path of ['/assets/gone.js', '/.env', '/.git/config', '/assets/', '/orders/17']) {
+  for (const path of ['/assets/gone.js', '/.env', '/.git/config', '/assets/', '/orders/17', '/users/ada@example.com']) {
     assert.equal(await status(path), 404, path);
   }
   for (const path of ['/assets/gone.js', '/.env']) {
