@@ -117,6 +117,20 @@ func TestCache(t *testing.T) {
 			time.Sleep(time.Second)
 			want(t, "back", cost(t, w, m, s, 10), 1)
 		},
+		"bridges_an_outage_for_up_to_a_second": func(t *testing.T, w *world) {
+			m, s := w.listening(), w.login()
+			cost(t, w, m, s, 1)
+			w.store.unaware = true // the connection is silent
+			w.store.setAway(true, "all")
+			lost := time.Now()
+			for time.Since(lost) < time.Second/2 {
+				want(t, "at first", cost(t, w, m, s, 1), 0)
+				time.Sleep(time.Millisecond)
+			}
+			time.Sleep(time.Until(lost.Add(time.Second)))
+			_, err := m.Load(t.Context(), s.Handle)
+			wantErr(t, err, session.ErrUnavailable)
+		},
 		"is_not_used_by_a_manager_that_does_not_run": func(t *testing.T, w *world) {
 			m, s := w.instance(), w.login()
 			want(t, "idle", cost(t, w, m, s, 10), 10)

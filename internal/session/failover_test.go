@@ -10,10 +10,6 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 )
 
-// lag is how much longer than a second an ended session may be served from a
-// cache on a busy machine.
-const lag = 500 * time.Millisecond
-
 // TestEndAcrossAFailover: three instances with warm caches behind Sentinel, and
 // sessions that end all the while a primary is replaced. No instance serves one
 // from its cache more than a second after its end was answered, or after its own
@@ -27,7 +23,7 @@ func TestEndAcrossAFailover(t *testing.T) {
 			publishEvery(t, topology, "2000")
 			topology.Failover()
 			topology.WaitReplica()
-			publishEvery(t, topology, "200")
+			publishEvery(t, topology, "500")
 		},
 		"of_a_primary_that_hangs_and_comes_back": func() {
 			old := topology.Primary()
@@ -46,9 +42,9 @@ func TestEndAcrossAFailover(t *testing.T) {
 			topology.WaitReplica()
 			close(over)
 			ending.Wait()
-			t.Logf("%d sessions ended; the last use of a cache %v after it could be known", e.ended, e.late)
-			if e.ended == 0 || e.late > time.Second+lag {
-				t.Errorf("%d sessions ended, served from a cache %v after it could be known", e.ended, e.late)
+			t.Logf("%d sessions ended; the last use of a cache was asked for %v after it could be known", e.ended, e.late)
+			if e.ended == 0 || e.late > time.Second {
+				t.Errorf("%d sessions ended, a use was asked for %v after it could be known, and had", e.ended, e.late)
 			}
 			for i, m := range e.fleet {
 				waitFor(t, "listening again", func() bool { return m.Stats().Listening })
@@ -75,7 +71,7 @@ type endings struct {
 
 	mu    sync.Mutex
 	ended int
-	late  time.Duration // the latest that a cache served one
+	late  time.Duration // the latest that one was asked for that a cache served
 }
 
 func newEndings(t *testing.T, url string) *endings {
@@ -128,7 +124,8 @@ func (e *endings) end(at int) *session.Session {
 
 // watch asks an instance for an ended session, and its store before that, until
 // both refuse it. What the store does not know of for three seconds was undone by
-// the failover.
+// the failover. What counts is when it was asked for: an answer may be late on a
+// busy machine.
 func (e *endings) watch(i int, s *session.Session) {
 	var known time.Time
 	for began := time.Now(); time.Since(began) < 3*time.Second; <-time.After(5 * time.Millisecond) {
@@ -136,11 +133,12 @@ func (e *endings) watch(i int, s *session.Session) {
 		if known.IsZero() && errors.Is(err, session.ErrNotFound) {
 			known = time.Now()
 		}
+		asked := time.Now()
 		_, err = e.fleet[i].Load(e.t.Context(), s.Handle)
 		switch {
 		case known.IsZero():
 		case err == nil:
-			e.served(time.Since(known))
+			e.served(asked.Sub(known))
 		case errors.Is(err, session.ErrNotFound):
 			return
 		}

@@ -46,7 +46,7 @@ const future = "\x00\x7f\xff\xff\xff\xff\xff\xff"
 func TestRedisWriterProlongsNothing(t *testing.T) {
 	server := redistest.Start(t, redistest.Options{})
 	w := writer{t, server.Client()}
-	const idle = 300 * time.Millisecond
+	const idle = 2 * time.Second // long enough for an attack to come first
 	st := openRedis(t, server, idle)
 	idleLimit := func(s *session.Session) time.Time { return s.LastSeen.Add(session.IdleLimit(idle)) }
 	use := func(r string) string { return r[session.RecordLastSeen : session.RecordLastSeen+session.RecordUse] }
@@ -90,6 +90,7 @@ func TestRedisWriterProlongsNothing(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := createIn(t, st, storetest.Sample("sub-1"))
 			over := attack(s)
 			<-time.After(time.Until(over) + time.Millisecond)

