@@ -43,7 +43,7 @@ func site(t testing.TB) string {
 		for link, target := range map[string]string{
 			"out.txt": "../secret.txt", "abs.txt": filepath.Join(parent, "secret.txt"), "up": "..", "in.txt": "LICENSE",
 			"env.txt": ".env", "repo": ".git", "again.txt": "env.txt", "docs/passwords.txt": "../docs/.htpasswd", "round.txt": "docs/../.env",
-			"loop.txt": "loop.txt", "deep": "docs/deep", "config.txt": "..data/config.txt", "..data": "..2026_11_26/",
+			"loop.txt": "loop.txt", "deep": "docs/deep", "docs/here": ".", "docs/top": "..", "..x/out": "../LICENSE", "far.txt": "..x/out", "config.txt": "..data/config.txt", "..data": "..2026_11_26/",
 		} {
 			if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {
 				t.Fatal(err)
@@ -255,9 +255,15 @@ func TestStatic_is_unavailable_while_its_files_are_away(t *testing.T) {
 
 func TestStatic_redirects_to_the_slash_of_a_directory(t *testing.T) {
 	relay := static(t, site(t), "index.html")
-	w, err := serveStatic(t, relay, &proxy.Route{Path: "/s/", StripPrefix: true}, "GET", "/s/docs?a=b", navigation, false)
-	if err != nil || w.Code != http.StatusFound || w.Header().Get("Location") != "/s/docs/?a=b" {
-		t.Errorf("%d %v: %v", w.Code, w.Header(), err)
+	targets := []string{"/s/docs"}
+	if runtime.GOOS != "windows" {
+		targets = append(targets, "/s/docs/here")
+	}
+	for _, target := range targets {
+		w, err := serveStatic(t, relay, &proxy.Route{Path: "/s/", StripPrefix: true}, "GET", target+"?a=b", navigation, false)
+		if err != nil || w.Code != http.StatusFound || w.Header().Get("Location") != target+"/?a=b" {
+			t.Errorf("%s: %d %v: %v", target, w.Code, w.Header(), err)
+		}
 	}
 }
 
@@ -290,6 +296,9 @@ func TestStatic_follows_links_that_stay_in_the_open(t *testing.T) {
 		"/in.txt":         "LICENSE",
 		"/deep/page.html": "docs/deep/page.html",
 		"/config.txt":     "..2026_11_26/config.txt", // a Kubernetes volume
+		"/far.txt":        "LICENSE",
+		"/docs/here/":     "docs/index.html",
+		"/docs/top/docs/": "docs/index.html",
 	} {
 		w, err := serveStatic(t, relay, &proxy.Route{Path: "/"}, "GET", target, nil, false)
 		if err != nil || w.Body.String() != "content of "+want {

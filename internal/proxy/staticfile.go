@@ -1,13 +1,13 @@
 package proxy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
@@ -70,46 +70,50 @@ func open(root *os.Root, name string) (*openFile, error) {
 // for in the end. [os.Root] keeps them inside the directory, but would follow
 // one to ".env".
 func resolve(root *os.Root, name string) (string, fs.FileInfo, error) {
-	var done []string
+	at, rest, links := "", name, 0
 	var info fs.FileInfo
-	rest := strings.Split(name, "/")
-	for links := 0; len(rest) > 0; {
-		segment := rest[0]
-		rest = rest[1:]
+	for rest != "" {
+		var segment string
+		segment, rest, _ = strings.Cut(rest, "/")
 		switch {
 		case segment == "" || segment == ".":
 			continue
+		case segment == ".." && at == "":
+			return "", nil, errEscapes
 		case segment == "..":
-			if len(done) == 0 {
-				return "", nil, errEscapes
+			if at = path.Dir(at); at == "." {
+				at = ""
 			}
-			done = done[:len(done)-1]
 			continue
 		case hiddenBehindLink(segment):
 			return "", nil, errHidden
 		}
-		here := path.Join(append(done, segment)...)
+		here := path.Join(at, segment)
 		var err error
 		if info, err = root.Lstat(here); err != nil {
 			return "", nil, err
 		}
 		if info.Mode()&fs.ModeSymlink == 0 {
-			done = append(done, segment)
+			at = here
 			continue
+		}
+		if links++; links > maxLinks {
+			return "", nil, errLinks
 		}
 		target, err := root.Readlink(here)
 		if err != nil {
 			return "", nil, err
 		}
-		if links++; links > maxLinks {
-			return "", nil, errLinks
-		}
 		if filepath.IsAbs(target) {
 			return "", nil, errEscapes
 		}
-		rest = slices.Concat(strings.Split(filepath.ToSlash(target), "/"), rest)
+		rest = filepath.ToSlash(target) + "/" + rest
 	}
-	return path.Join(done...), info, nil
+	if links == 0 {
+		return at, info, nil
+	}
+	info, err := root.Lstat(cmp.Or(at, ".")) // the link may have ended in ".."
+	return at, info, err
 }
 
 // hidden reports whether a segment begins with a dot: .git, .env, .htpasswd.
