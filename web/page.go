@@ -25,6 +25,8 @@ type Page struct {
 	Heading string
 	// Text says what happened, in a sentence or two.
 	Text string
+	// Quote is what somebody else said about it.
+	Quote string
 	// Hint is a second, smaller paragraph: what to do about it.
 	Hint string
 	// Action is the primary way on, Secondary the other one; both may be nil.

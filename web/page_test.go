@@ -24,20 +24,20 @@ func TestRender(t *testing.T) {
 	t.Run("escapes_every_text", func(t *testing.T) {
 		const evil = `"'><script>alert(1)</script><!--`
 		out := render(t, Page{
-			Lang: evil, Title: evil, Heading: evil, Text: evil, Hint: evil, Code: evil, RequestID: evil,
+			Lang: evil, Title: evil, Heading: evil, Text: evil, Quote: evil, Hint: evil, Code: evil, RequestID: evil,
 			Action:    &Action{Label: evil, Href: "/auth/logout", Post: true, Fields: []Field{{evil, evil}}},
 			Secondary: &Action{Label: evil, Href: "/"},
 		})
 		if strings.Contains(out, "<script") || strings.Contains(out, `"'>`) {
 			t.Errorf("text became markup:\n%s", out)
 		}
-		if got := strings.Count(out, "alert(1)"); got != 11 {
-			t.Errorf("the text stands %d times, want 11 (one for each place it was given)", got)
+		if got := strings.Count(out, "alert(1)"); got != 12 {
+			t.Errorf("the text stands %d times, want 12 (one for each place it was given)", got)
 		}
 	})
 	t.Run("shows_only_what_is_set", func(t *testing.T) {
 		out := render(t, Page{Heading: "Only this"})
-		for _, unwanted := range []string{"<footer", "<form", "<a ", "http-equiv", `class="actions"`, `class="hint"`} {
+		for _, unwanted := range []string{"<footer", "<form", "<a ", "http-equiv", `class="actions"`, `class="hint"`, "<blockquote"} {
 			if strings.Contains(out, unwanted) {
 				t.Errorf("an empty field left %q behind", unwanted)
 			}

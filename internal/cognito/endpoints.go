@@ -17,6 +17,9 @@ import (
 // it meaningless.
 const DefaultRegion = "us-east-1"
 
+// OwnDirectory is the user pool itself among the providers that can be named to it.
+const OwnDirectory = "COGNITO"
+
 // Endpoints are the addresses of one user pool and its app client.
 type Endpoints struct {
 	Authorize string

@@ -85,7 +85,7 @@ var cognitoKeys = []key{
 		doc:   "What is asked for at login. `openid` must be among them; without `aws.cognito.signin.user.admin` global sign-out cannot work."},
 	{path: "cognito.providers", kind: text{what: "a provider's name such as Google"}, list: true,
 		field: func(c *Config) any { return &c.Cognito.Providers },
-		doc:   "Identity providers that `/auth/config` offers to pages."},
+		doc:   "Identity providers that `/auth/config` offers to pages. If any are named, `provider=` of a login takes these and `COGNITO` only; a typo ends on a page that names them."},
 	{path: "cognito.identity_pool_id", kind: text{}, unbuilt: true, field: later[string],
 		doc: "The identity pool behind `/auth/credentials`."},
 	{path: "cognito.rotation_grace", kind: duration{0, time.Minute}, def: "0s",
@@ -177,7 +177,7 @@ var flowKeys = []key{
 		doc:   "Other origins that `return_to` may name."},
 	{path: "login.error_url", kind: target{},
 		field: func(c *Config) any { return &c.Login.ErrorURL },
-		doc:   "Where a failed login ends, with `?code=…&requestId=…`, instead of on the gateway's own page."},
+		doc:   "Where a failed login ends, with `?code=…&requestId=…`, and `reason=…` if the user pool gave one, instead of on the gateway's own page."},
 }
 
 var laterKeys = []key{

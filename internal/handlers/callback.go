@@ -43,19 +43,20 @@ func (f *Flow) takeBack(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 	pending, err := f.OAuth.Open(cb.State, login.Binding)
 	switch {
 	case errors.Is(err, oauth.ErrStateExpired):
-		return f.goOnOrRestart(w, r, x, login, pending)
+		return f.goOnOrRestart(w, r, x, login, pending, err)
 	case errors.Is(err, oauth.ErrStateUnbound):
-		return f.restart(w, r, x, login, pending)
+		return f.restart(w, r, x, login, pending, err)
 	case err != nil:
 		return badRequest("invalid_state", "This sign-in was not begun here, or its address was changed.")
 	}
-	if cb.Refusal != nil {
-		return cb.Refusal
-	}
 	made, err := f.redeem(r, x, cb, pending, login.Binding)
+	var refusal *oauth.AuthorizationError
 	switch {
+	case errors.As(err, &refusal):
+		return f.refused(x, refusal, login, pending)
 	case errors.Is(err, oauth.ErrGrantRevoked):
-		return f.goOnOrRestart(w, r, x, login, pending)
+		x.Event.Err = err // a restart hides it from the user, not from the operator
+		return f.goOnOrRestart(w, r, x, login, pending, err)
 	case errors.Is(err, oauth.ErrCallback): // it names another issuer (RFC 9207 §2.4)
 		return badRequest("invalid_callback", "This address is not from the sign-in service of this site.")
 	case err != nil:
@@ -110,7 +111,7 @@ func (f *Flow) destination(x *middleware.Exchange, login *cookie.Login, p oauth.
 // goOnOrRestart is for a login whose code is spent or too old: a callback loaded
 // twice, or a tab found again. A browser that is signed in by now goes on; else
 // the login starts over.
-func (f *Flow) goOnOrRestart(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, login cookie.Login, p oauth.Pending) error {
+func (f *Flow) goOnOrRestart(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, login cookie.Login, p oauth.Pending, cause error) error {
 	if !x.Handle.Empty() {
 		_, err := f.Sessions.Load(r.Context(), x.Handle)
 		if err == nil {
@@ -121,14 +122,13 @@ func (f *Flow) goOnOrRestart(w http.ResponseWriter, r *http.Request, x *middlewa
 			return err
 		}
 	}
-	return f.restart(w, r, x, login, p)
+	return f.restart(w, r, x, login, p, cause)
 }
 
 // restart starts the login over, once and silently.
-func (f *Flow) restart(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, login cookie.Login, p oauth.Pending) error {
+func (f *Flow) restart(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, login cookie.Login, p oauth.Pending, cause error) error {
 	if p.Restarts > 0 {
-		return badRequest("login_not_bound",
-			"The sign-in could not be tied to this browser. Allow cookies for this site and start again.")
+		return gaveUp(cause)
 	}
 	f.Metrics.Login("restarted")
 	return f.start(w, r, login, oauth.Request{
@@ -139,39 +139,21 @@ func (f *Flow) restart(w http.ResponseWriter, r *http.Request, x *middleware.Exc
 // fail words the failure of a callback, and sends it to the configured address
 // if there is one. An outage keeps its own status.
 func (f *Flow) fail(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, err error) error {
-	var refusal *oauth.AuthorizationError
-	if errors.As(err, &refusal) {
-		err = refused(refusal)
-	}
 	e := problem.Of(err)
 	f.Metrics.Login(e.Code)
 	if f.ErrorURL != "" {
 		x.Event.Code, x.Event.Err, x.Event.Level = e.Code, err, e.Level()
-		return redirect(w, r, f.ErrorURL+"?"+url.Values{"code": {e.Code}, "requestId": {x.Event.RequestID}}.Encode())
+		told := url.Values{"code": {e.Code}, "requestId": {x.Event.RequestID}}
+		if e.Reason != "" {
+			told.Set("reason", e.Reason)
+		}
+		return redirect(w, r, f.ErrorURL+"?"+told.Encode())
 	}
 	e.Heading = "Signing in did not work"
-	if !errors.Is(err, oauth.ErrMisconfigured) { // which another try does not cure
+	if e.WayOn == nil && !errors.Is(err, oauth.ErrMisconfigured) { // which another try does not cure
 		e.WayOn = &web.Action{Label: "Start again", Href: f.LoginPath}
 	}
 	return e
-}
-
-// refusals are the provider's answers that have words of their own (RFC 6749
-// §4.1.2.1, OpenID Connect Core §3.1.2.6). The provider's own text is from the
-// query, and is not shown.
-var refusals = map[string]string{
-	"access_denied":           "The sign-in was cancelled, or refused by the sign-in service.",
-	"login_required":          "You are not signed in at the sign-in service.",
-	"server_error":            "The sign-in service had an error of its own.",
-	"temporarily_unavailable": "The sign-in service is busy.",
-}
-
-func refused(e *oauth.AuthorizationError) error {
-	code, text := "login_refused", "The sign-in service refused the sign-in. Starting again often helps."
-	if own, ok := refusals[e.Code]; ok {
-		code, text = e.Code, own
-	}
-	return &problem.Error{Status: http.StatusBadRequest, Code: code, Public: text, Err: e}
 }
 
 // ContinuePage answers with the small page that goes on to an address of ours by

@@ -40,6 +40,8 @@ type Flow struct {
 	ReturnTo returnto.Policy
 	// DefaultReturnTo is where a login ends that named no address.
 	DefaultReturnTo string
+	// Providers are those that a caller may name; with none the user pool judges.
+	Providers []string
 	// ErrorURL, if set, gets the failures of the callback instead of a page.
 	ErrorURL string
 	// PublicURL is the one host that logs in; LoginPath is there.
@@ -70,6 +72,9 @@ func (f *Flow) Login(w http.ResponseWriter, r *http.Request, x *middleware.Excha
 		return err
 	}
 	params, err := loginParams(query)
+	if err == nil {
+		err = f.checkProvider(params.Provider)
+	}
 	if err != nil {
 		return err
 	}

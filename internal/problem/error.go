@@ -18,6 +18,9 @@ type Error struct {
 	// Public is the detail text of the answer. It never holds an internal error's
 	// text, nor anything from the request unescaped.
 	Public string
+	// Reason is what somebody else said, such as the provider: foreign text, plain and
+	// bounded, which is answered as text and beside Public.
+	Reason string
 	// Err is the cause, for the log; may be nil.
 	Err error
 	// RetryAfter, if positive, becomes the Retry-After header, in whole seconds.

@@ -36,7 +36,7 @@ func writeHTML(w http.ResponseWriter, status int, body []byte, csp string) {
 // own origin, because that is where it is asked for; its link leaves the frame.
 func (p *Renderer) page(w http.ResponseWriter, r *http.Request, ev *telemetry.Event, e *Error) {
 	page := web.Page{
-		Heading: e.heading(), Text: e.Public, Hint: e.Hint,
+		Heading: e.heading(), Text: e.Public, Quote: e.Reason, Hint: e.Hint,
 		Code: e.Code, RequestID: ev.RequestID, Action: p.wayOn(r, e),
 	}
 	page.Secondary = p.wayBack(e, page.Action)

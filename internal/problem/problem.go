@@ -212,14 +212,15 @@ func (p *Renderer) loginURL(r *http.Request) string {
 	return p.opts.LoginPath + "?return_to=" + url.QueryEscape(back.String())
 }
 
-// document is the answer to a call (RFC 9457 §3.1; code, requestId and loginUrl
-// are extension members).
+// document is the answer to a call (RFC 9457 §3.1; code, reason, requestId and
+// loginUrl are extension members).
 type document struct {
 	Type      string `json:"type"`
 	Title     string `json:"title"`
 	Status    int    `json:"status"`
 	Detail    string `json:"detail,omitempty"`
 	Code      string `json:"code"`
+	Reason    string `json:"reason,omitempty"`
 	RequestID string `json:"requestId"`
 	LoginURL  string `json:"loginUrl,omitempty"`
 }
@@ -227,7 +228,7 @@ type document struct {
 func (p *Renderer) document(w http.ResponseWriter, ev *telemetry.Event, e *Error) {
 	d := document{
 		Type: "about:blank", Title: http.StatusText(e.Status), Status: e.Status,
-		Detail: e.Public, Code: e.Code, RequestID: ev.RequestID,
+		Detail: e.Public, Code: e.Code, Reason: e.Reason, RequestID: ev.RequestID,
 	}
 	if e.Status == http.StatusUnauthorized {
 		d.LoginURL = p.opts.LoginPath

@@ -221,6 +221,9 @@ func (s *Server) buildEndpoints(*secret.Ring) error {
 	s.flow.DefaultReturnTo, s.flow.ErrorURL = s.cfg.Login.DefaultReturnTo, s.cfg.Login.ErrorURL
 	s.flow.PublicURL, s.flow.LoginPath = s.cfg.PublicURL, s.mount+"/login"
 	s.flow.Username, s.flow.Metrics = cognito.Username, s.metrics
+	if named := s.cfg.Cognito.Providers; len(named) > 0 {
+		s.flow.Providers = append(slices.Clip(named), cognito.OwnDirectory)
+	}
 	s.account = &handlers.Account{
 		Sessions: s.manager, Cookies: s.cookies, LoginID: cognito.LoginID,
 		AccessClaims: s.cfg.Session.Claims.Access, IDClaims: s.cfg.Session.Claims.ID,

@@ -1,6 +1,9 @@
 package server_test
 
 import (
+	"bytes"
+	"encoding/json"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -287,33 +290,197 @@ func (j blocking) SetCookies(u *url.URL, cookies []*http.Cookie) {
 	}
 }
 
+// refuse starts a login to returnTo and brings back the provider's refusal of it.
+func (b *browser) refuse(login string, refusal url.Values) page {
+	b.t.Helper()
+	req := b.request("GET", b.rig.url+"/auth/login?"+login, nil)
+	b.metadata(req, "same-origin", "navigate", "document")
+	res, body := b.do(req)
+	to, err := url.Parse(res.Header.Get("Location"))
+	if err != nil || res.StatusCode != http.StatusFound {
+		b.t.Fatalf("login answered %d: %s", res.StatusCode, body)
+	}
+	refusal.Set("state", to.Query().Get("state"))
+	return b.follow(b.rig.callback(refusal))
+}
+
+const preSignUp = "PreSignUp failed with error E-4711: not on the list."
+
+// TestRefusalsOfTheProviderEndOnAPage that says why, and offers what helps.
 func TestRefusalsOfTheProviderEndOnAPage(t *testing.T) {
-	for _, tt := range []struct{ code, want string }{
-		{"access_denied", "access_denied"},
-		{"login_required", "login_required"},
-		{"something_new", "login_refused"},
+	r := newRig(t)
+	for name, tt := range map[string]struct {
+		code, reason string
+		want         string // the problem's code
+		again        bool
+		look         string // in the log, where an operator must act
+	}{
+		"a sign-up that a trigger refused": {"invalid_request", preSignUp, "login_refused", true, ""},
+		"a cancelled sign-in":              {"access_denied", "", "access_denied", true, ""},
+		"a refusal with a reason":          {"access_denied", "PreAuthentication failed with error no.", "access_denied", true, ""},
+		"nobody signed in for prompt=none": {"login_required", "", "login_required", true, ""},
+		"a question for prompt=none":       {"interaction_required", "", "login_required", true, ""},
+		"an error of the provider's":       {"server_error", "", "server_error", true, ""},
+		"a code of next year":              {"something_new", "New.", "login_refused", true, ""},
+		"a malformed request":              {"invalid_request", "", "misconfigured", false, "cognito.client_id"},
+		"a flow that is not enabled":       {"unauthorized_client", "Not allowed.", "misconfigured", false, "cognito.client_id"},
+		"a scope that the client has not":  {"invalid_scope", "", "misconfigured", false, "cognito.scopes"},
+		"a response type not enabled":      {"unsupported_response_type", "", "misconfigured", false, "cognito.client_id"},
 	} {
-		t.Run(tt.code, func(t *testing.T) {
-			r := newRig(t)
-			b := r.browser()
-			authorize := b.pending("/x")
-			query := url.Values{"error": {tt.code}, "error_description": {"<b>text</b>"}, "state": {authorize.Get("state")}}
-			p := b.follow(r.callback(query))
-			if p.status != http.StatusBadRequest || !strings.Contains(p.body, tt.want) || strings.Contains(p.body, "<b>text") {
+		t.Run(name, func(t *testing.T) {
+			refusal := url.Values{"error": {tt.code}}
+			if tt.reason != "" {
+				refusal.Set("error_description", tt.reason)
+			}
+			p := r.browser().refuse("return_to=/x%3Fa%3Db", refusal)
+			if p.status != http.StatusBadRequest || !strings.Contains(p.body, "<code>"+tt.want+"</code>") || !strings.Contains(p.body, tt.reason) {
 				t.Errorf("answered %d:\n%s", p.status, p.body)
+			}
+			again := strings.Contains(p.body, `href="/auth/login?return_to=%2Fx%3Fa%3Db">Start again`)
+			if again != tt.again || !again && strings.Contains(p.body, "Start again") {
+				t.Errorf("offers to start again, at the same page: %v\n%s", again, p.body)
+			}
+			id := p.header.Get("X-Request-Id")
+			until(t, "the log line", func() bool { return r.logs.line(`"msg":"request"`, id) != "" })
+			line := r.logs.line(`"msg":"request"`, id)
+			for _, want := range []string{tt.code, tt.reason, tt.look} {
+				if !strings.Contains(line, want) {
+					t.Errorf("no %q in %s", want, line)
+				}
+			}
+			if strings.Contains(line, `"level":"ERROR"`) != (tt.look != "") {
+				t.Errorf("at the wrong level: %s", line)
 			}
 		})
 	}
-	t.Run("or at the configured address", func(t *testing.T) {
-		r := newRig(t, section("login", map[string]any{"error_url": "/oops"}))
-		b := r.browser()
-		authorize := b.pending("/x")
-		p := b.follow(r.callback(url.Values{"error": {"access_denied"}, "state": {authorize.Get("state")}}))
-		q := p.url.Query()
-		if p.url.Path != "/oops" || q.Get("code") != "access_denied" || q.Get("requestId") == "" {
-			t.Errorf("ended at %s", p.url)
+	t.Run("as text, cut, and never as markup", func(t *testing.T) {
+		p := r.browser().refuse("", url.Values{"error": {"access_denied"},
+			"error_description": {"<img src=x onerror=alert(1)>\r\n\u202e" + strings.Repeat("é", 1000)}})
+		if strings.Contains(p.body, "<img src=x") || !strings.Contains(p.body, "&lt;img src=x onerror=alert(1)&gt;  éé") {
+			t.Errorf("markup of the reason stands on the page:\n%s", p.body)
+		}
+		if n := strings.Count(p.body, "é"); n != 270 {
+			t.Errorf("%d characters of the reason behind 30 others, want 300 in all", n)
 		}
 	})
+	t.Run("without a state of this browser nothing of it is shown", func(t *testing.T) {
+		mine, theirs := r.browser(), r.browser()
+		state := theirs.pending("/x").Get("state")
+		for name, query := range map[string]url.Values{
+			"none":              {"error": {"access_denied"}, "error_description": {preSignUp}},
+			"a foreign":         {"error": {"access_denied"}, "error_description": {preSignUp}, "state": {"nonsense"}},
+			"another browser's": {"error": {"access_denied"}, "error_description": {preSignUp}, "state": {state}},
+		} {
+			if p := mine.follow(r.callback(query)); strings.Contains(p.body, "E-4711") {
+				t.Errorf("with %s state: %d at %s\n%s", name, p.status, p.url, p.body)
+			}
+		}
+	})
+	t.Run("nor where another issuer says it", func(t *testing.T) {
+		p := r.browser().refuse("", url.Values{"error": {"access_denied"}, "error_description": {preSignUp}, "iss": {"https://evil.test"}})
+		if p.status != http.StatusBadRequest || strings.Contains(p.body, "E-4711") {
+			t.Errorf("answered %d:\n%s", p.status, p.body)
+		}
+	})
+}
+
+// TestRefusalsOfTheProviderAtTheConfiguredAddress: with the reason.
+func TestRefusalsOfTheProviderAtTheConfiguredAddress(t *testing.T) {
+	r := newRig(t, section("login", map[string]any{"error_url": "/oops"}))
+	p := r.browser().refuse("", url.Values{"error": {"invalid_request"}, "error_description": {preSignUp}})
+	q := p.url.Query()
+	if p.url.Path != "/oops" || q.Get("code") != "login_refused" || q.Get("requestId") == "" || q.Get("reason") != preSignUp {
+		t.Errorf("ended at %s", p.url)
+	}
+	until(t, "the log line", func() bool { return r.logs.line(`"code":"login_refused"`, "E-4711") != "" })
+	p = r.browser().refuse("", url.Values{"error": {"access_denied"}})
+	if q := p.url.Query(); p.url.Path != "/oops" || q.Get("code") != "access_denied" || q.Has("reason") {
+		t.Errorf("without a reason: ended at %s", p.url)
+	}
+	p = r.browser().refuse("", url.Values{"error": {"invalid_scope"}})
+	if q := p.url.Query(); q.Get("code") != "misconfigured" {
+		t.Errorf("a wrong setting: ended at %s", p.url)
+	}
+	until(t, "its log line", func() bool { return r.logs.line(`"code":"misconfigured"`, `"level":"ERROR"`, "cognito.scopes") != "" })
+}
+
+// TestAProviderOfThatNameMustExist where the configuration says which do.
+func TestAProviderOfThatNameMustExist(t *testing.T) {
+	r := newRig(t) // has Google
+	for _, name := range []string{"Gogle", "google", "<b>x</b>", "Google,Facebook"} {
+		p := r.browser().open(r.url + "/auth/login?provider=" + url.QueryEscape(name))
+		if p.status != http.StatusBadRequest || !strings.Contains(p.body, "unknown_provider") || !strings.Contains(p.body, "Google, COGNITO.") {
+			t.Errorf("%s: answered %d at %s:\n%s", name, p.status, p.url, p.body)
+		}
+		if strings.Contains(p.body, name) && name != "Google,Facebook" || len(p.header["Set-Cookie"]) > 0 {
+			t.Errorf("%s: is repeated, or a login begun", name)
+		}
+	}
+	if p := r.browser().open(r.url + "/auth/login?provider=COGNITO"); p.status != http.StatusOK {
+		t.Errorf("the user pool's own users: %d at %s", p.status, p.url)
+	}
+	t.Run("and where it does not the page names what was asked for", func(t *testing.T) {
+		r := newRig(t, section("cognito", map[string]any{"providers": []string{}}))
+		p := r.browser().refuse("provider=Gogle", url.Values{"error": {"invalid_request"}, "error_description": {"No such provider."}})
+		if !strings.Contains(p.body, "the provider &#34;Gogle&#34;") || strings.Contains(p.body, "/auth/login?provider") {
+			t.Errorf("answered %d:\n%s", p.status, p.body)
+		}
+	})
+}
+
+// TestACodeRefusedTwiceIsNoCookieProblem: what is told is what happened.
+func TestACodeRefusedTwiceIsNoCookieProblem(t *testing.T) {
+	const why = "Client lacks read permission to attribute custom:tenant."
+	r := newRigBehind(t, func(r *rig) {
+		r.around = func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path != "/oauth2/token" {
+					next.ServeHTTP(w, r)
+					return
+				}
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(http.StatusBadRequest)
+				_, _ = w.Write([]byte(`{"error":"invalid_grant","error_description":"` + why + `"}`))
+			})
+		}
+	})
+	p := r.browser().signIn("alice@example.com", "/api/x")
+	if p.status != http.StatusBadRequest || !strings.Contains(p.body, "login_refused") || strings.Contains(p.body, "cookies") {
+		t.Errorf("answered %d at %s:\n%s", p.status, p.url, p.body)
+	}
+	until(t, "the log lines", func() bool {
+		return r.logs.line("/auth/callback", `"status":302`, why) != "" && r.logs.line("/auth/callback", `"status":400`, why) != ""
+	})
+}
+
+// TestARefusedRefreshLogsWhy the provider refused it.
+func TestARefusedRefreshLogsWhy(t *testing.T) {
+	r := newRigBehind(t, func(r *rig) {
+		r.around = func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body)
+				r.Body = io.NopCloser(bytes.NewReader(body))
+				if !bytes.Contains(body, []byte("grant_type=refresh_token")) {
+					next.ServeHTTP(w, r)
+					return
+				}
+				form, _ := url.ParseQuery(string(body))
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(http.StatusBadRequest)
+				_ = json.NewEncoder(w).Encode(map[string]string{"error": "invalid_grant",
+					"error_description": "PreTokenGeneration failed with error E-7.\n" + form.Get("refresh_token")})
+			})
+		}
+	})
+	b := r.browser()
+	b.signIn("alice@example.com", "/api/x")
+	if res, body := b.fetch("POST", "/auth/refresh", ""); res.StatusCode != http.StatusUnauthorized {
+		t.Errorf("answered %d %s", res.StatusCode, body)
+	}
+	until(t, "the log line", func() bool {
+		return r.logs.line("session not refreshed", "PreTokenGeneration failed with error E-7.") != ""
+	})
+	// That the log holds nothing of the refresh token is scanned for at the end.
 }
 
 func TestLoginParameters(t *testing.T) {
