@@ -61,7 +61,7 @@ func NewAdmin(o AdminOptions) *Admin {
 		o.Region = DefaultRegion
 	}
 	if o.HTTP == nil {
-		o.HTTP = oauth.NewHTTPClient()
+		o.HTTP = oauth.NewHTTPClient(nil)
 	}
 	if o.Timeout <= 0 {
 		o.Timeout = DefaultAPITimeout

@@ -62,7 +62,7 @@ func NewAPI(o APIOptions) *API {
 		o.Region = DefaultRegion
 	}
 	if o.HTTP == nil {
-		o.HTTP = oauth.NewHTTPClient()
+		o.HTTP = oauth.NewHTTPClient(nil)
 	}
 	if o.Timeout <= 0 {
 		o.Timeout = DefaultAPITimeout

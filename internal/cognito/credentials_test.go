@@ -121,7 +121,7 @@ func TestCredentialsAreThoseOfThePlace(t *testing.T) {
 
 func retrieve(t *testing.T) (aws.Credentials, error) {
 	t.Helper()
-	p, err := awsCredentials("eu-west-1", oauth.NewHTTPClient())
+	p, err := awsCredentials("eu-west-1", oauth.NewHTTPClient(nil))
 	if err != nil {
 		return aws.Credentials{}, err
 	}
@@ -140,7 +140,7 @@ func TestCredentialsAreRenewedBeforeTheirEnd(t *testing.T) {
 			c := newCloud(t)
 			c.expires = time.Now().Add(tc.left).UTC()
 			t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", c.URL+"/agent")
-			p, err := awsCredentials("eu-west-1", oauth.NewHTTPClient())
+			p, err := awsCredentials("eu-west-1", oauth.NewHTTPClient(nil))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -33,6 +33,7 @@ type Config struct {
 	AllowedHosts   []string // lower case host[:port]
 	TLS            TLS
 	H2C            bool
+	Proxy          Proxy
 	Cognito        Cognito
 	Session        Session
 	Refresh        Refresh
@@ -53,6 +54,13 @@ type Config struct {
 
 // TLS names the files of the public listener's certificate; both or neither.
 type TLS struct{ CertFile, KeyFile string }
+
+// Proxy names forward proxies for calls to the user pool, and to the upstreams of
+// routes that say so. Addresses may hold a password; they have a scheme.
+type Proxy struct {
+	HTTPS, HTTP secret.Text // by the scheme of what is called; empty: none
+	No          []string    // what is called without: as NO_PROXY has it
+}
 
 // Cognito names the user pool and this gateway's app client.
 type Cognito struct {
@@ -144,6 +152,7 @@ type Route struct {
 	Navigations       bool // false: navigations are refused
 	Touch             bool // false: requests do not slide the idle limit
 	CacheUpstream     bool // cache: upstream
+	UseProxy          bool
 }
 
 // Log says how much is logged, and in which form.

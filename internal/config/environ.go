@@ -12,6 +12,7 @@ import (
 func (l *loader) readEnviron() {
 	for i := range table {
 		k := &table[i]
+		l.readFallback(k)
 		name := k.env()
 		if name == "" {
 			continue
@@ -27,6 +28,19 @@ func (l *loader) readEnviron() {
 		}
 	}
 	l.unknownVariables()
+}
+
+// readFallback takes a variable that is not ours for a key that the file left open.
+func (l *loader) readFallback(k *key) {
+	if _, given := l.top.given[k.path]; given {
+		return
+	}
+	for _, name := range k.fallbacks {
+		if text, _ := l.src.Getenv(name); text != "" {
+			l.top.given[k.path] = setting{file: name, items: []item{{text: text}}, single: true, literal: true}
+			return
+		}
+	}
 }
 
 func (l *loader) readRoutesVariable(name, text string) {

@@ -20,6 +20,7 @@ var others = map[string]string{
 	"trusted_headers": "X-Forwarded-For,X-Forwarded-Host,True-Client-IP",
 	"allowed_origins": "https://a.example.com,https://b.example.com", "allowed_hosts": "app.example.com:8443",
 	"tls.cert_file": "c.pem", "tls.key_file": "k.pem", "h2c": "true",
+	"https_proxy": "http://proxy.example.com:3128", "http_proxy": "socks5://proxy.example.com:1080", "no_proxy": ".example.com,10.0.0.0/8",
 	"cognito.region": "us-east-1", "cognito.user_pool_id": "us-east-1_x", "cognito.client_id": "abc",
 	"cognito.client_secret": "pa$$word${X}", "cognito.domain": "https://id.example.com",
 	"cognito.issuer": "https://id.example.com/x", "cognito.api_endpoint": "https://api.example.com",

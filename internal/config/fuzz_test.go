@@ -56,7 +56,7 @@ func FuzzLoad(f *testing.F) {
 func place(file, s string, where uint8) Source {
 	environ := []string{}
 	files := map[string]string{"/f": s}
-	switch where % 9 {
+	switch where % 10 {
 	case 0:
 		environ = append(environ, "GATEHOUSE_ADMIN_TOKEN="+s, "GATEHOUSE_COGNITO_CLIENT_SECRET="+s)
 	case 1:
@@ -73,6 +73,8 @@ func place(file, s string, where uint8) Source {
 		file = with(values{"session.store": inYAML("rediss://:" + s + "@cache"), "admin_token": inYAML([]string{s})}).yaml()
 	case 7:
 		environ = append(environ, "GATEHOUSE_SESSION_STORE_PASSWORD="+s, "GATEHOUSE_SESSION_STORE=redis://u@cache")
+	case 9:
+		environ = append(environ, "HTTPS_PROXY=http://u:"+s+"@proxy:3128", "http_proxy=u:"+url.QueryEscape(s)+"@proxy")
 	case 8:
 		file = with(values{"session.store": "rediss://u:${PW}@cache"}).yaml()
 		environ = append(environ, "PW="+s)

@@ -16,6 +16,10 @@ type key struct {
 	list  bool   // the leaf holds several
 	def   string // as GATEHOUSE_* would have it, lists comma-separated
 
+	// fallbacks are variables that hold the value where nothing else does: those
+	// that every program reads. The first that is not empty counts.
+	fallbacks []string
+
 	secret bool   // never shown
 	fileOf string // the leaf names a file that holds that key's secret
 

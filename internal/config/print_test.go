@@ -45,6 +45,7 @@ func eventful() values {
 	return with(values{
 		"admin_token": "hunter2-hunter2-hunter2", "cognito.client_secret": "hunter2$$x", "session.store": "redis://gate:hunter2@cache.internal/1",
 		"trusted_proxies": "[10.0.0.0/8]", "allowed_hosts": "[b.example.com]", "session.cookie": "{domain: example.com}",
+		"https_proxy":       "http://gate:hunter2@proxy:3128",
 		"cognito.providers": "['Yes', '12', 'a$$${DOLLAR}']", "limits.body_bytes": "1500", "session.idle_timeout": "90m30s",
 		"routes[].path": "-", "routes[].upstream": "-",
 		"routes": `[{path: /api, upstream: "http://localhost:9000/v1", methods: [GET, POST], cache: upstream, touch: false},

@@ -10,7 +10,7 @@ const day = 24 * time.Hour
 // table is every key, in the order of the file. Parsing, variables, defaults,
 // [Config.Print], [Schema] and the reference in docs/configuration.md are made
 // from it; there is no second list.
-var table = slices.Concat(gatewayKeys, cognitoKeys, sessionKeys, flowKeys, laterKeys, limitKeys, routeKeys, outputKeys)
+var table = slices.Concat(gatewayKeys, proxyKeys, cognitoKeys, sessionKeys, flowKeys, laterKeys, limitKeys, routeKeys, outputKeys)
 
 var gatewayKeys = []key{
 	{path: "listen", kind: listenAddress{}, def: ":8080",
@@ -52,6 +52,18 @@ var gatewayKeys = []key{
 	{path: "h2c", kind: boolean{}, def: "false",
 		field: func(c *Config) any { return &c.H2C },
 		doc:   "Takes HTTP/2 without TLS on the public listener, from a proxy in front that speaks it."},
+}
+
+var proxyKeys = []key{
+	{path: "https_proxy", kind: proxyURL{}, fallbacks: []string{"HTTPS_PROXY", "https_proxy"},
+		field: func(c *Config) any { return &c.Proxy.HTTPS },
+		doc:   "The proxy for calls to Cognito, and to the `https` upstreams of routes with `use_proxy`. By default what the variable `HTTPS_PROXY` or `https_proxy` says. Loopback is never called through a proxy. See [Proxies](#proxies) above."},
+	{path: "http_proxy", kind: proxyURL{}, fallbacks: []string{"HTTP_PROXY", "http_proxy"},
+		field: func(c *Config) any { return &c.Proxy.HTTP },
+		doc:   "The proxy to the `http` upstreams of routes with `use_proxy`. By default what `HTTP_PROXY` or `http_proxy` says."},
+	{path: "no_proxy", kind: proxyException{}, list: true, fallbacks: []string{"NO_PROXY", "no_proxy"},
+		field: func(c *Config) any { return &c.Proxy.No },
+		doc:   "What is called without a proxy. By default what `NO_PROXY` or `no_proxy` says."},
 }
 
 var cognitoKeys = []key{

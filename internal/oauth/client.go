@@ -54,7 +54,7 @@ type Options struct {
 
 	// Ring seals the state; it must be shared by all instances.
 	Ring *secret.Ring
-	// HTTP makes the calls; nil: [NewHTTPClient]. Redirects are refused and
+	// HTTP makes the calls; nil: [NewHTTPClient] without a proxy. Redirects are refused and
 	// cookies ignored whatever it says.
 	HTTP *http.Client
 	// Timeout bounds one call of the token or the revocation endpoint; zero:
@@ -91,7 +91,7 @@ func New(o Options) (*Client, error) {
 	}
 	h := o.HTTP
 	if h == nil {
-		h = NewHTTPClient()
+		h = NewHTTPClient(nil)
 	}
 	h = plain(h)
 	if o.Observe == nil {

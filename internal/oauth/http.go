@@ -1,11 +1,14 @@
 package oauth
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -14,14 +17,15 @@ const maxAnswer = 1 << 20
 
 var errAnswerTooLong = errors.New("answer too long")
 
-// NewHTTPClient returns a client for calls to an identity provider: no proxy
-// from the environment, no redirects, certificates checked, TLS 1.2 or later,
-// every answer cut off after 1 MiB. It has no overall timeout: each call brings
-// its own.
-func NewHTTPClient() *http.Client {
+// NewHTTPClient returns a client for calls to an identity provider: no redirects,
+// certificates checked, TLS 1.2 or later, every answer cut off after 1 MiB. It has
+// no overall timeout: each call brings its own. proxy names the forward proxy to
+// an address, or nil; where it is nil itself there is none, whatever the
+// environment says.
+func NewHTTPClient(proxy func(*url.URL) (*url.URL, error)) *http.Client {
 	t := &http.Transport{
-		// A variable in the environment must not reroute client secrets.
 		Proxy:                  nil,
+		OnProxyConnectResponse: checkConnected,
 		DialContext:            (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 		TLSHandshakeTimeout:    5 * time.Second,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
@@ -33,7 +37,19 @@ func NewHTTPClient() *http.Client {
 		// The answers are small; nothing to gain, and no bomb to defuse.
 		DisableCompression: true,
 	}
+	if proxy != nil {
+		t.Proxy = func(r *http.Request) (*url.URL, error) { return proxy(r.URL) }
+	}
 	return plain(&http.Client{Transport: capped{t}})
+}
+
+// checkConnected words a proxy's refusal of CONNECT (RFC 9110 §9.3.6) by its
+// status alone, as the kind of error that net/http has for a proxy out of reach.
+func checkConnected(_ context.Context, proxy *url.URL, _ *http.Request, res *http.Response) error {
+	if res.StatusCode == http.StatusOK {
+		return nil
+	}
+	return &net.OpError{Op: "proxyconnect", Net: "tcp", Err: fmt.Errorf("the proxy %s answered %d", proxy.Host, res.StatusCode)}
 }
 
 // plain returns a copy of h that follows no redirect and keeps no cookies. A

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -25,7 +26,7 @@ func TestHTTPClient(t *testing.T) {
 		return s
 	}
 	get := func(t *testing.T, url string) (*http.Response, int, error) {
-		res, err := NewHTTPClient().Get(url)
+		res, err := NewHTTPClient(nil).Get(url)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,12 +55,34 @@ func TestHTTPClient(t *testing.T) {
 		s.Config.ErrorLog = nil
 		t.Cleanup(s.Close)
 		var unknown x509.UnknownAuthorityError
-		if _, err := NewHTTPClient().Get(s.URL); !errors.As(err, &unknown) {
+		if _, err := NewHTTPClient(nil).Get(s.URL); !errors.As(err, &unknown) {
 			t.Error(err)
 		}
 	})
+	t.Run("asks the proxy it is given to connect", func(t *testing.T) {
+		asked := make(chan *http.Request, 1)
+		proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			asked <- r
+			w.WriteHeader(http.StatusProxyAuthRequired)
+		}))
+		t.Cleanup(proxy.Close)
+		at, err := url.Parse(proxy.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at.User = url.UserPassword("gate", "hunter2")
+		c := NewHTTPClient(func(*url.URL) (*url.URL, error) { return at, nil })
+		_, err = c.Get("https://idp.example/oauth2/token")
+		if r := <-asked; r.Method != http.MethodConnect || r.Host != "idp.example:443" || r.Header.Get("Proxy-Authorization") == "" {
+			t.Errorf("the proxy was asked for %s %s", r.Method, r.Host)
+		}
+		told := cause(t.Context(), err).Error()
+		if want := "proxyconnect tcp: the proxy " + at.Host + " answered 407"; told != want {
+			t.Errorf("the error is told as %q, want %q", told, want)
+		}
+	})
 	t.Run("uses no proxy from the environment", func(t *testing.T) {
-		capped, ok := NewHTTPClient().Transport.(capped)
+		capped, ok := NewHTTPClient(nil).Transport.(capped)
 		if !ok || capped.next.(*http.Transport).Proxy != nil {
 			t.Error("a variable could reroute client secrets")
 		}

@@ -11,6 +11,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net/http"
+	"net/url"
 
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
@@ -79,6 +80,9 @@ type Options struct {
 	// UpstreamTLS configures connections to https upstreams; nil means the
 	// system's roots and Go's defaults.
 	UpstreamTLS *tls.Config
+	// Proxy names the forward proxy to an address, or nil, for routes with
+	// UseProxy. It is asked when the relay is built. Default: there is none.
+	Proxy func(*url.URL) (*url.URL, error)
 }
 
 // Dispatcher is the relay of a whole route table: it hands each request to what

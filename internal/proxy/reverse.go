@@ -13,6 +13,7 @@ type Reverse struct {
 	bodyBytes int64
 	upstreams map[*Route]*upstream
 	pool      transportPool
+	proxy     func(*url.URL) (*url.URL, error)
 }
 
 // upstream is where the requests of one route go.
@@ -21,6 +22,7 @@ type upstream struct {
 	base         string // escaped base path, without a slash at its end
 	cut          int    // segments to cut off the path
 	name         string // for the log
+	absolute     bool   // a proxy on the way is asked by the whole address (RFC 9112 §3.2.2)
 	transport    *http.Transport
 }
 
@@ -32,6 +34,7 @@ func NewReverse(o Options) (*Reverse, error) {
 		bodyBytes: o.BodyBytes,
 		upstreams: make(map[*Route]*upstream),
 		pool:      transportPool{tls: o.UpstreamTLS},
+		proxy:     o.Proxy,
 	}
 	for _, route := range o.Table.Routes() {
 		if route.Upstream == nil {
@@ -67,8 +70,26 @@ func (p *Reverse) upstream(route *Route) (*upstream, error) {
 	if route.StripPrefix {
 		up.cut = route.segments()
 	}
-	up.transport = p.pool.get(target, route.Timeout)
+	via, err := p.via(route, up)
+	if err != nil {
+		return nil, err
+	}
+	// A SOCKS proxy, like one that is asked to connect to a TLS port, sees no request.
+	up.absolute = via != nil && up.scheme == "http" && strings.HasPrefix(via.Scheme, "http")
+	up.transport = p.pool.get(target, route.Timeout, via)
 	return up, nil
+}
+
+// via is the proxy on the way to an upstream, or nil.
+func (p *Reverse) via(route *Route, up *upstream) (*url.URL, error) {
+	if !route.UseProxy || p.proxy == nil {
+		return nil, nil
+	}
+	via, err := p.proxy(&url.URL{Scheme: up.scheme, Host: up.host})
+	if err != nil {
+		return nil, fmt.Errorf("route %s: find the proxy to its upstream: %w", route.Path, err)
+	}
+	return via, nil
 }
 
 // url returns where the upstream finds the path, with the query as it came. A
@@ -78,6 +99,9 @@ func (u *upstream) url(p Path, query *url.URL) url.URL {
 	target := after(p.escaped, u.cut)
 	if u.base != "" {
 		target = u.base + target
+	}
+	if u.absolute {
+		target = "//" + u.host + target
 	}
 	return url.URL{Scheme: u.scheme, Host: u.host, Opaque: target, RawQuery: query.RawQuery, ForceQuery: query.ForceQuery}
 }

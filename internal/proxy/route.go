@@ -51,6 +51,8 @@ type Route struct {
 	Token        Token
 	// Timeout runs from the request's last byte to the response header; 0 is none.
 	Timeout time.Duration
+	// UseProxy goes to Upstream by the proxy that [Options.Proxy] names for it.
+	UseProxy bool
 	// CacheUpstream leaves the upstream's Cache-Control alone.
 	CacheUpstream bool
 

@@ -29,10 +29,11 @@ type transportPool struct {
 type transportKey struct {
 	scheme, host string
 	timeout      time.Duration
+	proxied      bool
 }
 
-func (p *transportPool) get(target *url.URL, timeout time.Duration) *http.Transport {
-	key := transportKey{target.Scheme, target.Host, timeout}
+func (p *transportPool) get(target *url.URL, timeout time.Duration, via *url.URL) *http.Transport {
+	key := transportKey{target.Scheme, target.Host, timeout, via != nil}
 	if t := p.all[key]; t != nil {
 		return t
 	}
@@ -40,12 +41,15 @@ func (p *transportPool) get(target *url.URL, timeout time.Duration) *http.Transp
 		p.all = make(map[transportKey]*http.Transport)
 	}
 	t := p.transport(target.Scheme, timeout)
+	if via != nil {
+		t.Proxy = http.ProxyURL(via)
+	}
 	p.all[key] = t
 	return t
 }
 
-// transport returns a transport that leaves bodies as they are and never asks
-// the environment for a proxy, which would see the tokens.
+// transport returns a transport that leaves bodies as they are and asks nobody
+// for a proxy, which might see the tokens.
 func (p *transportPool) transport(scheme string, timeout time.Duration) *http.Transport {
 	t := &http.Transport{
 		Proxy:                  nil,

@@ -64,7 +64,8 @@ func New(cfg *config.Config, o Options) (*Server, error) {
 
 // buildSessions makes the provider, the store and the manager between them.
 func (s *Server) buildSessions(ring *secret.Ring) error {
-	s.calls = oauth.NewHTTPClient()
+	s.proxy = forwardProxy(s.cfg.Proxy)
+	s.calls = oauth.NewHTTPClient(s.proxy)
 	s.api = cognito.NewAPI(cognito.APIOptions{
 		Endpoint: s.cfg.Cognito.APIEndpoint, Region: s.cfg.Cognito.Region, HTTP: s.calls,
 		Observe: s.askedUserPool,
@@ -200,7 +201,7 @@ func routeTable(routes []config.Route) []proxy.Route {
 		out[i] = proxy.Route{
 			Path: r.Path, Host: r.Host, Auth: auth[r.Auth], Methods: r.Methods,
 			Upstream: r.Upstream, StripPrefix: r.StripPrefix, PreserveHost: r.PreserveHost,
-			Token: token[r.Token], Timeout: r.Timeout, CacheUpstream: r.CacheUpstream,
+			Token: token[r.Token], UseProxy: r.UseProxy, Timeout: r.Timeout, CacheUpstream: r.CacheUpstream,
 			Static: r.Static, SPAFallback: r.SPAFallback,
 			AllowEncodedSlash: r.AllowEncodedSlash, RefuseNavigations: !r.Navigations, NoTouch: !r.Touch,
 		}

@@ -26,6 +26,7 @@ func (s *Server) newRouting(routes []config.Route) (*routing, error) {
 	}
 	relay, err := proxy.NewRelay(proxy.Options{
 		Table: table, CookieNames: s.cookies.Names(), BodyBytes: s.cfg.Limits.BodyBytes,
+		Proxy:          s.proxy,
 		TrustedHeaders: s.cfg.TrustedHeaders,
 	})
 	if err != nil {

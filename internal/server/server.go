@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -93,6 +94,7 @@ type Server struct {
 
 	readiness readiness
 
+	proxy   func(*url.URL) (*url.URL, error)
 	calls   *http.Client // to the user pool
 	api     *cognito.API
 	pool    cognito.Endpoints // where it is

@@ -1,0 +1,27 @@
+package server
+
+import (
+	"net/url"
+	"strings"
+
+	"golang.org/x/net/http/httpproxy"
+
+	"github.com/gatehouse-auth/gatehouse/internal/config"
+)
+
+// forwardProxy names the proxy to an address, or nil, by the rules that Go
+// programs have for HTTPS_PROXY, HTTP_PROXY and NO_PROXY: never for loopback.
+// net/http would read the variables itself, once in a process and past what the
+// configuration says.
+func forwardProxy(p config.Proxy) func(*url.URL) (*url.URL, error) {
+	c := httpproxy.Config{
+		HTTPSProxy: p.HTTPS.Reveal(), HTTPProxy: p.HTTP.Reveal(), NoProxy: strings.Join(p.No, ","),
+	}
+	named := c.ProxyFunc()
+	return func(u *url.URL) (*url.URL, error) {
+		if strings.HasSuffix(u.Hostname(), ".localhost") {
+			return nil, nil // this machine as well (RFC 6761 §6.3), so it may be plain http
+		}
+		return named(u)
+	}
+}
