@@ -51,10 +51,11 @@ describe("the README's example", { timeout: 120_000 }, () => {
   /**
    * Opens the app and runs the example in it.
    * @param {Visit} visit
+   * @param {string} [fragment]
    * @returns {Promise<string>} the error it ended with, or '' if it ran to its end
    */
-  async function run({ page }) {
-    await page.goto(gateway.url + address);
+  async function run({ page }, fragment = '') {
+    await page.goto(gateway.url + address + fragment);
     await page.evaluate((source) => {
       addEventListener('error', (event) => (document.title = event.message));
       addEventListener('unhandledrejection', (event) => (document.title = String(event.reason)));
@@ -79,9 +80,9 @@ describe("the README's example", { timeout: 120_000 }, () => {
   }
 
   it('takes who is signed out to log in, and back to the same address', fresh(async (visit) => {
-    run(visit).catch(() => {}); // the page goes away under it
+    run(visit, '#items').catch(() => {}); // the page goes away under it
     await visit.fillIn();
-    await visit.page.waitForURL(gateway.url + address);
+    await visit.page.waitForURL(`${gateway.url}${address}#items`);
     const asked = app.requests.length;
     assert.equal(await run(visit), '');
     const call = app.requests.slice(asked).find(({ url }) => url === '/api/orders');
