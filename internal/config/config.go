@@ -137,22 +137,23 @@ type Limits struct {
 
 // Route maps a path prefix to an upstream or a directory.
 type Route struct {
-	Path              string
-	Host              string // empty: every host of ours
-	Upstream          *url.URL
-	Static            string
-	SPAFallback       string
-	StripPrefix       bool
-	Auth              string // session, optional, none
-	Token             string // access, id, none
-	Methods           []string
-	Timeout           time.Duration
-	PreserveHost      bool
-	AllowEncodedSlash bool
-	Navigations       bool // false: navigations are refused
-	Touch             bool // false: requests do not slide the idle limit
-	CacheUpstream     bool // cache: upstream
-	UseProxy          bool
+	Path                string
+	Host                string // empty: every host of ours
+	Upstream            *url.URL
+	Static              string
+	SPAFallback         string
+	StripPrefix         bool
+	Auth                string // session, optional, none
+	Token               string // access, id, none
+	Methods             []string
+	Timeout             time.Duration
+	UpstreamIdleTimeout time.Duration
+	PreserveHost        bool
+	AllowEncodedSlash   bool
+	Navigations         bool // false: navigations are refused
+	Touch               bool // false: requests do not slide the idle limit
+	CacheUpstream       bool // cache: upstream
+	UseProxy            bool
 }
 
 // Log says how much is logged, and in which form.

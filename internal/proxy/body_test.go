@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"errors"
 	"io"
+	"strings"
 	"testing"
 )
 
@@ -15,17 +17,118 @@ func (b *clientBody) Close() error               { b.closes++; return nil }
 // transport may still hold ours; and closing it was never the transport's.
 func TestRequestBody_leaves_the_clients_alone_when_it_is_closed(t *testing.T) {
 	for _, limit := range []int64{0, 10} {
-		client := &clientBody{}
-		body := newRequestBody(client, limit)
-		if n, err := body.Read(make([]byte, 1)); n != 1 || err != nil {
-			t.Fatalf("read: %d, %v", n, err)
-		}
-		_ = body.Close()
-		if n, err := body.Read(make([]byte, 1)); n != 0 || err == nil || err == io.EOF {
-			t.Errorf("read after the close: %d, %v", n, err)
-		}
-		if client.reads != 1 || client.closes != 0 || body.ended() {
-			t.Errorf("the client's body: %d reads, %d closes; ended: %v", client.reads, client.closes, body.ended())
+		for name, end := range map[string]func(*requestBody){
+			"by the exchange":  (*requestBody).close,
+			"by the transport": func(b *requestBody) { _ = b.first.Close() },
+		} {
+			client := &clientBody{}
+			body := newRequestBody(client, -1, limit)
+			if n, err := body.first.Read(make([]byte, 1)); n != 1 || err != nil {
+				t.Fatalf("%s: read: %d, %v", name, n, err)
+			}
+			end(body)
+			if n, err := body.first.Read(make([]byte, 1)); n != 0 || !errors.Is(err, errBodyClosed) {
+				t.Errorf("%s: read after the close: %d, %v", name, n, err)
+			}
+			if client.reads != 1 || client.closes != 0 || body.ended() {
+				t.Errorf("%s: the client's body: %d reads, %d closes; ended: %v", name, client.reads, client.closes, body.ended())
+			}
 		}
 	}
+}
+
+func TestRequestBody_can_be_sent_again_while_it_is_short(t *testing.T) {
+	for name, test := range map[string]struct {
+		length int // of the body
+		told   int64
+		read   int // before the second try
+		again  bool
+	}{
+		"nothing read":            {100, 100, 0, true},
+		"some read":               {100, 100, 10, true},
+		"all read":                {100, 100, 100, true},
+		"all read, length hidden": {100, -1, 100, true},
+		"as long as may be":       {replayBytes, replayBytes, replayBytes, true},
+		"so and hidden":           {replayBytes, -1, replayBytes, true},
+		"too long":                {replayBytes + 1, replayBytes + 1, 10, false},
+		"too long, hidden":        {replayBytes + 1, -1, replayBytes + 1, false},
+		"too long, not yet shown": {replayBytes + 1, -1, replayBytes, true},
+	} {
+		sent := strings.Repeat("0123456789", test.length/10+1)[:test.length]
+		body := newRequestBody(io.NopCloser(strings.NewReader(sent)), test.told, 0)
+		if _, err := io.ReadFull(&body.first, make([]byte, test.read)); err != nil {
+			t.Fatal(err)
+		}
+		if test.read == test.length {
+			_, _ = body.first.Read(make([]byte, 1)) // the end of it
+		}
+		second, err := body.again()
+		if !test.again {
+			if !errors.Is(err, errBodyGone) {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if n, err := body.first.Read(make([]byte, 1)); n != 0 || err == nil {
+			t.Errorf("%s: the first try still reads: %d, %v", name, n, err)
+		}
+		if got, err := io.ReadAll(second); err != nil || string(got) != sent {
+			t.Errorf("%s: the second try reads %d bytes, %v", name, len(got), err)
+		}
+		if !body.ended() {
+			t.Errorf("%s: not ended", name)
+		}
+	}
+}
+
+func TestRequestBody_is_not_sent_again(t *testing.T) {
+	t.Run("once_answered", func(t *testing.T) {
+		body := newRequestBody(io.NopCloser(strings.NewReader("hello")), 5, 0)
+		_, _ = io.ReadFull(&body.first, make([]byte, 2))
+		body.answered()
+		if _, err := body.again(); !errors.Is(err, errBodyGone) || body.kept != nil {
+			t.Errorf("%v, with %d bytes kept", err, len(body.kept))
+		}
+		if rest, err := io.ReadAll(&body.first); err != nil || string(rest) != "llo" {
+			t.Errorf("the rest is %q, %v", rest, err)
+		}
+	})
+	t.Run("while_it_is_read", func(t *testing.T) {
+		client, server := io.Pipe()
+		body := newRequestBody(client, -1, 0)
+		read := make(chan error)
+		go func() {
+			_, err := body.first.Read(make([]byte, 1))
+			read <- err
+		}()
+		_, _ = server.Write(nil) // which returns when somebody reads
+		if _, err := body.again(); !errors.Is(err, errBodyGone) {
+			t.Errorf("%v", err)
+		}
+		_ = server.Close()
+		<-read
+	})
+	t.Run("when_it_is_broken", func(t *testing.T) {
+		client, server := io.Pipe()
+		_ = server.CloseWithError(errors.New("malformed"))
+		body := newRequestBody(client, -1, 0)
+		_, _ = body.first.Read(make([]byte, 1))
+		if _, err := body.again(); !errors.Is(err, errBodyGone) {
+			t.Errorf("%v", err)
+		}
+	})
+	t.Run("in_part_when_the_answer_comes_early", func(t *testing.T) {
+		body := newRequestBody(io.NopCloser(strings.NewReader("hello")), 5, 0)
+		_, _ = io.ReadFull(&body.first, make([]byte, 5))
+		second, _ := body.again()
+		_, _ = io.ReadFull(second, make([]byte, 1))
+		body.answered()
+		if rest, err := io.ReadAll(second); err != nil || string(rest) != "ello" {
+			t.Errorf("the rest is %q, %v", rest, err)
+		}
+	})
 }

@@ -31,8 +31,8 @@ func (x *exchange) run() error {
 		return x.closing(tooLarge(nil))
 	}
 	if x.in.ContentLength != 0 {
-		x.body = newRequestBody(x.in.Body, x.reverse.bodyBytes)
-		defer func() { _ = x.body.Close() }() // nobody may read it when the handler has returned
+		x.body = newRequestBody(x.in.Body, x.in.ContentLength, x.reverse.bodyBytes)
+		defer x.body.close() // nobody may read it when the handler has returned
 		if x.in.ProtoMajor == 1 {
 			// The server would otherwise read the body to its end before it lets an
 			// answer begin. What this costs is paid in unfinished.
@@ -72,8 +72,9 @@ func (x *exchange) prepare() {
 	x.out.Trailer = nil
 	x.out.Body = nil // so the transport may try again over another connection
 	if x.body != nil {
-		x.out.Body = x.body
+		x.out.Body, x.out.GetBody = &x.body.first, x.body.again
 	}
+	x.hideKeys()
 }
 
 // ask sends the request and returns the answer, of which the header has
@@ -81,10 +82,11 @@ func (x *exchange) prepare() {
 // rule for headers.
 func (x *exchange) ask() (*http.Response, error) {
 	start := time.Now()
-	res, err := x.up.transport.RoundTrip(&x.out)
+	res, err := x.send()
 	if err != nil {
 		return nil, err
 	}
+	x.body.answered()
 	if x.d.Event != nil {
 		x.d.Event.UpstreamTime = time.Since(start)
 	}

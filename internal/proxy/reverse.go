@@ -24,6 +24,7 @@ type upstream struct {
 	name         string // for the log
 	absolute     bool   // a proxy on the way is asked by the whole address (RFC 9112 §3.2.2)
 	transport    *http.Transport
+	fresh        *http.Transport // the same, over a connection of its own each time
 }
 
 // NewReverse builds the relay for all routes of o.Table that name an upstream.
@@ -76,7 +77,7 @@ func (p *Reverse) upstream(route *Route) (*upstream, error) {
 	}
 	// A SOCKS proxy, like one that is asked to connect to a TLS port, sees no request.
 	up.absolute = via != nil && up.scheme == "http" && strings.HasPrefix(via.Scheme, "http")
-	up.transport = p.pool.get(target, route.Timeout, via)
+	up.transport, up.fresh = p.pool.get(route, via)
 	return up, nil
 }
 

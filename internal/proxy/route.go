@@ -53,6 +53,9 @@ type Route struct {
 	Timeout time.Duration
 	// UseProxy goes to Upstream by the proxy that [Options.Proxy] names for it.
 	UseProxy bool
+	// UpstreamIdle is how long a connection to the upstream is kept unused; 0 is
+	// 4 s. It should be less than the upstream keeps it.
+	UpstreamIdle time.Duration
 	// CacheUpstream leaves the upstream's Cache-Control alone.
 	CacheUpstream bool
 

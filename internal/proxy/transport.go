@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"crypto/tls"
 	"net"
 	"net/http"
@@ -13,60 +14,66 @@ const (
 	dialTimeout  = 5 * time.Second
 	tlsTimeout   = 10 * time.Second
 	idlePerHost  = 512
-	idleTimeout  = 55 * time.Second // below the 60 s after which load balancers close
+	idleTimeout  = 4 * time.Second // below the 5 s after which Node.js, uvicorn and Apache close
 	headerBytes  = 256 << 10
 	bufferBytes  = 32 << 10
 	keepAliveGap = 30 * time.Second
 )
 
-// transportPool holds one transport for each upstream, and timeout, that the
-// routes name, so that routes to one upstream share its connections.
+// transportPool holds one pair of transports for each upstream, and limits, that
+// the routes name, so that routes to one upstream share its connections.
 type transportPool struct {
 	tls *tls.Config
-	all map[transportKey]*http.Transport
+	all map[transportKey]transportPair
 }
 
 type transportKey struct {
-	scheme, host string
-	timeout      time.Duration
-	proxied      bool
+	scheme, host  string
+	timeout, idle time.Duration
+	proxied       bool
 }
 
-func (p *transportPool) get(target *url.URL, timeout time.Duration, via *url.URL) *http.Transport {
-	key := transportKey{target.Scheme, target.Host, timeout, via != nil}
-	if t := p.all[key]; t != nil {
-		return t
+// transportPair is a transport that keeps connections, and one that keeps none.
+type transportPair struct{ kept, fresh *http.Transport }
+
+// get returns the transports for the route, by the proxy via unless it is nil.
+func (p *transportPool) get(route *Route, via *url.URL) (kept, fresh *http.Transport) {
+	target := route.Upstream
+	key := transportKey{target.Scheme, target.Host, route.Timeout, cmp.Or(route.UpstreamIdle, idleTimeout), via != nil}
+	pair, ok := p.all[key]
+	if !ok {
+		pair = transportPair{p.transport(key, via), p.transport(key, via)}
+		pair.fresh.DisableKeepAlives = true
+		if p.all == nil {
+			p.all = make(map[transportKey]transportPair)
+		}
+		p.all[key] = pair
 	}
-	if p.all == nil {
-		p.all = make(map[transportKey]*http.Transport)
-	}
-	t := p.transport(target.Scheme, timeout)
-	if via != nil {
-		t.Proxy = http.ProxyURL(via)
-	}
-	p.all[key] = t
-	return t
+	return pair.kept, pair.fresh
 }
 
 // transport returns a transport that leaves bodies as they are and asks nobody
 // for a proxy, which might see the tokens.
-func (p *transportPool) transport(scheme string, timeout time.Duration) *http.Transport {
+func (p *transportPool) transport(key transportKey, via *url.URL) *http.Transport {
 	t := &http.Transport{
 		Proxy:                  nil,
 		DialContext:            (&net.Dialer{Timeout: dialTimeout, KeepAlive: keepAliveGap}).DialContext,
 		TLSHandshakeTimeout:    tlsTimeout,
-		ResponseHeaderTimeout:  timeout,
+		ResponseHeaderTimeout:  key.timeout,
 		MaxIdleConns:           idlePerHost,
 		MaxIdleConnsPerHost:    idlePerHost,
-		IdleConnTimeout:        idleTimeout,
+		IdleConnTimeout:        key.idle,
 		MaxResponseHeaderBytes: headerBytes,
 		DisableCompression:     true,
 		Protocols:              new(http.Protocols),
 	}
+	if via != nil {
+		t.Proxy = http.ProxyURL(via)
+	}
 	if p.tls != nil {
 		t.TLSClientConfig = p.tls.Clone()
 	}
-	switch scheme {
+	switch key.scheme {
 	case "h2c":
 		t.Protocols.SetUnencryptedHTTP2(true)
 	case "https":
@@ -79,7 +86,7 @@ func (p *transportPool) transport(scheme string, timeout time.Duration) *http.Tr
 }
 
 func (p *transportPool) closeIdle() {
-	for _, t := range p.all {
-		t.CloseIdleConnections()
+	for _, pair := range p.all {
+		pair.kept.CloseIdleConnections()
 	}
 }

@@ -201,7 +201,8 @@ func routeTable(routes []config.Route) []proxy.Route {
 		out[i] = proxy.Route{
 			Path: r.Path, Host: r.Host, Auth: auth[r.Auth], Methods: r.Methods,
 			Upstream: r.Upstream, StripPrefix: r.StripPrefix, PreserveHost: r.PreserveHost,
-			Token: token[r.Token], UseProxy: r.UseProxy, Timeout: r.Timeout, CacheUpstream: r.CacheUpstream,
+			Token: token[r.Token], UseProxy: r.UseProxy, Timeout: r.Timeout,
+			UpstreamIdle: r.UpstreamIdleTimeout, CacheUpstream: r.CacheUpstream,
 			Static: r.Static, SPAFallback: r.SPAFallback,
 			AllowEncodedSlash: r.AllowEncodedSlash, RefuseNavigations: !r.Navigations, NoTouch: !r.Touch,
 		}

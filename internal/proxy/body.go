@@ -1,0 +1,139 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+)
+
+// replayBytes is how much of a body is kept while it is sent, so that it can be
+// sent again. Longer ones are sent once.
+const replayBytes = 64 << 10
+
+// requestBody is the client's body on its way upstream. It remembers how
+// reading ended, since a transport's error does not tell whose fault it was, and
+// what was read, as long as that is little. The transport may go on reading after
+// the exchange is over, so the two share nothing but the error.
+type requestBody struct {
+	closed atomic.Bool
+	result atomic.Pointer[error] // io.EOF is the good end
+
+	mu    sync.Mutex // held while reading
+	from  io.Reader
+	kept  []byte
+	gone  bool     // it cannot be sent again
+	try   *bodyTry // the one that is under way
+	first bodyTry
+}
+
+// bodyTry is the body as one try to send it reads it.
+type bodyTry struct {
+	body   *requestBody
+	at     int // what of kept it has read
+	closed atomic.Bool
+}
+
+// newRequestBody takes over a body of that length, -1 if it is unknown; limit
+// bounds it, unless it is 0.
+func newRequestBody(body io.ReadCloser, length, limit int64) *requestBody {
+	if limit > 0 {
+		// Without the ResponseWriter, whose header map it would change while
+		// another goroutine may be answering.
+		body = http.MaxBytesReader(nil, body, limit)
+	}
+	b := &requestBody{from: body, gone: length > replayBytes}
+	if length > 0 && !b.gone {
+		b.kept = make([]byte, 0, length)
+	}
+	b.first.body, b.try = b, &b.first
+	return b
+}
+
+var (
+	errBodyClosed = fault("request body is closed")
+	errBodyGone   = fault("the connection ended before an answer, and the body cannot be sent again")
+)
+
+// Read implements [io.Reader].
+func (t *bodyTry) Read(p []byte) (int, error) {
+	b := t.body
+	if t.closed.Load() || b.closed.Load() {
+		return 0, errBodyClosed
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case t != b.try:
+		return 0, errBodyClosed
+	case t.at < len(b.kept):
+		n := copy(p, b.kept[t.at:])
+		t.at += n
+		return n, nil
+	case b.outcome() != nil:
+		return 0, b.outcome()
+	}
+	n, err := b.from.Read(p)
+	if b.gone = b.gone || len(b.kept)+n > replayBytes; b.gone {
+		b.kept = nil
+	} else {
+		b.kept = append(b.kept, p[:n]...)
+		t.at = len(b.kept)
+	}
+	if err != nil {
+		b.result.CompareAndSwap(nil, &err)
+	}
+	return n, err
+}
+
+// Close ends this try's reading. The client's own body is the server's to close:
+// that reads its rest, which a client that waits for leave to send never gives.
+func (t *bodyTry) Close() error {
+	t.closed.Store(true)
+	return nil
+}
+
+// again returns the body from its beginning, for another try; the one before
+// reads no more. It is what [http.Request.GetBody] is to be.
+func (b *requestBody) again() (io.ReadCloser, error) {
+	// Whoever is still reading has bytes that nobody else would get.
+	if !b.mu.TryLock() {
+		return nil, errBodyGone
+	}
+	defer b.mu.Unlock()
+	if err := b.outcome(); b.gone || err != nil && !errors.Is(err, io.EOF) {
+		return nil, errBodyGone
+	}
+	b.try = &bodyTry{body: b}
+	return b.try, nil
+}
+
+// answered says that no other try will be made, so that nothing need be kept.
+func (b *requestBody) answered() {
+	if b == nil || !b.mu.TryLock() {
+		return
+	}
+	defer b.mu.Unlock()
+	if b.try.at >= len(b.kept) {
+		b.kept, b.gone = nil, true
+	}
+}
+
+// close ends the reading of all tries.
+func (b *requestBody) close() { b.closed.Store(true) }
+
+// outcome returns the error that reading ended with; nil if it goes on, or if
+// it never began.
+func (b *requestBody) outcome() error {
+	if b == nil {
+		return nil
+	}
+	if err := b.result.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// ended reports whether the body was read to its end.
+func (b *requestBody) ended() bool { return errors.Is(b.outcome(), io.EOF) }

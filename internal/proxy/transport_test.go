@@ -1,0 +1,26 @@
+package proxy
+
+import (
+	"net/url"
+	"testing"
+	"time"
+)
+
+func TestTransportPool_shares_what_is_alike(t *testing.T) {
+	at := func(host string, timeout, idle time.Duration) *Route {
+		return &Route{Upstream: &url.URL{Scheme: "http", Host: host}, Timeout: timeout, UpstreamIdle: idle}
+	}
+	var pool transportPool
+	kept, fresh := pool.get(at("a", time.Second, 0), nil)
+	if kept.IdleConnTimeout != 4*time.Second || kept.DisableKeepAlives || !fresh.DisableKeepAlives || kept.ResponseHeaderTimeout != time.Second {
+		t.Errorf("idle for %v, answers within %v", kept.IdleConnTimeout, kept.ResponseHeaderTimeout)
+	}
+	if again, _ := pool.get(at("a", time.Second, 4*time.Second), nil); again != kept {
+		t.Error("two routes alike have each their own connections")
+	}
+	for _, other := range []*Route{at("b", time.Second, 0), at("a", 2*time.Second, 0), at("a", time.Second, time.Minute)} {
+		if got, _ := pool.get(other, nil); got == kept || got.IdleConnTimeout != max(other.UpstreamIdle, 4*time.Second) {
+			t.Errorf("%+v: idle for %v", other, got.IdleConnTimeout)
+		}
+	}
+}
