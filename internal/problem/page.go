@@ -37,7 +37,7 @@ func writeHTML(w http.ResponseWriter, status int, body []byte, csp string) {
 func (p *Renderer) page(w http.ResponseWriter, r *http.Request, ev *telemetry.Event, e *Error) {
 	page := web.Page{
 		Heading: e.heading(), Text: e.Public, Quote: e.Reason, Hint: e.Hint,
-		Code: e.Code, RequestID: ev.RequestID, Action: p.wayOn(r, e),
+		Code: e.Code, RequestID: ev.RequestID, Action: p.wayOn(r, ev, e),
 	}
 	page.Secondary = p.wayBack(e, page.Action)
 	csp := web.CSP()
@@ -56,12 +56,12 @@ func (p *Renderer) page(w http.ResponseWriter, r *http.Request, ev *telemetry.Ev
 }
 
 // wayOn is what a reader of the page can do next.
-func (p *Renderer) wayOn(r *http.Request, e *Error) *web.Action {
+func (p *Renderer) wayOn(r *http.Request, ev *telemetry.Event, e *Error) *web.Action {
 	switch {
 	case e.WayOn != nil:
 		return e.WayOn
 	case e.Status == http.StatusUnauthorized && r.Method == http.MethodGet:
-		return &web.Action{Label: "Sign in", Href: p.loginURL(r), Top: true}
+		return &web.Action{Label: "Sign in", Href: p.loginURL(r, ev), Top: true}
 	case e.Status == http.StatusUnauthorized:
 		return &web.Action{Label: "Sign in", Href: p.opts.LoginPath, Top: true}
 	case e.Status == http.StatusMisdirectedRequest: // "/" would be on the wrong host again

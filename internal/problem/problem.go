@@ -71,7 +71,7 @@ func (p *Renderer) Render(w http.ResponseWriter, r *http.Request, ev *telemetry.
 	h.Del("Content-Length") // of the answer that a panic cut off before it began
 	h.Del("Content-Encoding")
 	if e.Status == http.StatusUnauthorized && noSession(err) && fetchmeta.LoginNavigation(r) {
-		h.Set("Location", p.loginURL(r))
+		h.Set("Location", p.loginURL(r, ev))
 		w.WriteHeader(http.StatusFound)
 		return
 	}
@@ -204,10 +204,13 @@ func (p *Renderer) count(e *Error, ev *telemetry.Event) {
 }
 
 // loginURL is the login with the way back to the page that was asked for.
-func (p *Renderer) loginURL(r *http.Request) string {
+func (p *Renderer) loginURL(r *http.Request, ev *telemetry.Event) string {
 	back := p.opts.ReturnTo.Request(r.URL.EscapedPath(), r.URL.RawQuery)
 	if back.IsZero() {
 		return p.opts.LoginPath
+	}
+	if back.Cut() {
+		ev.AddNote("address is too long to return to: cut to its path")
 	}
 	return p.opts.LoginPath + "?return_to=" + url.QueryEscape(back.String())
 }

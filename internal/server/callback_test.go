@@ -565,6 +565,12 @@ func TestLoginFromAnotherHostOfOurs(t *testing.T) {
 	if p.status != 200 || p.url.String() != alt+"/api/x?a=1" {
 		t.Errorf("ended with %d at %s, through %q", p.status, p.url, p.hops)
 	}
+	for address, want := range map[string]string{"/api/y": alt + "/api/y", alt + "/api/y": alt + "/api/y", r.url + "/api/y": "/api/y"} {
+		begun := b.open(alt + "/auth/login?return_to=" + url.QueryEscape(address)) // passes the pool, which knows the browser
+		if got := begun.url.String(); got != want && got != r.url+want {
+			t.Errorf("%s, named on the other host, led to %s", address, got)
+		}
+	}
 	evil := r.browser()
 	p = evil.password(evil.open(r.url+"/auth/login?return_to=/api/x&return_host=evil.test"), "alice@example.com")
 	if p.url.String() != r.url+"/api/x" {

@@ -132,6 +132,8 @@ func TestLoginWithALongAddress(t *testing.T) {
 		if p.url.String() != r.url+"/api/list" {
 			t.Errorf("the login ends at %.80s", p.url)
 		}
+		const note = "address is too long to return to: cut to its path"
+		until(t, note, func() bool { return strings.Contains(r.logs.String(), note) })
 	})
 	t.Run("signing out", func(t *testing.T) {
 		b := r.browser()
