@@ -16,7 +16,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 )
 
 const (
@@ -50,11 +53,11 @@ func awsCredentials(region string, calls *http.Client) (aws.CredentialsProvider,
 	case os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE") != "":
 		source, err = webIdentity(region, calls)
 	case os.Getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") != "":
-		source = container(ecsEndpoint + os.Getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"))
+		source = container(ecsEndpoint+os.Getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"), oauth.NewHTTPClient(nil))
 	case os.Getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI") != "":
-		source, err = containerAt(os.Getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI"))
+		source, err = containerAt(os.Getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI"), calls)
 	default:
-		source = ec2rolecreds.New() // AWS_EC2_METADATA_DISABLED=true turns it off
+		source = instance()
 	}
 	if err != nil {
 		return nil, err
@@ -79,13 +82,16 @@ func webIdentity(region string, calls *http.Client) (aws.CredentialsProvider, er
 }
 
 // containerAt is [container] at an address of the environment's, which may be
-// plain http only where the agents of this machine are.
-func containerAt(address string) (aws.CredentialsProvider, error) {
+// plain http only where the agents of this machine are, and then without a proxy.
+func containerAt(address string, calls *http.Client) (aws.CredentialsProvider, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !localAgent(u.Hostname())) {
 		return nil, errors.New("AWS_CONTAINER_CREDENTIALS_FULL_URI takes https, or http on loopback or at the agent of ECS or EKS")
 	}
-	return container(address), nil
+	if u.Scheme == "http" {
+		calls = oauth.NewHTTPClient(nil)
+	}
+	return container(address, calls), nil
 }
 
 func localAgent(host string) bool {
@@ -101,8 +107,9 @@ func localAgent(host string) bool {
 
 // container asks the agent beside this container. Its own token stands in the
 // environment, or in a file that is read each time, for EKS renews it.
-func container(address string) aws.CredentialsProvider {
+func container(address string, calls *http.Client) aws.CredentialsProvider {
 	return endpointcreds.New(address, func(o *endpointcreds.Options) {
+		o.HTTPClient = calls
 		o.AuthorizationToken = os.Getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN")
 		if file := os.Getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"); file != "" {
 			o.AuthorizationTokenProvider = endpointcreds.TokenProviderFunc(func() (string, error) {
@@ -113,5 +120,13 @@ func container(address string) aws.CredentialsProvider {
 				return string(token), nil
 			})
 		}
+	})
+}
+
+// instance asks the metadata service of EC2, which AWS_EC2_METADATA_DISABLED=true
+// turns off. The SDK's own client would show the answer to the proxy of HTTP_PROXY.
+func instance() aws.CredentialsProvider {
+	return ec2rolecreds.New(func(o *ec2rolecreds.Options) {
+		o.Client = imds.New(imds.Options{HTTPClient: oauth.NewHTTPClient(nil)})
 	})
 }

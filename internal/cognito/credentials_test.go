@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -168,6 +169,41 @@ func TestCredentialsThatAreSetUpWrongSayHow(t *testing.T) {
 			err := a.SignOutUser(context.Background(), "alice")
 			if !errors.Is(err, oauth.ErrMisconfigured) || !strings.Contains(err.Error(), variable) {
 				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// TestCredentialsOfTheMachineAreAskedForWithoutAProxy: they come by plain http, and
+// the SDK's own client would ask the proxy of HTTP_PROXY for them. net/http reads
+// that variable once, so each question is asked in a process of its own.
+func TestCredentialsOfTheMachineAreAskedForWithoutAProxy(t *testing.T) {
+	const child = "GATEHOUSE_TEST_ASKS_FOR_CREDENTIALS"
+	if os.Getenv(child) != "" {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if p, err := awsCredentials("eu-west-1", oauth.NewHTTPClient(nil)); err == nil {
+			_, _ = p.Retrieve(ctx) // nobody is there
+		}
+		return
+	}
+	for name, variable := range map[string]string{
+		"instance":           "AWS_EC2_METADATA_SERVICE_ENDPOINT=http://192.0.2.1",
+		"container":          "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/v2/credentials",
+		"container_in_full":  "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://169.254.170.23/v1/credentials",
+		"nothing_but_itself": "AWS_EC2_METADATA_DISABLED=true",
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := make(chan string, 100)
+			proxy := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.RequestURI }))
+			defer proxy.Close()
+			self := exec.Command(os.Args[0], "-test.run=^TestCredentialsOfTheMachineAreAskedForWithoutAProxy$")
+			self.Env = []string{child + "=1", "HTTP_PROXY=" + proxy.URL, variable}
+			if out, err := self.CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			if len(asked) > 0 {
+				t.Errorf("the proxy was asked for %s", <-asked)
 			}
 		})
 	}
