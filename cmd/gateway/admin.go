@@ -33,6 +33,10 @@ type gatewayAdmin struct {
 	token secret.Text
 }
 
+// direct calls gateways: without a proxy, which would see the token of the admin
+// API, and to which a container's own address means nothing.
+var direct = &http.Transport{DisableKeepAlives: true}
+
 // maxAdminAnswer bounds what is read of an answer: some 40,000 sessions.
 const maxAdminAnswer = 16 << 20
 
@@ -51,7 +55,7 @@ func (f *adminFlags) call(ctx context.Context, p process, method, path string) (
 	if !admin.token.Empty() {
 		req.Header.Set("Authorization", "Bearer "+admin.token.Reveal())
 	}
-	res, err := http.DefaultTransport.RoundTrip(req) // no redirects: they would take the token elsewhere
+	res, err := direct.RoundTrip(req) // no redirects: they would take the token elsewhere
 	if err != nil {
 		return nil, fmt.Errorf("ask %s: %w", admin.base, err)
 	}

@@ -30,7 +30,7 @@ func (c *healthCmd) Run(ctx context.Context, p process) error {
 	if err != nil {
 		return usagef("--url: %w", err)
 	}
-	res, err := http.DefaultTransport.RoundTrip(req) // no redirects: the address itself must answer 200
+	res, err := direct.RoundTrip(req) // no redirects: the address itself must answer 200
 	if err != nil {
 		return fmt.Errorf("not healthy: %w", err)
 	}

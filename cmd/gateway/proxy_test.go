@@ -118,6 +118,30 @@ func TestServe_reaches_the_user_pool_through_a_proxy(t *testing.T) {
 	}
 }
 
+// TestCommands_call_gateways_without_a_proxy: it would see the admin token.
+func TestCommands_call_gateways_without_a_proxy(t *testing.T) {
+	asked := make(chan string, 10)
+	proxy := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.RequestURI }))
+	defer proxy.Close()
+	token := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(token, []byte("Xk8sl2Pqw0vbnM3zQx7r"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"health", "--url", "http://192.0.2.1:8080/auth/healthz", "--timeout", "1s"},
+		{"sessions", "stats", "--admin", "http://192.0.2.1:9090", "--token-file", token, "--timeout", "1s"},
+	} {
+		cmd := exec.Command("gateway", args...)
+		cmd.Env = []string{"HTTP_PROXY=" + proxy.URL, "http_proxy=" + proxy.URL}
+		if out, err := cmd.CombinedOutput(); err == nil { // nobody is there
+			t.Errorf("gateway %s: %s", args[0], out)
+		}
+		if len(asked) > 0 {
+			t.Errorf("gateway %s asked the proxy for %s", args[0], <-asked)
+		}
+	}
+}
+
 // startProcess runs `gateway serve` as a process with this environment alone.
 func startProcess(t *testing.T, idp *provider, environ []string) (running, *bytes.Buffer) {
 	t.Helper()

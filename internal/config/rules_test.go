@@ -268,7 +268,7 @@ var routeRules = []rule{
 	{"timeout_is_negative", values{"routes[].timeout": "-1s"}, "routes[0].timeout", "a duration"},
 	{"token_is_asked_for_without_session", values{"routes[].auth": "none", "routes[].token": "id"}, "routes[0].token", "auth session or optional"},
 	{"cache_is_unknown", values{"routes[].cache": "always"}, "routes[0].cache", "upstream"},
-	{"upstream_is_no_address", values{"routes[].upstream": "localhost:9000"}, "routes[0].upstream[0]", "http://localhost:9000"},
+	{"upstream_is_no_address", values{"routes[].upstream": "localhost:9000"}, "routes[0].upstream[0]", "the scheme in front: http://localhost:9000, or https://"},
 	{"upstream_speaks_another_protocol", values{"routes[].upstream": "ftp://localhost"}, "routes[0].upstream[0]", "http://localhost:9000"},
 	{"upstream_has_credentials", values{"routes[].upstream": "http://a:b@localhost"}, "routes[0].upstream[0]", "http://localhost:9000"},
 	{"upstream_has_an_empty_segment", values{"routes[].upstream": "http://localhost:9000//api"}, "routes[0].upstream[0]", "no empty segment"},
