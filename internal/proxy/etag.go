@@ -56,12 +56,18 @@ func newTagCache() *tagCache {
 func (c *tagCache) tag(ctx context.Context, file *openFile) (string, error) {
 	changed := changeTime(file.info)
 	settled := !changed.IsZero() && time.Since(changed) > settling
-	if file.info.Size() > maxHashed {
-		if !settled || !saysSomething(changed) {
-			return "", nil
-		}
+	switch {
+	case file.info.Size() <= maxHashed:
+		return c.contentTag(ctx, file, settled)
+	case settled && saysSomething(changed):
 		return fmt.Sprintf(`"%x-%x-%x"`, file.info.Size(), file.info.ModTime().UnixNano(), changed.UnixNano()), nil
 	}
+	return "", nil
+}
+
+// contentTag hashes the file, if it was not hashed before; what is settled will
+// not have to be again.
+func (c *tagCache) contentTag(ctx context.Context, file *openFile, settled bool) (string, error) {
 	if tag, ok := c.remembered(file); ok {
 		return tag, nil
 	}
