@@ -1,10 +1,12 @@
 package sessionstore
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"runtime"
 	"time"
 
@@ -53,6 +55,10 @@ type RedisOptions struct {
 	// Observe is told of each call: its name, how long it took, its error after
 	// sorting. Default: none.
 	Observe func(op string, took time.Duration, err error)
+
+	// dial opens connections for tests whose time is not the world's. Default:
+	// [net.Dialer]. TLS is not for them.
+	dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
 // NewRedis returns a store. It connects at the first call, not here.

@@ -2,10 +2,17 @@ package sessionstore
 
 import (
 	"context"
+	"net"
 
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/storeurl"
 )
+
+// Over lets a store open its connections with dial.
+func (o RedisOptions) Over(dial func(ctx context.Context, network, addr string) (net.Conn, error)) RedisOptions {
+	o.dial = dial
+	return o
+}
 
 // Recount does what KeepCount does when it is asked.
 func Recount(ctx context.Context, r *Redis) { r.recount(ctx) }

@@ -58,6 +58,7 @@ func sentinelPassword(file string) (string, error) {
 // tuned sets the driver up for a caller who waits two seconds at most.
 func tuned(o RedisOptions) *redis.UniversalOptions {
 	return &redis.UniversalOptions{
+		Dialer:                o.dial,
 		ContextTimeoutEnabled: true,
 		// Half the time for each try: a connection that died silently (a failover, a
 		// firewall) costs one try, and the next one has a connection of its own.
@@ -135,10 +136,17 @@ func (l lookAround) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Pr
 // connection.
 func newFailoverClient(u *redis.UniversalOptions, timeout time.Duration) *redis.Client {
 	d := &sentinelDialer{
-		net: net.Dialer{Timeout: u.DialTimeout}, tls: u.TLSConfig,
+		open: u.Dialer,
 		// Four tries, the driver's pauses between them included, fit into the half
 		// of the time that is for dialling.
 		answer: timeout / 16,
+	}
+	dialer := &net.Dialer{Timeout: u.DialTimeout}
+	switch {
+	case u.TLSConfig != nil:
+		d.open = (&tls.Dialer{NetDialer: dialer, Config: u.TLSConfig}).DialContext
+	case d.open == nil:
+		d.open = dialer.DialContext
 	}
 	u.Dialer = d.dial
 	client := redis.NewFailoverClient(u.Failover())
@@ -151,17 +159,12 @@ func newFailoverClient(u *redis.UniversalOptions, timeout time.Duration) *redis.
 // are the servers' own: it would spend each call on one that hangs and never
 // come to ask the next.
 type sentinelDialer struct {
-	net    net.Dialer
-	tls    *tls.Config // nil: plain TCP
+	open   func(ctx context.Context, network, addr string) (net.Conn, error)
 	answer time.Duration
 }
 
 func (d *sentinelDialer) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	dial := d.net.DialContext
-	if d.tls != nil {
-		dial = (&tls.Dialer{NetDialer: &d.net, Config: d.tls}).DialContext
-	}
-	conn, err := dial(ctx, network, addr)
+	conn, err := d.open(ctx, network, addr)
 	if err == nil && ctx.Value(dataKey{}) == nil {
 		conn = hasty{Conn: conn, answer: d.answer}
 	}
