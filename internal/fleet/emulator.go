@@ -27,7 +27,7 @@ func StartEmulator(t testing.TB, tokenTTL time.Duration) *Emulator {
 	e := &Emulator{port: port, process: newProcess(t, "the emulator", "cognito",
 		"--listen", addr, "--gateway", PublicURL, "--token-ttl", tokenTTL.String(), "--rotate")}
 	e.process.start()
-	waitFor(t, "the emulator", 60*time.Second, func() bool {
+	waitFor(t, "the emulator", func() bool {
 		res, err := ask(e.Issuer() + "/.well-known/openid-configuration")
 		return err == nil && res.Body.Close() == nil && res.StatusCode == http.StatusOK
 	})
@@ -44,7 +44,7 @@ func (e *Emulator) API() string { return "http://localhost:" + e.port }
 func (e *Emulator) Issuer() string { return e.API() + "/" + cognitoemu.DefaultPoolID }
 
 // Pause stops the process (SIGSTOP).
-func (e *Emulator) Pause() { e.process.signal(syscall.SIGSTOP) }
+func (e *Emulator) Pause() { e.process.pause() }
 
 // Continue lets a paused process go on.
 func (e *Emulator) Continue() { e.process.signal(syscall.SIGCONT) }

@@ -17,7 +17,7 @@ const staleness = time.Second
 func TestLogoutRefusesEverywhere(t *testing.T) {
 	server := redistest.Start(t, redistest.Options{})
 	f := Start(t, Options{Pool: StartPool(t, PoolOptions{}), Store: at(server.URL)})
-	waitFor(t, "caches in use", 30*time.Second, func() bool { return hear(f) })
+	waitFor(t, "caches in use", func() bool { return hear(f) })
 	var took []time.Duration
 	for n := range logouts {
 		b := f.SignIn(n % 3)
@@ -92,7 +92,7 @@ func TestLogoutWithTheSubscriptionCut(t *testing.T) {
 		breakage{"killed_by_the_server", unsubscribe, func() {}},
 	) {
 		t.Run(o.name, func(t *testing.T) {
-			waitFor(t, "caches in use", 30*time.Second, func() bool { return hear(f) })
+			waitFor(t, "caches in use", func() bool { return hear(f) })
 			b := f.SignIn(0)
 			warm(t, f, b)
 			o.begin()

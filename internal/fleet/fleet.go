@@ -145,7 +145,7 @@ func (g *Gateway) UseKeys(keys ...string) {
 	g.writeConfig()
 	before := g.process.logs.written()
 	g.process.signal(syscall.SIGHUP)
-	waitFor(g.t, "an instance that takes its keys", 30*time.Second, func() bool {
+	waitFor(g.t, "an instance that takes its keys", func() bool {
 		return strings.Contains(g.process.logs.since(before), `"configuration reloaded"`)
 	})
 }
@@ -157,7 +157,7 @@ func (g *Gateway) Kill() { g.process.kill() }
 func (g *Gateway) Stop() { g.process.stop() }
 
 // Pause stops its process (SIGSTOP), and Continue lets it go on.
-func (g *Gateway) Pause() { g.process.signal(syscall.SIGSTOP) }
+func (g *Gateway) Pause() { g.process.pause() }
 
 // Continue lets a paused instance go on.
 func (g *Gateway) Continue() { g.process.signal(syscall.SIGCONT) }
@@ -166,7 +166,7 @@ func (g *Gateway) Continue() { g.process.signal(syscall.SIGCONT) }
 func (g *Gateway) Restart() {
 	g.t.Helper()
 	g.process.start()
-	waitFor(g.t, "an instance that listens", 30*time.Second, func() bool {
+	waitFor(g.t, "an instance that listens", func() bool {
 		res, err := ask("http://" + g.Admin + "/healthz")
 		return err == nil && res.Body.Close() == nil
 	})
@@ -175,7 +175,7 @@ func (g *Gateway) Restart() {
 // WaitReady waits until the instance can serve.
 func (g *Gateway) WaitReady() {
 	g.t.Helper()
-	waitFor(g.t, "an instance that is ready", 60*time.Second, func() bool {
+	waitFor(g.t, "an instance that is ready", func() bool {
 		res, err := ask("http://" + g.Admin + "/readyz")
 		if err != nil {
 			return false
@@ -187,7 +187,7 @@ func (g *Gateway) WaitReady() {
 
 // ask is for servers that may hang.
 func ask(url string) (*http.Response, error) {
-	return (&http.Client{Timeout: 5 * time.Second}).Get(url)
+	return (&http.Client{Timeout: 30 * time.Second}).Get(url)
 }
 
 // Metric returns the sum of a metric's samples whose line begins with prefix.
@@ -252,9 +252,13 @@ func startAPI(t testing.TB) *API {
 	return a
 }
 
-func waitFor(t testing.TB, what string, patience time.Duration, done func() bool) {
+// lastResort is how long a test waits for what comes soon, unless the machine is
+// busy: only what never comes takes it.
+const lastResort = 3 * time.Minute
+
+func waitFor(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), lastResort)
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -262,7 +266,7 @@ func waitFor(t testing.TB, what string, patience time.Duration, done func() bool
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatalf("waited %v in vain for %s", patience, what)
+			t.Fatalf("waited %v in vain for %s", lastResort, what)
 		}
 	}
 }

@@ -162,7 +162,7 @@ func (n *nemesis) killInMidRefresh() string {
 	for _, s := range n.load.latest(alive) {
 		n.wg.Go(func() { n.load.ask(s, operation{Client: hurrier, Instance: i, What: "POST /auth/refresh"}, patience) })
 	}
-	waitFor(n.t, "a refresh", patience, func() bool { return n.pool.Refreshes() > before })
+	waitFor(n.t, "a refresh", func() bool { return n.pool.Refreshes() > before })
 	n.wait(n.between(0, 300*time.Millisecond))
 	g.Kill()
 	n.wait(n.between(0, 1500*time.Millisecond))

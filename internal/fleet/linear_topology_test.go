@@ -111,7 +111,7 @@ func cluster(t testing.TB) topology {
 	}
 	back := func(node *redistest.Server) {
 		c.WaitComplete()
-		waitFor(t, "a replica", time.Minute, func() bool {
+		waitFor(t, "a replica", func() bool {
 			info, err := node.Client().Info(context.Background(), "replication").Result()
 			return err == nil && strings.Contains(info, "master_link_status:up")
 		})

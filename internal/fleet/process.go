@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -112,6 +113,19 @@ func (p *process) signal(sig syscall.Signal) {
 	defer p.mu.Unlock()
 	if p.cmd != nil {
 		_ = p.cmd.Process.Signal(sig)
+	}
+}
+
+// pause stops a child that runs (SIGSTOP), and returns when it stands still.
+func (p *process) pause() {
+	p.signal(syscall.SIGSTOP)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for status := syscall.WaitStatus(0); p.cmd != nil && !status.Stopped(); {
+		if _, err := syscall.Wait4(p.cmd.Process.Pid, &status, syscall.WUNTRACED, nil); err != nil && !errors.Is(err, syscall.EINTR) {
+			p.t.Errorf("wait for %s to stand still: %v", p.name, err)
+			return
+		}
 	}
 }
 

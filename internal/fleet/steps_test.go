@@ -92,7 +92,7 @@ func wantRecovery(t *testing.T, f *Fleet, browsers ...*Browser) {
 	took := make([]time.Duration, len(browsers)*len(f.Gateways))
 	inParallel(len(took), func(i int) {
 		b, instance := browsers[i/len(f.Gateways)], i%len(f.Gateways)
-		for time.Since(back) < 30*time.Second {
+		for time.Since(back) < lastResort {
 			a := get(t, b, instance)
 			if took[i] = time.Since(back); a.Status != http.StatusServiceUnavailable {
 				if a.Status != http.StatusOK {

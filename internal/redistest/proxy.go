@@ -23,6 +23,8 @@ type Proxy struct {
 	mu    sync.Mutex
 	conns []net.Conn
 	lose  string // what the command says whose answer is lost; empty: none
+	count string // what is counted in commands; empty: nothing
+	seen  int
 }
 
 // StartProxy starts a proxy that ends with the test.
@@ -73,6 +75,32 @@ func (p *Proxy) loses(command []byte) bool {
 	return lost
 }
 
+// Count has the proxy count how often commands say text, from now on.
+func (p *Proxy) Count(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.count, p.seen = text, 0
+}
+
+// Counted is how often they did.
+func (p *Proxy) Counted() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.seen
+}
+
+// note counts in what went to the server, and returns the end of it, in which a
+// text may have begun that what follows completes.
+func (p *Proxy) note(sent []byte) (end []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.count == "" {
+		return nil
+	}
+	p.seen += bytes.Count(sent, []byte(p.count))
+	return bytes.Clone(sent[max(0, len(sent)-len(p.count)+1):])
+}
+
 func (p *Proxy) pass(client net.Conn) {
 	server, err := net.Dial("tcp", p.to)
 	if err != nil {
@@ -85,7 +113,9 @@ func (p *Proxy) pass(client net.Conn) {
 	var subscribed, deaf, lost atomic.Bool
 	var running sync.WaitGroup
 	running.Go(func() {
+		var end []byte
 		relay(server, client, func(b []byte) bool {
+			end = p.note(append(end, b...))
 			if bytes.Contains(b, []byte("subscribe\r\n")) {
 				subscribed.Store(true)
 			}
