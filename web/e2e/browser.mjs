@@ -15,6 +15,7 @@ const screenshots = fileURLToPath(new URL('./screenshots/', import.meta.url));
 export function launch(proxy) {
   return chromium.launch({
     executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
+    timeout: 180_000, // ms, on a busy machine
     proxy: { server: proxy, bypass: '<-loopback>' },
     args: [
       '--headless',

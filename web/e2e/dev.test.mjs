@@ -7,12 +7,12 @@ import { audit, auditFocus } from './audit.mjs';
 import { launch, picture } from './browser.mjs';
 import { startDev } from './gateway.mjs';
 import { serve } from './upstream.mjs';
-import { Visit, tabTo, user } from './visit.mjs';
+import { Visit, tabTo, user, suiteTimeout } from './visit.mjs';
 import { Wire, tokensIn } from './wire.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
 
-describe('gateway dev', { timeout: 300_000 }, () => {
+describe('gateway dev', { timeout: suiteTimeout }, () => {
   const wire = new Wire();
   /** Hosts that pages asked for. @type {Set<string>} */
   const hosts = new Set();

@@ -4,10 +4,10 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { launch } from './browser.mjs';
 import { startDev } from './gateway.mjs';
-import { Visit } from './visit.mjs';
+import { Visit, suiteTimeout } from './visit.mjs';
 import { Wire } from './wire.mjs';
 
-describe('gateway dev', { timeout: 180_000 }, () => {
+describe('gateway dev', { timeout: suiteTimeout }, () => {
   const wire = new Wire();
   /** @type {import('playwright-core').Browser} */
   let browser;

@@ -11,13 +11,13 @@ import { launch, picture } from './browser.mjs';
 import { freePort, freePorts, startDev } from './gateway.mjs';
 import { Redis } from './redis.mjs';
 import { serve } from './upstream.mjs';
-import { Visit } from './visit.mjs';
+import { Visit, suiteTimeout } from './visit.mjs';
 import { Wire } from './wire.mjs';
 
 /** Addresses that only the page's own router knows. */
 const deepLinks = ['/orders/17/edit?tab=2', '/users/ada@example.com', '/releases/v1.2', '/people/john.doe'];
 
-describe('gateway dev', { timeout: 240_000 }, () => {
+describe('gateway dev', { timeout: suiteTimeout }, () => {
   const wire = new Wire();
   /** @type {import('playwright-core').Browser} */
   let browser;
@@ -237,11 +237,14 @@ async function callsOf(visit, api) {
 async function outage(visit, redis) {
   const { page, gateway } = visit;
   const before = await visit.context.cookies(gateway.url);
-  redis.hang();
+  await redis.hang();
+  const hung = Date.now();
   try {
     // What was opened a moment ago is served for up to a second more.
+    let asked = Date.now();
     let response = await page.goto(`${gateway.url}/api/hello`);
-    for (const until = Date.now() + 1500; response?.status() === 200 && Date.now() < until; ) {
+    while (response?.status() === 200 && asked <= hung + 1000) {
+      asked = Date.now();
       response = await page.goto(`${gateway.url}/api/hello`);
     }
     assert.equal(response?.status(), 503);

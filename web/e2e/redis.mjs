@@ -27,9 +27,9 @@ export class Redis {
 
   static async start() {
     const redis = new Redis(await freePort(), await mkdtemp(join(tmpdir(), 'gatehouse-redis-')));
-    for (const deadline = Date.now() + 10_000; ; ) {
+    for (const deadline = Date.now() + 120_000; ; ) {
       if ((await redis.cli('ping').catch(() => '')) === 'PONG') return redis;
-      if (Date.now() > deadline) throw new Error('redis-server did not answer within 10 s');
+      if (Date.now() > deadline) throw new Error('redis-server did not answer within two minutes');
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
@@ -49,9 +49,13 @@ export class Redis {
     return readFile(join(this.dir, 'dump.rdb'), 'latin1');
   }
 
-  /** Lets it hang: connections stay, answers do not come. */
-  hang() {
+  /** Lets it hang: connections stay, answers do not come. Returns when it does. */
+  async hang() {
     this.child.kill('SIGSTOP');
+    for (;;) {
+      const { stdout } = await promisify(execFile)('ps', ['-o', 'stat=', '-p', String(this.child.pid)]);
+      if (stdout.startsWith('T')) return;
+    }
   }
 
   /** Ends the hanging. */

@@ -5,7 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import { launch } from './browser.mjs';
 import { startServe } from './gateway.mjs';
 import { serve } from './upstream.mjs';
-import { Visit } from './visit.mjs';
+import { Visit, suiteTimeout } from './visit.mjs';
 import { Wire } from './wire.mjs';
 
 /** Addresses as people and scripts write them; the browser says what they are. */
@@ -44,7 +44,7 @@ function addressOf(bytes, tab) {
   return address.slice(0, bytes);
 }
 
-describe('where a login ends', { timeout: 300_000 }, () => {
+describe('where a login ends', { timeout: suiteTimeout }, () => {
   const wire = new Wire();
   /** @type {import('playwright-core').Browser} */
   let browser;

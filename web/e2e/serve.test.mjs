@@ -8,10 +8,10 @@ import { launch, picture } from './browser.mjs';
 import { startServe } from './gateway.mjs';
 import { Redis } from './redis.mjs';
 import { linkTo, serve } from './upstream.mjs';
-import { Visit, user } from './visit.mjs';
+import { Visit, user, suiteTimeout } from './visit.mjs';
 import { Wire, tokensIn } from './wire.mjs';
 
-describe('gateway serve', { timeout: 240_000 }, () => {
+describe('gateway serve', { timeout: suiteTimeout }, () => {
   const wire = new Wire();
   /** @type {import('playwright-core').Browser} */
   let browser;

@@ -10,7 +10,9 @@ import { failure } from './browser.mjs';
 /** A ready-made user of the emulator. */
 export const user = { name: 'alice@example.com', password: 'Passw0rd!' };
 
-const wait = 15_000; // ms a page may take, on a busy machine
+// Both in ms, and there for what never comes: a busy machine must not reach them.
+const wait = 120_000; // for a page to come to say something
+export const suiteTimeout = 1_200_000;
 
 /** One tab of one visit; the first stands for the visit itself. */
 export class Visit {

@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { launch } from './browser.mjs';
 import { startServe } from './gateway.mjs';
 import { serve } from './upstream.mjs';
-import { Visit } from './visit.mjs';
+import { Visit, suiteTimeout } from './visit.mjs';
 import { Wire } from './wire.mjs';
 
 const takeOver = `
@@ -32,7 +32,7 @@ const workers = {
     });`,
 };
 
-describe('a page with a service worker', { timeout: 240_000 }, () => {
+describe('a page with a service worker', { timeout: suiteTimeout }, () => {
   const wire = new Wire();
   /** @type {import('playwright-core').Browser} */
   let browser;
@@ -185,7 +185,7 @@ describe('a page with a service worker', { timeout: 240_000 }, () => {
    */
   async function answered(paths) {
     const done = () => paths.every((path) => wire.answers.some(({ url, status }) => url === gateway.url + path && status > 0));
-    for (const deadline = Date.now() + 30_000; !done(); ) {
+    for (const deadline = Date.now() + 120_000; !done(); ) {
       assert.ok(Date.now() < deadline, 'the browser loads nothing ahead: this test tells nothing');
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
