@@ -242,7 +242,7 @@ byId('api-form').addEventListener('submit', (event) => void callAPI(/** @type {S
 for (const button of document.querySelectorAll('[data-login]')) {
   const query = button.getAttribute('data-login') ?? '';
   // A login is a navigation, never a fetch: the user pool's pages must be seen.
-  button.addEventListener('click', () => location.assign(loginURL(location.pathname + location.search, query)));
+  button.addEventListener('click', () => location.assign(loginURL(location.pathname + location.search + location.hash, query)));
 }
 setInterval(() => {
   if (!document.hidden) void look();

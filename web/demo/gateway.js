@@ -120,7 +120,7 @@ export async function logout(returnTo) {
 
 /**
  * The address that starts a login and comes back to returnTo.
- * @param {string} returnTo local path
+ * @param {string} returnTo local path, its query and fragment
  * @param {string} [query] further parameters: provider, screen…
  */
 export function loginURL(returnTo, query = '') {
