@@ -13,6 +13,16 @@ type clientBody struct{ reads, closes int }
 func (b *clientBody) Read(p []byte) (int, error) { b.reads++; return copy(p, "x"), nil }
 func (b *clientBody) Close() error               { b.closes++; return nil }
 
+// slowBody is at its end, but says so only when it may.
+type slowBody struct{ entered, leave chan struct{} }
+
+func (b *slowBody) Read([]byte) (int, error) {
+	close(b.entered)
+	<-b.leave
+	return 0, io.EOF
+}
+func (b *slowBody) Close() error { return nil }
+
 // When the handler has returned the body is the server's again, though a
 // transport may still hold ours; and closing it was never the transport's.
 func TestRequestBody_leaves_the_clients_alone_when_it_is_closed(t *testing.T) {
@@ -98,19 +108,21 @@ func TestRequestBody_is_not_sent_again(t *testing.T) {
 		}
 	})
 	t.Run("while_it_is_read", func(t *testing.T) {
-		client, server := io.Pipe()
+		client := &slowBody{entered: make(chan struct{}), leave: make(chan struct{})}
 		body := newRequestBody(client, -1, 0)
 		read := make(chan error)
 		go func() {
 			_, err := body.first.Read(make([]byte, 1))
 			read <- err
 		}()
-		_, _ = server.Write(nil) // which returns when somebody reads
+		<-client.entered
 		if _, err := body.again(); !errors.Is(err, errBodyGone) {
 			t.Errorf("%v", err)
 		}
-		_ = server.Close()
-		<-read
+		close(client.leave)
+		if err := <-read; !errors.Is(err, io.EOF) {
+			t.Errorf("the first try ends with %v", err)
+		}
 	})
 	t.Run("when_it_is_broken", func(t *testing.T) {
 		client, server := io.Pipe()
