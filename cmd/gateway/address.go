@@ -48,9 +48,13 @@ func wantLoopback(flag, value, what string) error {
 		return err
 	}
 	host, port, err := net.SplitHostPort(value)
-	addr, addrErr := netip.ParseAddr(host)
-	if err == nil && (strings.EqualFold(host, "localhost") || addrErr == nil && addr.IsLoopback()) {
+	if err == nil && isLoopback(host) {
 		return nil
 	}
 	return usagef("%s %s is not on loopback: %s. Use 127.0.0.1:%s", flag, value, what, port)
+}
+
+func isLoopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return strings.EqualFold(host, "localhost") || err == nil && addr.IsLoopback()
 }

@@ -52,7 +52,7 @@ func (c *devCmd) Run(ctx context.Context, p process) error {
 		return err
 	}
 	_, _ = fmt.Fprintln(p.stdout, "Gatehouse, for development on this computer only")
-	on, err := c.open(p.stdout)
+	on, err := c.open(p.stdout, c.targetPorts())
 	if err != nil {
 		return err
 	}
@@ -74,6 +74,9 @@ func (d *dev) run(ctx context.Context) error {
 		return err
 	}
 	warn(d.p, cfg.Warnings)
+	if err := d.checkLoop(cfg.Routes); err != nil {
+		return err
+	}
 	emu, err := d.emulator(cfg)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ package main
 
 import (
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -133,6 +134,27 @@ func (c *devCmd) checkTargets() error {
 		return wantURL("--spa", c.SPA)
 	}
 	return usagef("--spa %s: there is no such directory; the address of a dev server begins with http://", c.SPA)
+}
+
+// targetPorts are the ports of this machine that --api and --spa name.
+func (c *devCmd) targetPorts() (ports []string) {
+	for _, target := range []string{c.API, c.SPA} {
+		if u, err := url.Parse(target); err == nil && isURL(target) && isLoopback(u.Hostname()) {
+			ports = append(ports, u.Port())
+		}
+	}
+	return ports
+}
+
+// checkLoop refuses a route that would lead back to the gateway, round and round.
+func (d *dev) checkLoop(routes []config.Route) error {
+	for _, r := range routes {
+		if r.Upstream != nil && isLoopback(r.Upstream.Hostname()) && r.Upstream.Port() == listenPort(d.on.front) {
+			return usagef("the route %s leads to %s, which is this gateway itself: put that elsewhere, or the gateway by --listen",
+				r.Path, r.Upstream.Redacted())
+		}
+	}
+	return nil
 }
 
 // issuer is the emulator's, which is not built yet when it is needed.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 
 	"github.com/gatehouse-auth/gatehouse/internal/server"
@@ -46,8 +47,9 @@ type listener struct {
 }
 
 // open opens them all: those that flags name first, so that no default takes
-// their port. It tells out of each default that moved.
-func (a *devAddresses) open(out io.Writer) (*devListeners, error) {
+// their port. Nor does one take a port of theirs, the developer's own, who may
+// start what is there later. It tells out of each default that moved.
+func (a *devAddresses) open(out io.Writer, theirs []string) (*devListeners, error) {
 	l := &devListeners{}
 	all := []listener{
 		{"gateway", "--listen", a.Listen, devPorts.gateway, &l.front},
@@ -63,7 +65,7 @@ func (a *devAddresses) open(out io.Writer) (*devListeners, error) {
 	}
 	for _, one := range all {
 		if one.address == "" && err == nil {
-			*one.to, err = openDefault(one, out)
+			*one.to, err = openDefault(one, theirs, out)
 		}
 	}
 	if err != nil {
@@ -108,9 +110,13 @@ func openNamed(address, flag string) (net.Listener, error) {
 }
 
 // openDefault takes the default port or, as dev servers do, the next free one.
-func openDefault(one listener, out io.Writer) (net.Listener, error) {
+func openDefault(one listener, theirs []string, out io.Writer) (net.Listener, error) {
 	var last error
 	for port := one.port; port < one.port+portsTried; port++ {
+		if slices.Contains(theirs, strconv.Itoa(port)) {
+			last = errors.New("named by another flag")
+			continue
+		}
 		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err != nil { // in use, or kept back by the system
 			last = err
@@ -122,7 +128,7 @@ func openDefault(one listener, out io.Writer) (net.Listener, error) {
 			continue
 		}
 		if port != one.port {
-			_, _ = fmt.Fprintf(out, "  port %d is in use: the %s takes %d (%s names another)\n", one.port, one.name, port, one.flag)
+			_, _ = fmt.Fprintf(out, "  port %d is taken: the %s has %d (%s names another)\n", one.port, one.name, port, one.flag)
 		}
 		return l, nil
 	}

@@ -172,7 +172,7 @@ func TestDevMovesFromTakenPorts(t *testing.T) {
 	d := startDev(t, nil)
 	before, _, _ := strings.Cut(d.stdout, "  open ")
 	for name, port := range map[string]int{"gateway": gateway, "Cognito emulator": cognito, "admin listener": admin} {
-		want := fmt.Sprintf("port %d is in use: the %s takes ", port, name)
+		want := fmt.Sprintf("port %d is taken: the %s has ", port, name)
 		if !strings.Contains(before, want) {
 			t.Errorf("no %q before the addresses:\n%s", want, d.stdout)
 		}
@@ -215,7 +215,7 @@ func TestDevTakesAFreeDefault(t *testing.T) {
 	_ = held.Close()
 	withDevPorts(t, free, heldPort(t), heldPort(t))
 	d := startDev(t, nil)
-	if want := fmt.Sprintf("http://localhost:%d", free); d.url != want && !strings.Contains(d.stdout, fmt.Sprintf("port %d is in use", free)) {
+	if want := fmt.Sprintf("http://localhost:%d", free); d.url != want && !strings.Contains(d.stdout, fmt.Sprintf("port %d is taken", free)) {
 		t.Errorf("opened at %s, want %s:\n%s", d.url, want, d.stdout)
 	}
 }
@@ -262,6 +262,28 @@ func TestDevNeverTakesANamedPortForADefault(t *testing.T) {
 	d := startDev(t, nil, "--admin-listen", next)
 	if got := d.said(t, "admin"); got != "http://"+next {
 		t.Errorf("admin at %s, want %s", got, next)
+	}
+}
+
+// TestDevLeavesThePortOfAnUpstreamAlone: the developer's API may be started
+// later, at the very port that dev mode would take.
+func TestDevLeavesThePortOfAnUpstreamAlone(t *testing.T) {
+	held := hold(t, "127.0.0.1:0")
+	port, err := strconv.Atoi(listenPort(held))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = held.Close()
+	withDevPorts(t, port, heldPort(t), heldPort(t))
+	api := fmt.Sprintf("http://localhost:%d", port)
+	if d := startDev(t, nil, "--api", api); d.url == api {
+		t.Errorf("the gateway is where the API will be:\n%s", d.stdout)
+	}
+	var stderr printed
+	status := run(t.Context(), []string{"dev", "--api", api, "--listen", fmt.Sprintf("127.0.0.1:%d", port)},
+		process{stdout: io.Discard, stderr: &stderr})
+	if status != exitUsage || !strings.Contains(stderr.String(), "the route /api/ leads to "+api+", which is this gateway itself") {
+		t.Errorf("named by a flag: %d %s", status, stderr.String())
 	}
 }
 
@@ -335,7 +357,7 @@ routes:
 // key named there gives way, and of no other.
 func TestDevOwnIsWhatDevKeeps(t *testing.T) {
 	c := &devCmd{}
-	on, err := c.open(io.Discard)
+	on, err := c.open(io.Discard, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -344,6 +366,7 @@ func TestDevOwnIsWhatDevKeeps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, documented, _ := strings.Cut(read(t, "../../docs/development.md"), "| not used | because")
 	kept := map[string]bool{}
 	for _, p := range presets {
 		for _, name := range strings.Split(devOwn, ", ") {
@@ -358,6 +381,9 @@ func TestDevOwnIsWhatDevKeeps(t *testing.T) {
 	for _, name := range strings.Split(devOwn, ", ") {
 		if !kept[name] {
 			t.Errorf("the help names %s, which is the file's", name)
+		}
+		if !strings.Contains(documented, "`"+name+"`") {
+			t.Errorf("docs/development.md does not name %s", name)
 		}
 	}
 }
