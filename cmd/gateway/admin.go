@@ -37,37 +37,43 @@ type gatewayAdmin struct {
 // API, and to which a container's own address means nothing.
 var direct = &http.Transport{DisableKeepAlives: true}
 
-// maxAdminAnswer bounds what is read of an answer: some 40,000 sessions.
-const maxAdminAnswer = 16 << 20
+// maxAdminAnswer bounds what is read of an answer: a page of a list at most.
+const maxAdminAnswer = 1 << 20
 
 // call asks the admin API and returns the body of its answer.
 func (f *adminFlags) call(ctx context.Context, p process, method, path string) ([]byte, error) {
+	body, _, err := f.ask(ctx, p, method, path)
+	return body, err
+}
+
+// ask is call that returns the answer's header as well.
+func (f *adminFlags) ask(ctx context.Context, p process, method, path string) ([]byte, http.Header, error) {
 	admin, err := f.locate(p)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, f.Timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, admin.base+path, nil)
 	if err != nil {
-		return nil, usagef("--admin: %w", err)
+		return nil, nil, usagef("--admin: %w", err)
 	}
 	if !admin.token.Empty() {
 		req.Header.Set("Authorization", "Bearer "+admin.token.Reveal())
 	}
 	res, err := direct.RoundTrip(req) // no redirects: they would take the token elsewhere
 	if err != nil {
-		return nil, fmt.Errorf("ask %s: %w", admin.base, err)
+		return nil, nil, fmt.Errorf("ask %s: %w", admin.base, err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxAdminAnswer))
 	if err != nil {
-		return nil, fmt.Errorf("read the answer of %s: %w", admin.base, err)
+		return nil, nil, fmt.Errorf("read the answer of %s: %w", admin.base, err)
 	}
 	if res.StatusCode/100 != 2 {
-		return nil, refusal(admin.base, res, body)
+		return nil, nil, refusal(admin.base, res, body)
 	}
-	return body, nil
+	return body, res.Header, nil
 }
 
 // refusal words an answer that is none, with what to do about it.

@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -29,53 +29,6 @@ func (sessionsCmd) Help() string {
   gateway sessions revoke --id Ff0… --admin http://10.0.3.7:9090 --token-file admin.token`
 }
 
-type sessionsListCmd struct {
-	User string `help:"The user's sub." required:"" placeholder:"SUB"`
-	adminFlags
-}
-
-// listedSession is what the admin API says of a session; times are Unix seconds.
-type listedSession struct {
-	ID         string `json:"id"`
-	CreatedAt  int64  `json:"createdAt"`
-	LastSeenAt int64  `json:"lastSeenAt"`
-	UserAgent  string `json:"userAgent"`
-	IP         string `json:"ip"`
-}
-
-// Run prints the list; that it is empty is no failure.
-func (c *sessionsListCmd) Run(ctx context.Context, p process) error {
-	if err := wantSubject(c.User); err != nil {
-		return err
-	}
-	body, err := c.call(ctx, p, http.MethodGet, userSessions(c.User))
-	if err != nil {
-		return err
-	}
-	if c.JSON {
-		return printBody(p, body)
-	}
-	var list []listedSession
-	if err := decodeAnswer(body, &list); err != nil {
-		return err
-	}
-	if len(list) == 0 {
-		_, err := fmt.Fprintln(p.stdout, "no sessions")
-		return err
-	}
-	return printSessions(p.stdout, list)
-}
-
-func printSessions(out io.Writer, list []listedSession) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "ID\tCREATED\tLAST SEEN\tADDRESS\tUSER AGENT") // Flush tells of errors
-	for _, s := range list {
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", onTerminal(s.ID), clock(s.CreatedAt), clock(s.LastSeenAt),
-			onTerminal(s.IP), shortened(onTerminal(s.UserAgent)))
-	}
-	return w.Flush()
-}
-
 func clock(unix int64) string { return time.Unix(unix, 0).UTC().Format(time.RFC3339) }
 
 // onTerminal makes a text from elsewhere fit for a terminal: escape sequences
@@ -87,14 +40,6 @@ func onTerminal(s string) string {
 		}
 		return r
 	}, s)
-}
-
-func shortened(s string) string {
-	const most = 60
-	if runes := []rune(s); len(runes) > most {
-		return string(runes[:most]) + "…"
-	}
-	return s
 }
 
 type sessionsRevokeCmd struct {
@@ -112,6 +57,9 @@ func (c *sessionsRevokeCmd) Run(ctx context.Context, p process) error {
 		return err
 	}
 	body, err := c.call(ctx, p, http.MethodDelete, userSessions(c.User))
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w; the gateway goes on ending them: \"list\" shows whether any are left", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -185,7 +133,7 @@ func (c *sessionsStatsCmd) Run(ctx context.Context, p process) error {
 	}
 	state := fmt.Sprintf("answers in %.1f ms", stats.Store.Milliseconds)
 	if !stats.Store.Available {
-		state = "does not answer"
+		state = "takes no sessions, /readyz says why"
 	}
 	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintf(w, "version\t%s, commit %s\nup\t%s, since %s\nstore\t%s, %s\n", onTerminal(stats.Version), onTerminal(stats.Commit),

@@ -202,6 +202,31 @@ func TestLoad_warns(t *testing.T) {
 	}
 }
 
+// TestLoad_limits_a_users_sessions by default, but where nobody can count them; the
+// printed configuration says what holds, and loads again.
+func TestLoad_limits_a_users_sessions(t *testing.T) {
+	for name, tt := range map[string]struct {
+		set  values
+		want int
+	}{
+		"by_default":                 {values{}, 100},
+		"as_the_file_says":           {values{"session.max_per_user": "7"}, 7},
+		"not_at_all":                 {values{"session.max_per_user": "0"}, 0},
+		"not_in_a_cookie":            {values{"session.store": `"cookie:"`}, 0},
+		"not_in_a_cookie_as_printed": {values{"session.store": `"cookie:"`, "session.max_per_user": "0"}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := load(t, with(tt.set).yaml())
+			if got := c.Session.MaxPerUser; got != tt.want {
+				t.Errorf("max_per_user %d, want %d", got, tt.want)
+			}
+			if line := fmt.Sprintf("\n  max_per_user: %d\n", tt.want); !strings.Contains(string(printed(t, c)), line) {
+				t.Errorf("printed without %q", line)
+			}
+		})
+	}
+}
+
 func TestLoad_trusts_few_headers_by_default(t *testing.T) {
 	few := []string{"X-Forwarded-For", "X-Forwarded-Proto", "X-Request-Id", "traceparent"}
 	for set, want := range map[string][]string{"-": few, "[]": few, "[x-forwarded-HOST, TraceParent]": {"X-Forwarded-Host", "traceparent"}} {

@@ -50,6 +50,9 @@ func (l *loader) deriveStore() {
 	if s.StorePassword.Empty() {
 		s.StorePassword, s.Store.Password = s.Store.Password, s.StorePassword
 	}
+	if _, given := l.top.given["session.max_per_user"]; !given && s.Store.Scheme == storeurl.Cookie {
+		s.MaxPerUser = 0 // nobody can count them there
+	}
 }
 
 // checkStore applies the rules about how the gateway shows itself to the store.

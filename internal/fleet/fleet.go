@@ -93,7 +93,7 @@ func (f *Fleet) configuration(o Options, store, key string) map[string]any {
 			"region": "eu-west-1", "user_pool_id": cognitoemu.DefaultPoolID, "client_id": cognitoemu.DefaultClientID,
 			"domain": o.Pool.Domain(), "issuer": o.Pool.Issuer(), "api_endpoint": o.Pool.API(),
 		},
-		"session": map[string]any{"store": store, "keys": []string{key}},
+		"session": map[string]any{"store": store, "keys": []string{key}, "max_per_user": 0}, // all browsers are one user
 		"routes":  []any{map[string]any{"path": "/api/", "upstream": f.API.server.URL}},
 		"log":     map[string]any{"level": "info"},
 	}

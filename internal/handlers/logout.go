@@ -140,9 +140,7 @@ func (l *Logout) endHere(ctx context.Context, x *middleware.Exchange, why sessio
 // keeps the answer from saying so. Where the store keeps no registry they end
 // when their next refresh is refused.
 func (l *Logout) endOthers(ctx context.Context, x *middleware.Exchange, subject string, answer *logoutAnswer) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), globalTimeout)
-	defer cancel()
-	_, err := l.Sessions.EndAll(ctx, subject, session.ReasonGlobal)
+	_, err := l.Sessions.EndAll(context.WithoutCancel(ctx), subject, session.ReasonGlobal)
 	if err != nil && !errors.Is(err, session.ErrNoRegistry) {
 		answer.GlobalSignOut, x.Event.Err = globalFailed, err
 	}

@@ -28,27 +28,35 @@ type endedAnswer struct {
 	Ended int `json:"ended"`
 }
 
-// List is GET {mount}/sessions: this user's sessions, newest first, or 401.
+// List is GET {mount}/sessions: a page of this user's sessions, newest first, or 401.
 func (a *Account) List(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
+	after, err := ReadAfter(r)
+	if err != nil {
+		return err
+	}
 	s, err := a.load(r.Context(), x)
 	if err != nil {
 		return unauthenticatedOr(err)
 	}
 	s = a.touch(r.Context(), x, s)
-	list, err := a.Sessions.ListOwn(r.Context(), s)
+	list, err := a.Sessions.ListOwn(r.Context(), s, after)
+	if errors.Is(err, session.ErrNotFound) {
+		return ErrAfter
+	}
 	if err != nil {
 		return err
 	}
 	if err := a.deliver(w, r, x, s); err != nil {
 		return err
 	}
-	answer := make([]listedSession, len(list))
-	for i, l := range list {
+	answer := make([]listedSession, len(list.Sessions))
+	for i, l := range list.Sessions {
 		answer[i] = listedSession{
 			ID: l.ID, Current: l.ID == s.ID, UserAgent: l.UserAgent, IP: l.Address,
 			CreatedAt: l.CreatedAt.Unix(), LastSeenAt: l.LastSeen.Unix(),
 		}
 	}
+	LinkNext(w, r, list.Next)
 	return writeJSON(w, http.StatusOK, answer)
 }
 
@@ -65,9 +73,7 @@ func (a *Account) EndOne(w http.ResponseWriter, r *http.Request, x *middleware.E
 		return a.signOut(w, r, x)
 	}
 	s = a.touch(r.Context(), x, s)
-	ctx, cancel := detached(r.Context())
-	defer cancel()
-	err = a.Sessions.EndID(ctx, s.Subject, id)
+	err = a.Sessions.EndID(context.WithoutCancel(r.Context()), s.Subject, id)
 	if errors.Is(err, session.ErrNotFound) {
 		return &problem.Error{Status: http.StatusNotFound, Code: "not_found", Public: "You have no such session."}
 	}
@@ -95,16 +101,15 @@ func (a *Account) signOut(w http.ResponseWriter, r *http.Request, x *middleware.
 }
 
 // EndOthers is DELETE {mount}/sessions: it ends every session of this user but
-// the one that asks, and says how many.
+// the one that asks, and says how many. A tab that is closed does not leave it
+// half done.
 func (a *Account) EndOthers(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
 	s, err := a.load(r.Context(), x)
 	if err != nil {
 		return unauthenticatedOr(err)
 	}
 	s = a.touch(r.Context(), x, s)
-	ctx, cancel := detached(r.Context())
-	defer cancel()
-	n, err := a.Sessions.EndOthers(ctx, s)
+	n, err := a.Sessions.EndOthers(context.WithoutCancel(r.Context()), s)
 	if err != nil {
 		return err
 	}
@@ -112,12 +117,6 @@ func (a *Account) EndOthers(w http.ResponseWriter, r *http.Request, x *middlewar
 		return err
 	}
 	return writeJSON(w, http.StatusOK, endedAnswer{Ended: n})
-}
-
-// detached is a context for endings, which must not be left half done because a
-// tab was closed.
-func detached(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), globalTimeout)
 }
 
 func noContent(w http.ResponseWriter) error {

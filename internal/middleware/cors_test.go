@@ -113,7 +113,7 @@ func TestCORS(t *testing.T) {
 		if w.Code != 401 || w.Header().Get("Access-Control-Allow-Origin") != spa || w.Header().Get("Access-Control-Allow-Credentials") != "true" {
 			t.Errorf("%d %v", w.Code, w.Header())
 		}
-		for _, name := range []string{"X-Gatehouse", "X-Request-Id", "Retry-After"} {
+		for _, name := range []string{"X-Gatehouse", "X-Request-Id", "Retry-After", "Link"} {
 			if !strings.Contains(expose, name) {
 				t.Errorf("the page may not read %s: %q", name, expose)
 			}

@@ -138,11 +138,11 @@ func newHouse(t *testing.T) *house {
 // lastSeen is what the store has on record.
 func (h *house) lastSeen(t *testing.T) time.Time {
 	t.Helper()
-	list, err := h.store.List(t.Context(), "sub-1")
-	if err != nil || len(list) != 1 {
-		t.Fatalf("%d sessions, error %v", len(list), err)
+	page, err := h.store.List(t.Context(), "sub-1", session.Position{}, 10)
+	if err != nil || len(page.Sessions) != 1 {
+		t.Fatalf("%d sessions, error %v", len(page.Sessions), err)
 	}
-	return list[0].LastSeen
+	return page.Sessions[0].LastSeen
 }
 
 // end ends the session behind everybody's back.

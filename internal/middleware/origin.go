@@ -163,7 +163,7 @@ func (o *Origins) Preflight(next Handler) Handler {
 func allowOrigin(h http.Header, origin string) {
 	h.Set("Access-Control-Allow-Origin", origin)
 	h.Set("Access-Control-Allow-Credentials", "true")
-	h.Set("Access-Control-Expose-Headers", "X-Gatehouse, X-Request-Id, Retry-After")
+	h.Set("Access-Control-Expose-Headers", "X-Gatehouse, X-Request-Id, Retry-After, Link")
 }
 
 func answerPreflight(h http.Header, r *http.Request) {

@@ -4,16 +4,13 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/cognito"
+	"github.com/gatehouse-auth/gatehouse/internal/handlers"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 )
-
-// adminEndTimeout bounds the end of all of a user's sessions.
-const adminEndTimeout = 30 * time.Second
 
 // adminSession is one session as an operator sees it; times are Unix seconds.
 type adminSession struct {
@@ -26,24 +23,32 @@ type adminSession struct {
 	IP         string `json:"ip"`
 }
 
-// listUser is GET /admin/users/{sub}/sessions: newest first; a user who is not
-// known has none.
+// listUser is GET /admin/users/{sub}/sessions: a page of them, newest first; a user
+// who is not known has none.
 func (a *adminAPI) listUser(w http.ResponseWriter, r *http.Request, _ *telemetry.Event) error {
 	subject, err := pathValue(r, "sub")
 	if err != nil {
 		return err
 	}
-	list, err := a.sessions.List(r.Context(), subject)
+	after, err := handlers.ReadAfter(r)
 	if err != nil {
 		return err
 	}
-	answer := make([]adminSession, len(list))
-	for i, l := range list {
+	list, err := a.sessions.List(r.Context(), subject, after)
+	if errors.Is(err, session.ErrNotFound) {
+		return handlers.ErrAfter
+	}
+	if err != nil {
+		return err
+	}
+	answer := make([]adminSession, len(list.Sessions))
+	for i, l := range list.Sessions {
 		answer[i] = adminSession{
 			ID: l.ID, Username: l.Username, UserAgent: l.UserAgent, IP: l.Address,
 			CreatedAt: l.CreatedAt.Unix(), LastSeenAt: l.LastSeen.Unix(), ExpiresAt: l.ExpiresAt.Unix(),
 		}
 	}
+	handlers.LinkNext(w, r, list.Next)
 	return adminJSON(w, answer)
 }
 
@@ -62,8 +67,7 @@ func (a *adminAPI) endUser(w http.ResponseWriter, r *http.Request, ev *telemetry
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), adminEndTimeout)
-	defer cancel()
+	ctx := context.WithoutCancel(r.Context())
 	name := a.nameAtPool(ctx, subject)
 	n, err := a.sessions.EndAll(ctx, subject, session.ReasonAdmin)
 	out := a.signOutAtPool(ctx, name, ev)
@@ -78,8 +82,9 @@ func (a *adminAPI) endUser(w http.ResponseWriter, r *http.Request, ev *telemetry
 // nameAtPool is what Cognito calls the user. A subject will do but for users who
 // came from another provider; theirs is known from a session.
 func (a *adminAPI) nameAtPool(ctx context.Context, subject string) string {
-	if list, err := a.sessions.List(ctx, subject); err == nil && len(list) > 0 && list[0].Username != "" {
-		return list[0].Username
+	list, err := a.sessions.List(ctx, subject, session.Position{})
+	if err == nil && len(list.Sessions) > 0 && list.Sessions[0].Username != "" {
+		return list.Sessions[0].Username
 	}
 	return subject
 }

@@ -77,23 +77,6 @@ func (m *Manager) tryEnd(ctx context.Context, e *ending) (*Session, error) {
 	return s, nil
 }
 
-// EndAll ends every session of a subject and returns how many. Their refresh
-// tokens are not revoked: they lie under keys that only the browsers have. It
-// ends with ctx, so a caller who must not leave it half done detaches that.
-//
-// Errors: [ErrNoRegistry], [ErrUnavailable] after having tried each, the context's.
-func (m *Manager) EndAll(ctx context.Context, subject string, why Reason) (int, error) {
-	list, err := m.store.List(ctx, subject)
-	if err != nil {
-		return 0, fmt.Errorf("end sessions: %w", err)
-	}
-	n, err := m.endListed(ctx, list, why)
-	if err != nil {
-		return n, fmt.Errorf("end sessions: %w", err)
-	}
-	return n, nil
-}
-
 // delete ends a session in the store. Every deletion by handle goes through it.
 // The session leaves the cache before, whatever the store says, and after, since
 // it may have been loaded between.

@@ -267,7 +267,7 @@ func TestEndAll(t *testing.T) {
 		mine := []*session.Session{w.login(), w.login(), w.login()}
 		w.provider.subject = "sub-2"
 		other := w.login()
-		if list, err := w.m.List(t.Context(), "sub-1"); err != nil || len(list) != 3 {
+		if list, err := w.list("sub-1"); err != nil || len(list) != 3 {
 			t.Errorf("List = %v, %v", list, err)
 		}
 		if n, err := w.m.EndAll(t.Context(), "sub-1", session.ReasonGlobal); n != 3 || err != nil {

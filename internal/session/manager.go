@@ -262,17 +262,6 @@ func Idle(lastSeen, now time.Time, idleTimeout time.Duration) bool {
 	return !now.Before(lastSeen.Add(IdleLimit(idleTimeout)))
 }
 
-// List returns the sessions of a subject, newest first.
-//
-// Errors: [ErrNoRegistry], [ErrUnavailable], the context's.
-func (m *Manager) List(ctx context.Context, subject string) ([]Listing, error) {
-	list, err := m.store.List(ctx, subject)
-	if err != nil {
-		return nil, fmt.Errorf("list sessions: %w", err)
-	}
-	return list, nil
-}
-
 // Drain waits for refreshes and other work that outlives its request. When ctx
 // ends first, what still runs is abandoned and the context's error returned.
 // Call it when no more requests come and before the store is closed.

@@ -179,7 +179,7 @@ func TestMovingHandles(t *testing.T) {
 		},
 		"there_is_no_registry": func(t *testing.T, w *world) {
 			s, other := w.login(), w.login()
-			if list, err := w.m.ListOwn(t.Context(), s); err != nil || len(list) != 1 || list[0].ID != s.ID {
+			if list, err := w.m.ListOwn(t.Context(), s, session.Position{}); err != nil || len(list.Sessions) != 1 || list.Sessions[0].ID != s.ID {
 				t.Errorf("ListOwn = %+v, %v", list, err)
 			}
 			if n, err := w.m.EndOthers(t.Context(), s); n != 0 || err != nil {
@@ -188,7 +188,7 @@ func TestMovingHandles(t *testing.T) {
 			if err := w.m.EndID(t.Context(), s.Subject, other.ID); !errors.Is(err, session.ErrNotFound) {
 				t.Errorf("EndID: %v", err)
 			}
-			_, listed := w.m.List(t.Context(), s.Subject)
+			_, listed := w.m.List(t.Context(), s.Subject, session.Position{})
 			_, ended := w.m.EndAll(t.Context(), s.Subject, session.ReasonAdmin)
 			for name, err := range map[string]error{"List": listed, "EndAll": ended, "EndAnyID": w.m.EndAnyID(t.Context(), other.ID)} {
 				if !errors.Is(err, session.ErrNoRegistry) {

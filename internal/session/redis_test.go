@@ -315,11 +315,11 @@ func cutShort(t *testing.T, m *session.Manager, p *provider) bool {
 	}
 	<-time.After(1100 * time.Millisecond) // after a wait in vain nobody waits for a second
 	left := func() int {
-		list, err := m.List(t.Context(), p.subject)
+		list, err := m.List(t.Context(), p.subject, session.Position{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return len(list)
+		return len(list.Sessions)
 	}
 	ctx := deadline{t.Context(), make(chan struct{})}
 	over := make(chan struct{})

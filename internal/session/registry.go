@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 )
 
 // The registry is what a user, or an administrator, can say about sessions they
@@ -14,35 +15,85 @@ import (
 // with it the only copy of its refresh token, which nobody can then use; nor can
 // it be revoked, for it lay under a key that only that browser has.
 
-// ListOwn returns the sessions of the user of s, newest first. Where the store
-// keeps no registry, s is all that is known.
+// MaxList is how many sessions a list shows at most.
+const MaxList = 100
+
+// listRounds is how many pages of a store are asked for one page of a list:
+// sessions that have ended by themselves can leave a store's pages empty.
+const listRounds = 10
+
+// List returns sessions of a subject that are older than after, newest first,
+// [MaxList] at most. A position that has an id only is looked up.
 //
-// Errors: [ErrUnavailable], the context's.
-func (m *Manager) ListOwn(ctx context.Context, s *Session) ([]Listing, error) {
-	if m.traits.NoRegistry {
-		return []Listing{s.Listing()}, nil
+// Errors: [ErrNotFound] where the subject has no session of that id, so that its
+// place is not known; [ErrNoRegistry], [ErrUnavailable], the context's.
+func (m *Manager) List(ctx context.Context, subject string, after Position) (Page, error) {
+	list, err := m.list(ctx, subject, after)
+	if err != nil {
+		return Page{}, fmt.Errorf("list sessions: %w", err)
 	}
-	return m.List(ctx, s.Subject)
+	return list, nil
 }
 
-// EndID ends the session of subject that has the public id. An id that is
-// unknown and one that is someone else's are both [ErrNotFound], found out by
-// the same question to the store: the caller cannot tell them apart, not even
-// by time. Where the store keeps no registry every id is unknown.
+func (m *Manager) list(ctx context.Context, subject string, after Position) (Page, error) {
+	if !after.IsZero() && after.CreatedAt.IsZero() {
+		l, err := m.find(ctx, subject, after.ID)
+		if err != nil {
+			return Page{}, err
+		}
+		after = l.Position()
+	}
+	list := Page{Sessions: []Listing{}, Next: after}
+	for range listRounds {
+		page, err := m.store.List(ctx, subject, list.Next, MaxList-len(list.Sessions))
+		if err != nil {
+			return Page{}, err
+		}
+		list.Sessions, list.Next = append(list.Sessions, page.Sessions...), page.Next
+		if page.Next.IsZero() || len(list.Sessions) == MaxList {
+			break
+		}
+	}
+	return list, nil
+}
+
+// find returns the session of subject that has the public id. An id that is
+// unknown and one that is someone else's are both [ErrNotFound], found out by the
+// same question to the store: the caller cannot tell them apart.
+func (m *Manager) find(ctx context.Context, subject, id string) (Listing, error) {
+	l, err := m.store.Find(ctx, id)
+	if err == nil && l.Subject != subject {
+		err = ErrNotFound
+	}
+	return l, err
+}
+
+// ListOwn is [Manager.List] for the user of s. Where the store keeps no registry,
+// s is all that is known.
+func (m *Manager) ListOwn(ctx context.Context, s *Session, after Position) (Page, error) {
+	switch {
+	case !m.traits.NoRegistry:
+		return m.List(ctx, s.Subject, after)
+	case after.IsZero():
+		return Page{Sessions: []Listing{s.Listing()}}, nil
+	}
+	return Page{}, nil
+}
+
+// EndID ends the session of subject that has the public id; one of somebody else
+// is as unknown as one that never was. Where the store keeps no registry every id
+// is unknown.
 //
 // Errors: [ErrNotFound], [ErrUnavailable], the context's.
 func (m *Manager) EndID(ctx context.Context, subject, id string) error {
-	list, err := m.store.List(ctx, subject)
+	_, err := m.find(ctx, subject, id)
 	if errors.Is(err, ErrNoRegistry) {
-		return fmt.Errorf("end session by id: %w: %w", ErrNotFound, err)
+		err = fmt.Errorf("%w: %w", ErrNotFound, err)
+	}
+	if err == nil {
+		err = m.deleteID(ctx, id, ReasonRevoked)
 	}
 	if err != nil {
-		return fmt.Errorf("end session by id: %w", err)
-	}
-	if !slices.ContainsFunc(list, func(l Listing) bool { return l.ID == id }) {
-		return fmt.Errorf("end session by id: %w", ErrNotFound)
-	}
-	if err := m.deleteID(ctx, id, ReasonRevoked); err != nil {
 		return fmt.Errorf("end session by id: %w", err)
 	}
 	return nil
@@ -59,64 +110,104 @@ func (m *Manager) EndAnyID(ctx context.Context, id string) error {
 	return nil
 }
 
-// EndOthers ends every session of the subject of s but s itself, and returns how
-// many: none where the store keeps no registry. It ends with ctx, so a caller
-// who must not leave it half done detaches that.
+// EndAll ends every session of a subject and returns how many. Their refresh
+// tokens are not revoked: they lie under keys that only the browsers have.
 //
-// Errors: [ErrUnavailable], after having tried each; the context's.
+// Errors are those of [Manager.endEach], and [ErrNoRegistry].
+func (m *Manager) EndAll(ctx context.Context, subject string, why Reason) (int, error) {
+	n, err := m.endEach(ctx, subject, why, func(Listing) bool { return true })
+	if err != nil {
+		return n, fmt.Errorf("end sessions: %w", err)
+	}
+	return n, nil
+}
+
+// EndOthers ends every session of the subject of s but s itself, and returns how
+// many: none where the store keeps no registry.
+//
+// Errors are those of [Manager.endEach].
 func (m *Manager) EndOthers(ctx context.Context, s *Session) (int, error) {
 	if m.traits.NoRegistry {
 		return 0, nil
 	}
-	list, err := m.store.List(ctx, s.Subject)
-	if err != nil {
-		return 0, fmt.Errorf("end other sessions: %w", err)
-	}
-	others := slices.DeleteFunc(list, func(l Listing) bool { return l.ID == s.ID })
-	n, err := m.endListed(ctx, others, ReasonRevoked)
+	n, err := m.endEach(ctx, s.Subject, ReasonRevoked, func(l Listing) bool { return l.ID != s.ID })
 	if err != nil {
 		return n, fmt.Errorf("end other sessions: %w", err)
 	}
 	return n, nil
 }
 
-// endAtOnce is how many sessions of a list are ended at a time. A store that waits
-// for its replicas, with one that lags, takes half a second for each.
-const endAtOnce = 8
+const (
+	// endBatch is how many sessions are listed and ended before the next are: what
+	// a subject with any number of them holds in memory.
+	endBatch = 100
+	// endBatchTime bounds one batch. All of them together take what they take.
+	endBatchTime = 5 * time.Second
 
-// endListed ends the sessions of a list and returns how many. One that cannot be
-// ended does not save the others. With ctx it begins no more of them; one under way
-// takes the store's own time, for its answer is what is reported.
-func (m *Manager) endListed(ctx context.Context, list []Listing, why Reason) (int, error) {
+	// endAtOnce is how many sessions of a batch are ended at a time. A store that
+	// waits for its replicas, with one that lags, takes half a second for each.
+	endAtOnce = 8
+)
+
+// endEach ends the sessions of a subject that are chosen, newest first, and
+// returns how many. However many there are, it goes on as long as it gets further:
+// one that cannot be ended does not save the others, and what has ended stays
+// ended, so that a repetition finds the rest. It ends with ctx, so a caller who
+// must not leave it half done detaches that.
+//
+// Errors: the first that kept a session alive: [ErrUnavailable], [ErrNoRegistry],
+// the context's.
+func (m *Manager) endEach(ctx context.Context, subject string, why Reason, chosen func(Listing) bool) (n int, first error) {
+	for after := (Position{}); ; {
+		page, err := m.store.List(ctx, subject, after, endBatch)
+		if err != nil {
+			return n, cmp.Or(first, err)
+		}
+		page.Sessions = slices.DeleteFunc(page.Sessions, func(l Listing) bool { return !chosen(l) })
+		ended, err := m.endListed(ctx, page.Sessions, why)
+		n, first = n+ended, cmp.Or(first, err)
+		if page.Next.IsZero() || err != nil && ended == 0 {
+			return n, first
+		}
+		after = page.Next
+	}
+}
+
+// endListed ends the sessions of a batch and returns how many, and the first error.
+// With ctx it begins no more of them; one under way takes the store's own time,
+// for its answer is what is reported.
+func (m *Manager) endListed(ctx context.Context, list []Listing, why Reason) (n int, first error) {
+	ctx, cancel := context.WithTimeout(ctx, endBatchTime)
+	defer cancel()
 	var (
 		ending sync.WaitGroup
 		places = make(chan struct{}, endAtOnce)
-		mu     sync.Mutex // of what follows
-		n      int
-		errs   []error
+		mu     sync.Mutex // of what is returned
+		tried  int
 	)
 	for _, l := range list {
 		if ctx.Err() != nil {
 			break
 		}
 		places <- struct{}{}
+		tried++
 		ending.Go(func() {
 			defer func() { <-places }()
 			err := m.deleteID(context.WithoutCancel(ctx), l.ID, why)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
-				errs = append(errs, err)
+				first = cmp.Or(first, err)
 				return
 			}
 			n++
 		})
 	}
 	ending.Wait()
-	if n+len(errs) < len(list) {
-		errs = append(errs, ctx.Err())
+	if tried < len(list) {
+		first = cmp.Or(first, ctx.Err())
 	}
-	return n, errors.Join(errs...)
+	return n, first
 }
 
 // makeRoom ends the oldest sessions of the subject of s above
@@ -133,23 +224,12 @@ func (m *Manager) makeRoom(ctx context.Context, s *Session) {
 	// store may take is left to the next login.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), StoreTimeout)
 	defer cancel()
-	list, err := m.store.List(ctx, s.Subject)
-	if err == nil {
-		_, err = m.endListed(ctx, surplus(list, s, m.o.MaxPerUser), ReasonReplaced)
-	}
+	own, seen := s.Listing().Position(), 0
+	_, err := m.endEach(ctx, s.Subject, ReasonReplaced, func(l Listing) bool {
+		seen++
+		return seen > m.o.MaxPerUser && l.Position().Compare(own) < 0
+	})
 	if err != nil {
 		m.log.Warn("session.max_per_user not kept at this login", "session", s.ID, "error", err)
 	}
-}
-
-// surplus returns what of list is beyond the newest limit sessions and older
-// than s. Ids decide between equal times, so that every instance sees one order.
-func surplus(list []Listing, s *Session, limit int) []Listing {
-	newestFirst := func(a, b Listing) int {
-		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.ID, a.ID))
-	}
-	list = slices.SortedFunc(slices.Values(list), newestFirst)
-	list = list[min(limit, len(list)):]
-	own := s.Listing()
-	return slices.DeleteFunc(list, func(l Listing) bool { return newestFirst(l, own) <= 0 })
 }

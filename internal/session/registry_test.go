@@ -16,21 +16,37 @@ type registry struct {
 	session.Store
 
 	mu      sync.Mutex
-	deaf    bool   // List fails
+	deaf    bool   // List and Find fail
 	stuck   string // the id that DeleteID fails for
 	reasons map[string]session.Reason
+	largest int // page that was asked for
+	empty   int // pages to come that hold nothing, and lead on
 }
 
-func (r *registry) List(ctx context.Context, subject string) ([]session.Listing, error) {
+func (r *registry) List(ctx context.Context, subject string, after session.Position, limit int) (session.Page, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.deaf {
-		return nil, errAway
+		return session.Page{}, errAway
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, err // as a driver would
+		return session.Page{}, err // as a driver would
 	}
-	return r.Store.List(ctx, subject)
+	r.largest = max(r.largest, limit)
+	if r.empty > 0 {
+		r.empty--
+		return session.Page{Next: session.Position{CreatedAt: time.Now().Add(time.Hour), ID: "none"}}, nil
+	}
+	return r.Store.List(ctx, subject, after, limit)
+}
+
+func (r *registry) Find(ctx context.Context, id string) (session.Listing, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.deaf {
+		return session.Listing{}, errAway
+	}
+	return r.Store.Find(ctx, id)
 }
 
 func (r *registry) DeleteID(ctx context.Context, id string, why session.Reason) error {
@@ -56,6 +72,13 @@ func withRegistry(w *world, maxPerUser int) *registry {
 		Store:   sessionstore.NewMemory(sessionstore.MemoryOptions{IdleTimeout: idleTimeout}),
 		reasons: make(map[string]session.Reason),
 	}
+	r.limit(w, maxPerUser)
+	return r
+}
+
+// limit gives the world another manager on the same store.
+func (r *registry) limit(w *world, maxPerUser int) {
+	w.t.Helper()
 	m, err := session.NewManager(session.Options{
 		Store: r, Provider: w.provider, IdleTimeout: idleTimeout, AbsoluteTimeout: absoluteTimeout,
 		BeforeExpiry: beforeExpiry, RefreshTimeout: refreshTimeout, ForcedPerMinute: 3, MaxPerUser: maxPerUser,
@@ -64,7 +87,12 @@ func withRegistry(w *world, maxPerUser int) *registry {
 		w.t.Fatal(err)
 	}
 	w.m, w.all = m, append(w.all, m)
-	return r
+}
+
+// list returns the newest sessions of a subject.
+func (w *world) list(subject string) ([]session.Listing, error) {
+	page, err := w.m.List(context.Background(), subject, session.Position{})
+	return page.Sessions, err
 }
 
 // loginAs returns a new session of another subject than the provider's own.
@@ -113,6 +141,32 @@ func TestEndID(t *testing.T) {
 			r.set(func(r *registry) { r.deaf, r.stuck = false, s.ID })
 			wantErr(t, w.m.EndID(t.Context(), s.Subject, s.ID), session.ErrUnavailable)
 			w.load(s)
+		},
+	})
+}
+
+func TestList(t *testing.T) {
+	inBubble(t, map[string]func(*testing.T, *world){
+		"is_filled_though_the_newest_have_ended_by_themselves": func(t *testing.T, w *world) {
+			r := withRegistry(w, 0)
+			old := w.login()
+			for range 3 {
+				time.Sleep(time.Second)
+				w.login()
+			}
+			r.empty = 5 // pages of sessions that are not there
+			if list, err := w.list("sub-1"); err != nil || len(list) != 4 || list[3].ID != old.ID {
+				t.Errorf("List = %v, %v", list, err)
+			}
+		},
+		"after_what_is_not_this_subjects_is_not_found": func(t *testing.T, w *world) {
+			withRegistry(w, 0)
+			alice, bob := w.login(), w.loginAs("sub-2")
+			never, _ := session.IDOf(session.NewHandle())
+			for _, id := range []string{bob.ID, never} {
+				_, err := w.m.List(t.Context(), alice.Subject, session.Position{ID: id})
+				wantErr(t, err, session.ErrNotFound)
+			}
 		},
 	})
 }
@@ -183,6 +237,26 @@ func TestMaxPerUser(t *testing.T) {
 				t.Errorf("the oldest ended for %q", why)
 			}
 		},
+		"ends_all_that_are_too_many_however_many": func(t *testing.T, w *world) {
+			r := withRegistry(w, 0)
+			var all []*session.Session
+			for range 350 {
+				all = append(all, w.login())
+				time.Sleep(time.Second)
+			}
+			r.limit(w, 120)
+			all = append(all, w.login())
+			for i, s := range all {
+				if i < len(all)-120 {
+					w.wantEnded(s)
+				} else {
+					w.load(s)
+				}
+			}
+			if r.largest > 100 {
+				t.Errorf("a list of %d was asked for at once", r.largest)
+			}
+		},
 		"does_not_count_the_browsers_old_session": func(t *testing.T, w *world) {
 			withRegistry(w, 2)
 			phone := w.login()
@@ -230,12 +304,12 @@ func TestMaxPerUser(t *testing.T) {
 					logins.Go(func() { w.login() })
 				}
 				logins.Wait()
-				if list, err := w.m.List(t.Context(), "sub-1"); err != nil || len(list) == 0 {
+				if list, err := w.list("sub-1"); err != nil || len(list) == 0 {
 					t.Fatalf("%d sessions are left, %v", len(list), err)
 				}
 				time.Sleep(time.Second)
 				last := w.login()
-				if list, err := w.m.List(t.Context(), "sub-1"); err != nil || len(list) != 1 || list[0].ID != last.ID {
+				if list, err := w.list("sub-1"); err != nil || len(list) != 1 || list[0].ID != last.ID {
 					t.Fatalf("the next login leaves %v, %v", list, err)
 				}
 			}

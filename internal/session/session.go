@@ -12,6 +12,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -112,6 +113,32 @@ type Listing struct {
 	ExpiresAt time.Time
 }
 
+// Position is the place of l among its subject's sessions.
+func (l Listing) Position() Position { return Position{CreatedAt: l.CreatedAt, ID: l.ID} }
+
+// Position is a place among a subject's sessions, which are in order of their
+// creation; ids decide between equal times, so that every instance sees one order.
+// The zero value is before the newest.
+type Position struct {
+	CreatedAt time.Time
+	ID        string
+}
+
+// IsZero reports whether p is before the newest session.
+func (p Position) IsZero() bool { return p.ID == "" }
+
+// Compare is below zero where p is older than q.
+func (p Position) Compare(q Position) int {
+	return cmp.Or(p.CreatedAt.Compare(q.CreatedAt), cmp.Compare(p.ID, q.ID))
+}
+
+// Page is a part of a subject's sessions, newest first.
+type Page struct {
+	Sessions []Listing
+	// Next is what the next page comes after; zero: this is the last one.
+	Next Position
+}
+
 // Traits are what a store does otherwise than others, by its nature.
 type Traits struct {
 	// MovingHandles: every save gives the session another handle, and what the
@@ -119,7 +146,7 @@ type Traits struct {
 	// stays good: it loads the newest that this process knows of.
 	MovingHandles bool
 	// NoRegistry: nobody lists or ends sessions whose handle they do not have.
-	// List and DeleteID are [ErrNoRegistry].
+	// List, Find and DeleteID are [ErrNoRegistry].
 	NoRegistry bool
 }
 
@@ -162,8 +189,12 @@ type Store interface {
 	// [ErrUnconfirmed] it has ended all the same, and the session is returned.
 	Delete(ctx context.Context, h Handle, why Reason) (*Session, error)
 
-	// List returns the sessions of a subject, newest first; none is an empty list.
-	List(ctx context.Context, subject string) ([]Listing, error)
+	// List returns sessions of a subject that are older than after, newest first,
+	// limit of them at most. There may be more though a page has fewer, even none:
+	// Next tells. None is an empty list.
+	List(ctx context.Context, subject string, after Position, limit int) (Page, error)
+	// Find returns what may be known of the session with a public id.
+	Find(ctx context.Context, id string) (Listing, error)
 	// DeleteID ends a session by its public id. Absence is not an error.
 	// ErrUnconfirmed as for Delete; a repetition confirms it.
 	DeleteID(ctx context.Context, id string, why Reason) error

@@ -87,8 +87,9 @@ func NewRedis(o RedisOptions) (*Redis, error) {
 		return nil, errors.Join(errors.New("redis session store: a cluster cannot wait for replicas"), client.Close())
 	}
 	return &Redis{
-		client: client, codec: session.NewCodec(o.Ring, o.Audience), moves: to.Scheme == storeurl.Sentinel || to.Scheme == storeurl.Cluster,
-		idle: o.IdleTimeout, timeout: o.Timeout, observe: o.Observe,
+		client: client, codec: session.NewCodec(o.Ring, o.Audience), audience: o.Audience,
+		moves: to.Scheme == storeurl.Sentinel || to.Scheme == storeurl.Cluster,
+		idle:  o.IdleTimeout, timeout: o.Timeout, observe: o.Observe,
 		replicas: o.WaitReplicas, log: o.Logger, countAsked: make(chan struct{}, 1),
 	}, nil
 }

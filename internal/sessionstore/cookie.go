@@ -194,8 +194,13 @@ func endsWith(s *session.Session, why session.Reason) uint64 {
 }
 
 // List implements [session.Store].
-func (c *Cookie) List(context.Context, string) ([]session.Listing, error) {
-	return nil, session.ErrNoRegistry
+func (c *Cookie) List(context.Context, string, session.Position, int) (session.Page, error) {
+	return session.Page{}, session.ErrNoRegistry
+}
+
+// Find implements [session.Store].
+func (c *Cookie) Find(context.Context, string) (session.Listing, error) {
+	return session.Listing{}, session.ErrNoRegistry
 }
 
 // DeleteID implements [session.Store]. It could end a session at this instance,

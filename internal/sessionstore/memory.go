@@ -24,9 +24,10 @@ type Memory struct {
 	local
 
 	mu       sync.RWMutex
-	sessions map[string]*session.Session // by handle
-	handles  map[string]string           // id → handle
-	sweep    time.Time                   // when to look for expired ones next
+	sessions map[string]*session.Session   // by handle
+	handles  map[string]string             // id → handle
+	order    map[string][]session.Position // by subject, oldest first
+	sweep    time.Time                     // when to look for expired ones next
 }
 
 // NewMemory returns an empty store.
@@ -35,6 +36,7 @@ func NewMemory(o MemoryOptions) *Memory {
 		idleTimeout: o.IdleTimeout,
 		sessions:    make(map[string]*session.Session),
 		handles:     make(map[string]string),
+		order:       make(map[string][]session.Position),
 	}
 }
 
@@ -57,6 +59,7 @@ func (m *Memory) Create(_ context.Context, s *session.Session) (*session.Session
 	m.forgetOver(now)
 	m.sessions[created.Handle.Reveal()] = &created
 	m.handles[created.ID] = created.Handle.Reveal()
+	m.enter(&created)
 	return &created, nil
 }
 
@@ -84,6 +87,26 @@ func (m *Memory) end(s *session.Session, why session.Reason) {
 func (m *Memory) remove(s *session.Session) {
 	delete(m.sessions, s.Handle.Reveal())
 	delete(m.handles, s.ID)
+	order := m.order[s.Subject]
+	if i, found := search(order, s.Listing().Position()); found {
+		order = slices.Delete(order, i, i+1)
+	}
+	if m.order[s.Subject] = order; len(order) == 0 {
+		delete(m.order, s.Subject)
+	}
+}
+
+// enter puts a new session in its place among those of its subject. The caller
+// holds mu.
+func (m *Memory) enter(s *session.Session) {
+	order, p := m.order[s.Subject], s.Listing().Position()
+	i, _ := search(order, p)
+	m.order[s.Subject] = slices.Insert(order, i, p)
+}
+
+// search returns where p is, or would be.
+func search(order []session.Position, p session.Position) (i int, found bool) {
+	return slices.BinarySearchFunc(order, p, session.Position.Compare)
 }
 
 // Load implements [session.Store]. It copies nothing.
@@ -151,22 +174,39 @@ func (m *Memory) Delete(_ context.Context, h session.Handle, why session.Reason)
 }
 
 // List implements [session.Store].
-func (m *Memory) List(_ context.Context, subject string) ([]session.Listing, error) {
+func (m *Memory) List(_ context.Context, subject string, after session.Position, limit int) (session.Page, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	now := time.Now()
-	list := []session.Listing{}
-	for _, s := range m.sessions {
-		if s.Subject == subject && !m.over(s, now) {
-			list = append(list, s.Listing())
-		}
+	page := session.Page{Sessions: []session.Listing{}}
+	order := m.order[subject]
+	if !after.IsZero() {
+		i, _ := search(order, after)
+		order = order[:i]
 	}
-	newestFirst(list)
-	return list, nil
+	for _, p := range slices.Backward(order) {
+		s := m.sessions[m.handles[p.ID]]
+		if m.over(s, now) {
+			continue
+		}
+		if len(page.Sessions) == limit {
+			page.Next = page.Sessions[limit-1].Position()
+			break
+		}
+		page.Sessions = append(page.Sessions, s.Listing())
+	}
+	return page, nil
 }
 
-func newestFirst(list []session.Listing) {
-	slices.SortFunc(list, func(a, b session.Listing) int { return b.CreatedAt.Compare(a.CreatedAt) })
+// Find implements [session.Store].
+func (m *Memory) Find(_ context.Context, id string) (session.Listing, error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	s := m.sessions[m.handles[id]]
+	if s == nil || m.over(s, time.Now()) {
+		return session.Listing{}, session.ErrNotFound
+	}
+	return s.Listing(), nil
 }
 
 // DeleteID implements [session.Store].
@@ -204,5 +244,6 @@ func (m *Memory) Close() error {
 	defer m.mu.Unlock()
 	clear(m.sessions)
 	clear(m.handles)
+	clear(m.order)
 	return nil
 }

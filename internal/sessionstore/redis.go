@@ -17,7 +17,7 @@ import (
 
 // Redis keeps sealed records in Redis or anything that speaks its protocol and
 // runs Lua. Commands used: GET, SET (with KEEPTTL, Redis 6), GETRANGE, SETRANGE,
-// DEL, PEXPIRE, PTTL, ZADD, ZREM, ZRANGE, ZREMRANGEBYSCORE, EVAL, EVALSHA,
+// DEL, PEXPIRE, PTTL, ZADD, ZREM, ZRANGE, ZREVRANGEBYLEX, EVAL, EVALSHA,
 // PUBLISH, SUBSCRIBE, PING, HELLO or AUTH, SELECT; WAIT where replicas are
 // waited for; SCAN to count sessions, which is left out where it is not allowed.
 // Safe for concurrent use.
@@ -36,12 +36,13 @@ import (
 // whichever is less, so that Redis forgets what is over. What counts are the
 // record's own times, which are sealed: a writer to Redis cannot reach them.
 type Redis struct {
-	client  redis.UniversalClient
-	moves   bool // who takes the writes can change: Sentinel, Cluster
-	codec   *session.Codec
-	idle    time.Duration
-	timeout time.Duration
-	observe func(op string, took time.Duration, err error)
+	client   redis.UniversalClient
+	moves    bool // who takes the writes can change: Sentinel, Cluster
+	codec    *session.Codec
+	audience string
+	idle     time.Duration
+	timeout  time.Duration
+	observe  func(op string, took time.Duration, err error)
 
 	replicas  int          // to wait for
 	waitAgain atomic.Int64 // Unix nanoseconds: until then nobody waits
@@ -244,7 +245,7 @@ func (r *Redis) take(ctx context.Context, c session.Change) ([]byte, error) {
 		}
 		record = []byte(text)
 		if l, err := r.codec.OpenListing(c.ID, record); err == nil {
-			_ = r.removeFromIndex(ctx, l.Subject, member(l.ID, l.CreatedAt))
+			_ = r.removeFromIndex(ctx, l.Subject, entry(l.Position(), l.ExpiresAt))
 		}
 		return confirmed
 	})

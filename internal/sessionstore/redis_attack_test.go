@@ -149,7 +149,7 @@ func TestRedisAudience(t *testing.T) {
 	if _, err := other.Load(t.Context(), s.Handle); !errors.Is(err, session.ErrNotFound) {
 		t.Errorf("the other's Load: %v, want ErrNotFound", err)
 	}
-	if list, err := other.List(t.Context(), "sub-1"); err != nil || len(list) != 0 {
+	if list, err := listOf(t, other, "sub-1"); err != nil || len(list) != 0 {
 		t.Errorf("the other's List = %v, %v; want none", list, err)
 	}
 	if _, err := own.Load(t.Context(), s.Handle); err != nil {

@@ -36,12 +36,13 @@ func every(ctx context.Context, st session.Store, s *session.Session) map[string
 	_, loaded := st.Load(ctx, s.Handle)
 	_, replaced := st.Replace(ctx, &next)
 	_, deleted := st.Delete(ctx, s.Handle, session.ReasonLogout)
-	_, listed := st.List(ctx, s.Subject)
+	_, listed := st.List(ctx, s.Subject, session.Position{}, 10)
+	_, found := st.Find(ctx, s.ID)
 	_, acquired := st.Acquire(ctx, s.ID, "owner", time.Minute)
 	_, touched := st.Touch(ctx, s.Handle, s.LastSeen.Add(time.Hour))
 	_, renewed := st.Renew(ctx, s.ID, "owner", time.Minute)
 	return map[string]error{
-		"Create": created, "Load": loaded, "Replace": replaced, "Delete": deleted, "List": listed,
+		"Create": created, "Load": loaded, "Replace": replaced, "Delete": deleted, "List": listed, "Find": found,
 		"Acquire": acquired, "Renew": renewed, "Release": st.Release(ctx, s.ID, "owner"),
 		"Touch":    touched,
 		"DeleteID": st.DeleteID(ctx, s.ID, session.ReasonAdmin),
@@ -315,7 +316,7 @@ func TestRedisIndex(t *testing.T) {
 		vanish(t, createIn(t, st, old))
 		vanish(t, createIn(t, st, storetest.Sample("sub-1"))) // could be a login on its way
 		kept := createIn(t, st, storetest.Sample("sub-1"))
-		list, err := st.List(t.Context(), "sub-1")
+		list, err := listOf(t, st, "sub-1")
 		if d := cmp.Diff([]session.Listing{kept.Listing()}, list); d != "" || err != nil {
 			t.Error(d, err)
 		}
@@ -352,7 +353,7 @@ func TestRedisIndex(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		list, err := st.List(t.Context(), "sub-3")
+		list, err := listOf(t, st, "sub-3")
 		if d := cmp.Diff([]session.Listing{kept.Listing()}, list); d != "" || err != nil {
 			t.Error(d, err)
 		}

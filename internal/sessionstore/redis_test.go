@@ -60,10 +60,17 @@ func open(t testing.TB, server *redistest.Server, o sessionstore.RedisOptions) *
 	return st
 }
 
+// listOf returns the newest sessions of a subject.
+func listOf(t testing.TB, st session.Store, subject string) ([]session.Listing, error) {
+	t.Helper()
+	page, err := st.List(t.Context(), subject, session.Position{}, 100)
+	return page.Sessions, err
+}
+
 // leastRules are all that a store's ACL user needs, but for +scan, without which
 // there is no count.
 const leastRules = "~gatehouse:* &gatehouse:changes &gatehouse:beat:* +publish +subscribe +@connection +get +set +getrange +setrange +del +pexpire +pttl " +
-	"+zadd +zrem +zrange +zremrangebyscore +eval +evalsha"
+	"+zadd +zrem +zrange +zrevrangebylex +eval +evalsha"
 
 func TestRedis(t *testing.T) {
 	for name, o := range map[string]redistest.Options{

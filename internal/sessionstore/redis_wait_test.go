@@ -40,7 +40,7 @@ func endBoth(t *testing.T, st *sessionstore.Redis, want error) time.Duration {
 		t.Errorf("DeleteID: %v, want %v", err, want)
 	}
 	took := time.Since(began)
-	if list, err := st.List(t.Context(), "sub-1"); err != nil || len(list) > 0 {
+	if list, err := listOf(t, st, "sub-1"); err != nil || len(list) > 0 {
 		t.Errorf("List = %v, %v; want none", list, err)
 	}
 	return took

@@ -71,14 +71,22 @@ redis.call('DEL', KEYS[1])
 return redis.call('PUBLISH', KEYS[1], ARGV[1])
 `)
 
-// indexScript adds a session to its subject's index and drops those that are
-// over, so that the index of a subject that logs in all day stays small.
+// indexScript adds a session to its subject's index and drops those of the oldest
+// that are over: more than one, so that the index of a subject that logs in all
+// day stays small. What lies there and is no index gives way to one.
 //
-//	KEYS: index.  ARGV: member, its absolute limit, the time now, in
+//	KEYS: index.  ARGV: entry, its absolute limit, the time now, in
 //	milliseconds.
 var indexScript = redis.NewScript(`
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[3])
-redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
+local oldest = redis.pcall('ZRANGE', KEYS[1], 0, 9)
+if oldest.err then
+  if not string.find(oldest.err, 'WRONGTYPE', 1, true) then return oldest end
+  redis.call('DEL', KEYS[1])
+end
+for _, e in ipairs(oldest) do
+  if #e ~= 59 or struct.unpack('>I8', e, 52) <= tonumber(ARGV[3]) then redis.call('ZREM', KEYS[1], e) end
+end
+redis.call('ZADD', KEYS[1], 0, ARGV[1])
 local ttl = tonumber(ARGV[2]) - tonumber(ARGV[3])
 if redis.call('PTTL', KEYS[1]) < ttl then redis.call('PEXPIRE', KEYS[1], ttl) end
 return 1

@@ -25,8 +25,11 @@ func testLimits(t *testing.T, open Open) {
 		if over < shortIdle || over > session.IdleLimit(shortIdle)+slack {
 			t.Errorf("ended %v after its last use, want %v to %v", over, shortIdle, session.IdleLimit(shortIdle))
 		}
-		if l, err := st.List(t.Context(), "sub-1"); len(l) != 0 || !registryAnswers(st, err) {
+		if l, err := st.List(t.Context(), "sub-1", session.Position{}, 10); len(l.Sessions) != 0 || !registryAnswers(st, err) {
 			t.Errorf("List = %+v, %v; want none", l, err)
+		}
+		if _, err := st.Find(t.Context(), s.ID); !errors.Is(err, session.ErrNotFound) && !st.Traits().NoRegistry {
+			t.Errorf("Find: %v, want ErrNotFound", err)
 		}
 		if _, err := st.Replace(t.Context(), refreshed(s)); !errors.Is(err, session.ErrNotFound) {
 			t.Errorf("Replace: err = %v, want ErrNotFound", err)
