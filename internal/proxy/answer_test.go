@@ -305,7 +305,7 @@ func TestReverse_passes_no_framing_as_a_trailer(t *testing.T) {
 // Over HTTP/2 lengths frame nothing, so net/http keeps what an upstream makes of
 // them. An HTTP/1 client would be led by it.
 func TestReverse_sets_the_length_that_was_parsed(t *testing.T) {
-	lengths := make(chan []string, 1)
+	lengths := make(chan []string, 4)
 	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: lengthsUpstream(t, lengths)})
 	for name, test := range map[string]struct {
 		sent []string
@@ -313,6 +313,7 @@ func TestReverse_sets_the_length_that_was_parsed(t *testing.T) {
 	}{
 		"one":       {[]string{"2"}, "2"},
 		"none":      {nil, ""},
+		"empty":     {[]string{""}, ""},
 		"two":       {[]string{"3", "5"}, ""},
 		"no number": {[]string{"2x"}, ""},
 		"signed":    {[]string{"+2"}, ""},
@@ -332,8 +333,11 @@ func TestReverse_sets_the_length_that_was_parsed(t *testing.T) {
 	}
 }
 
+const hangUp, reset = "hang up", "reset"
+
 // lengthsUpstream is an h2c upstream by hand, as no server of the standard library
-// would send several lengths: it answers each request with the next ones.
+// would send several lengths: it answers each request with the next ones, but
+// closes the connection at hangUp, and resets the stream at reset.
 func lengthsUpstream(t *testing.T, lengths <-chan []string) *url.URL {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -343,7 +347,7 @@ func lengthsUpstream(t *testing.T, lengths <-chan []string) *url.URL {
 	t.Cleanup(func() { _ = ln.Close() })
 	serve := func(conn net.Conn) {
 		defer func() { _ = conn.Close() }()
-		const data, headers, settings, endStream, endHeaders, ack = 0, 1, 4, 1, 4, 1
+		const data, headers, rstStream, settings, endStream, endHeaders, ack = 0, 1, 3, 4, 1, 4, 1
 		write := func(kind, flags byte, stream []byte, payload string) { // RFC 9113 §4.1
 			n := len(payload)
 			frame := append([]byte{byte(n >> 16), byte(n >> 8), byte(n), kind, flags}, stream...)
@@ -362,7 +366,15 @@ func lengthsUpstream(t *testing.T, lengths <-chan []string) *url.URL {
 				write(settings, ack, connection, "")
 			case head[3] == headers:
 				block := "\x88" // RFC 7541 §6.1: ":status: 200"
-				for _, length := range <-lengths {
+				next := <-lengths
+				switch strings.Join(next, "") {
+				case hangUp:
+					return
+				case reset:
+					write(rstStream, 0, head[5:], "\x00\x00\x00\x02") // INTERNAL_ERROR
+					continue
+				}
+				for _, length := range next {
 					block += "\x0f\x0d" + string(rune(len(length))) + length // §6.2.2: "content-length"
 				}
 				write(headers, endHeaders, head[5:], block)

@@ -63,6 +63,8 @@ func TestCanonical_refuses_what_has_more_than_one_reading(t *testing.T) {
 		"/%c0%ae%c0%ae/", "/%c0%af", "/%ff", "/%e0%80%ae", "/%ed%a0%80", "/a%25c0%25aex", "/\xff",
 		// What compatibility forms turn into dots and slashes.
 		"/%ef%bc%8e%ef%bc%8e/", "/%e2%80%a4%e2%80%a4/x", "/a/%e2%80%a5/x", "/a/..%ef%bc%8fx", "/a/..%ef%bc%bcx",
+		// What nobody sees, between dots.
+		"/a/.%E2%80%8D./x", "/a/%E2%80%8B../x",
 		// Encoded without end.
 		"/%25252525252541",
 		// Targets that are no path.

@@ -40,10 +40,13 @@ func words(err error) string {
 		dial   *net.OpError
 		errno  syscall.Errno
 		late   net.Error
+		reset  streamError
 	)
 	switch {
 	case errors.As(err, &own):
 		return own.Error()
+	case errors.As(err, &reset):
+		return reset.Error()
 	case errors.As(err, &lookup):
 		return lookupWords(lookup)
 	case errors.As(err, &dial) && dial.Op == "dial" && dial.Timeout():

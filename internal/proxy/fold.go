@@ -184,14 +184,18 @@ func unhexWide(s string) (rune, bool) {
 }
 
 // compatible maps the characters that Unicode compatibility forms and Windows
-// code pages turn into ASCII that means something in a path.
+// code pages turn into ASCII that means something in a path, and leaves out those
+// that nobody sees, as some file systems do.
 func compatible(s string) string {
 	if ascii(s) {
 		return s
 	}
 	return strings.Map(func(r rune) rune {
-		if r >= '！' && r <= '～' { // the fullwidth forms
+		switch {
+		case r >= '！' && r <= '～': // the fullwidth forms
 			return r - '！' + '!'
+		case unicode.Is(unicode.Cf, r):
+			return -1
 		}
 		return r
 	}, bestFit.Replace(s))

@@ -33,6 +33,7 @@ func TestMatch_refuses_what_an_upstream_reads_as_another_route(t *testing.T) {
 		"a host in the path":       {"/%2Fevil/api/x", "/%2F%2Fevil/api", "/x%2F%2Fevil/api", "/%2Fevil;a%2Fb/api", "/%2Fevil%2Fauth/login"},
 		"behind a prefix cut off":  {"/cut/%2Fapi/x", "/cut/%2Fevil/api/x", "/cut/%2F%2Fevil/api"},
 		"fullwidth forms":          {"/%EF%BD%81%EF%BD%90%EF%BD%89/x", "/%EF%BC%8Fapi", "/%EF%BC%852561pi"},
+		"what nobody sees":         {"/a%E2%80%8Bpi/x", "/%EF%BB%BFapi", "/x/%E2%80%8D/api"},
 		"escapes of other kinds":   {"/%25u0061pi/x", "/%25U0061pi"},
 		"slashes and letter cases": {"/%2FAPI/x", "/%2Fapi./x", "/%2Fapi%20/x", "/%2Fapi;x/y"},
 	} {

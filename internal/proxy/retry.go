@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -53,11 +54,23 @@ func (a *attempt) trace() *httptrace.ClientTrace {
 }
 
 // lost reports whether the try ended with a kept connection, and before anything
-// came back. An upstream that takes its time may be at work.
+// came back. An upstream that takes its time may be at work, and one that resets
+// a stream of HTTP/2 has said something.
 func (a *attempt) lost(err error) bool {
 	var late net.Error
-	return a.reused.Load() && !a.answered.Load() && !(errors.As(err, &late) && late.Timeout())
+	var reset streamError
+	return a.reused.Load() && !a.answered.Load() && !(errors.As(err, &late) && late.Timeout()) && !errors.As(err, &reset)
 }
+
+// streamError is what the private error of net/http about a stream of HTTP/2 turns
+// into when asked: anything with these fields, as golang.org/x/net/http2 has it.
+type streamError struct {
+	StreamID uint32
+	Code     uint32
+	Cause    error
+}
+
+func (e streamError) Error() string { return fmt.Sprintf("stream reset with code %d", e.Code) }
 
 // hideKeys writes a client's idempotency keys in small letters, which upstreams
 // read alike: net/http takes them for leave to send a request again and again.

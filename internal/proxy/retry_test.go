@@ -197,6 +197,27 @@ func TestReverse_asks_nobody_twice_who_takes_long(t *testing.T) {
 	}
 }
 
+func TestReverse_asks_once_more_over_HTTP2(t *testing.T) {
+	for name, test := range map[string]struct {
+		end, method, status string
+		left                int // of two answers
+	}{
+		"a connection that ended":             {hangUp, "PUT", "200 OK", 0},
+		"one that ended under a POST":         {hangUp, "POST", "502 Bad Gateway", 1},
+		"not a stream that the upstream tore": {reset, "PUT", "502 Bad Gateway", 1},
+	} {
+		answers := make(chan []string, 4)
+		f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: lengthsUpstream(t, answers), UpstreamIdle: time.Hour})
+		answers <- []string{"2"}
+		f.talk(t, request("/first"))
+		answers <- []string{test.end}
+		answers <- []string{"2"}
+		if answer := f.talk(t, message(test.method, "/x", "Content-Length: 3\r\n", "abc")); status(t, answer) != test.status || len(answers) != test.left {
+			t.Errorf("%s: %d answers not asked for: %s", name, len(answers), answer)
+		}
+	}
+}
+
 // The gateway closes first, so that nothing is ever on its way to what is closed.
 func TestReverse_keeps_connections_no_longer_than_it_is_told(t *testing.T) {
 	closed := make(chan struct{}, 1)
