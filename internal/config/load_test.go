@@ -191,6 +191,7 @@ func TestLoad_warns(t *testing.T) {
 		"everybody_is_trusted":      {values{"trusted_proxies": "[0.0.0.0/0]"}, "trusts everybody"},
 		"nobody_to_trust":           {values{"trusted_headers": "[X-Forwarded-Host]"}, "trusted_headers: without trusted_proxies"},
 		"token_that_can_be_guessed": {values{"admin_token": "hunter2"}, "admin_token: fewer than 16"},
+		"a_name_for_a_whole_domain": {values{"session.cookie.domain": "example.com"}, "session.cookie.domain: the cookie goes to every host under example.com"},
 		"no_routes":                 {values{"routes[].path": "-", "routes[].upstream": "-"}, "routes: there is none"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -241,6 +242,7 @@ func TestLoad_warns_of_nothing_in_a_sound_file(t *testing.T) {
 	c := load(t, with(values{
 		"allowed_origins": "[https://spa.example.com]", "session.store": "rediss://cache.internal",
 		"trusted_proxies": "[10.0.0.0/8]", "session.store_password": "${PW}",
+		"session.cookie.domain": "example.com", "session.cookie.name": "portal",
 	}).yaml(), "PW=a%41b")
 	if len(c.Warnings) != 0 {
 		t.Errorf("warnings %q", c.Warnings)

@@ -273,6 +273,10 @@ func (l *loader) warn() {
 			say("trusted_proxies: %s trusts everybody: any client can claim any address", p)
 		}
 	}
+	if d := c.Session.Cookie.Domain; d != "" && c.Session.Cookie.Name == index["session.cookie.name"].def {
+		say("session.cookie.domain: the cookie goes to every host under %s, by the name that every gateway gives it: "+
+			"another one there would lock its users out. Set session.cookie.name to a name of this one's own", d)
+	}
 	l.warnStore(say)
 	if !c.AdminToken.Empty() && len(c.AdminToken.Reveal()) < minAdminToken {
 		say("admin_token: fewer than %d characters can be guessed; gateway keygen prints a good one", minAdminToken)

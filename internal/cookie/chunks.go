@@ -59,25 +59,22 @@ func (j *Jar) setChunks(w http.ResponseWriter, handle secret.Text) error {
 	return nil
 }
 
-// chunked returns the handle that a request's chunks make; the empty one where
-// one is missing or comes twice, or together they do not open.
-func (j *Jar) chunked(r *http.Request) secret.Text {
-	text, ok := only(r, j.session)
-	if !ok || len(text) < len("n.") || text[1] != '.' {
-		return secret.Text{}
+// head takes a first chunk apart: its part of the handle, and the names of the
+// chunks that belong to it.
+func (j *Jar) head(value string) (text string, names []string, ok bool) {
+	if len(value) < len("n.") || value[1] != '.' {
+		return "", nil, false
 	}
-	n := int(text[0]) - '0'
+	n := int(value[0]) - '0'
 	if n < 1 || n > len(j.names) {
-		return secret.Text{}
+		return "", nil, false
 	}
-	text = text[len("n."):]
-	for _, name := range j.names[1:n] {
-		part, ok := only(r, name)
-		if !ok {
-			return secret.Text{}
-		}
-		text += part
-	}
+	return value[len("n."):], j.names[1:n], true
+}
+
+// unchunk returns the handle that the chunks' text makes; the empty one if it does
+// not open.
+func (j *Jar) unchunk(text string) secret.Text {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil {
 		return secret.Text{}

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -130,15 +129,24 @@ func (j *Jar) Names() []string { return []string{j.session, j.login} }
 func (j *Jar) Strict() bool { return j.sameSite == http.SameSiteStrictMode }
 
 // Session returns the handle that the request carries; the empty one if none
-// that opens came.
+// that opens came, or several that open with different ones.
 func (j *Jar) Session(r *http.Request) secret.Text {
-	if j.opts.Opens != nil {
-		return j.chunked(r)
-	}
-	value, ok := only(r, j.session)
-	if !ok {
+	value, more := first(r, j.session)
+	switch {
+	case value == "":
 		return secret.Text{}
+	case !more && j.opts.Opens == nil: // as is usual, and costs no allocation
+		return j.open(value)
 	}
+	if opened := j.handles(r); len(opened) == 1 {
+		return opened[0]
+	}
+	return secret.Text{}
+}
+
+// open returns the handle that a cookie's value holds; the empty one if it does
+// not open.
+func (j *Jar) open(value string) secret.Text {
 	now, keys := time.Now(), j.codecs.Load()
 	if handle, ok := keys.recent.get(value, now); ok {
 		return handle
@@ -189,26 +197,4 @@ func (j *Jar) sessionCookie(name, value string) *http.Cookie {
 		Name: name, Value: value, Path: "/", Domain: j.opts.Domain,
 		Secure: j.opts.Secure, HttpOnly: true, SameSite: j.sameSite,
 	}
-}
-
-// only returns the value of the request's one cookie of that name. Two of them
-// are none: a sibling subdomain may have planted the other ("cookie tossing").
-// The header is scanned, not parsed: no allocation, and no leniency about
-// spaces before "=" or quotes, which browsers never send for our cookies.
-func only(r *http.Request, name string) (value string, ok bool) {
-	for _, line := range r.Header["Cookie"] {
-		for line != "" {
-			var pair string
-			pair, line, _ = strings.Cut(line, ";")
-			pair = strings.TrimLeft(pair, " \t")
-			if len(pair) <= len(name) || pair[len(name)] != '=' || pair[:len(name)] != name {
-				continue
-			}
-			if ok {
-				return "", false
-			}
-			value, ok = strings.TrimRight(pair[len(name)+1:], " \t"), true
-		}
-	}
-	return value, ok && value != ""
 }

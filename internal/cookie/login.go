@@ -68,12 +68,23 @@ type loginRecord struct {
 	Kept    []Kept  `json:"k,omitempty"`
 }
 
-// Login returns what the request's login cookie holds, if one came that opens.
-func (j *Jar) Login(r *http.Request) (Login, bool) {
-	value, ok := only(r, j.login)
-	if !ok {
-		return Login{}, false
+// Login returns what the request's login cookie holds, if one came that opens and
+// no other that is of another binding.
+func (j *Jar) Login(r *http.Request) (found Login, ok bool) {
+	for value := range values(r, j.login) {
+		l, opens := j.openLogin(value)
+		switch {
+		case !opens:
+		case !ok:
+			found, ok = l, true
+		case found.Binding != l.Binding:
+			return Login{}, false
+		}
 	}
+	return found, ok
+}
+
+func (j *Jar) openLogin(value string) (Login, bool) {
 	sealed, err := base64.RawURLEncoding.Strict().DecodeString(value)
 	if err != nil {
 		return Login{}, false

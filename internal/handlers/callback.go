@@ -163,10 +163,3 @@ func ContinuePage(w http.ResponseWriter, to string) error {
 		Heading: "One moment", Text: "You are being taken on.", Refresh: to,
 	})
 }
-
-func recent(returns []int64) []int64 {
-	if len(returns) >= loopReturns {
-		return returns[len(returns)-loopReturns+1:]
-	}
-	return returns
-}

@@ -5,30 +5,15 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/cookie"
 	"github.com/gatehouse-auth/gatehouse/internal/fetchmeta"
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
-	"github.com/gatehouse-auth/gatehouse/internal/problem"
 	"github.com/gatehouse-auth/gatehouse/internal/returnto"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
-	"github.com/gatehouse-auth/gatehouse/web"
 )
-
-// A loop is this many returns from the user pool within this time, with no
-// session arriving in between.
-const (
-	loopReturns = 3
-	loopWindow  = 30 * time.Second
-)
-
-// returnToLife is how long the login cookie holds the end of a long return
-// address. It is more than a state's life: a login that comes back too late
-// starts over, and still ends at its address.
-const returnToLife = time.Hour
 
 // Flow is the way of a browser to the user pool and back.
 type Flow struct {
@@ -80,7 +65,7 @@ func (f *Flow) Login(w http.ResponseWriter, r *http.Request, x *middleware.Excha
 	}
 	login, _ := f.Cookies.Login(r)
 	if looping(login.Returns) && !f.signedIn(r, x) {
-		return f.endLoop(w, login)
+		return f.endLoop(w, r, login)
 	}
 	return f.start(w, r, login, oauth.Request{ReturnTo: back, Params: params})
 }
@@ -179,38 +164,4 @@ func loginParams(query url.Values) (oauth.Params, error) {
 	}
 	p.Signup = screen == "signup"
 	return p, nil
-}
-
-func looping(returns []int64) bool {
-	if len(returns) < loopReturns {
-		return false
-	}
-	oldest := returns[len(returns)-loopReturns]
-	return time.Since(time.Unix(oldest, 0)) < loopWindow
-}
-
-func (f *Flow) signedIn(r *http.Request, x *middleware.Exchange) bool {
-	if x.Handle.Empty() {
-		return false
-	}
-	_, err := f.Sessions.Load(r.Context(), x.Handle)
-	return err == nil
-}
-
-// endLoop ends a loop on a page that says why. The count starts anew, so that
-// the page's way on works.
-func (f *Flow) endLoop(w http.ResponseWriter, login cookie.Login) error {
-	login.Returns = nil
-	if err := f.Cookies.SetLogin(w, login); err != nil {
-		return err
-	}
-	f.Metrics.Login("loop")
-	return &problem.Error{
-		Status: http.StatusBadRequest, Code: "login_loop",
-		Heading: "Signing in goes round in circles",
-		Public:  "You came back from signing in several times, and no session arrived here.",
-		Hint: "Either this browser does not keep the site's cookies, or the page you go to asks for a login again. " +
-			"Allow cookies for this site and try once more.",
-		WayOn: &web.Action{Label: "Try again", Href: f.LoginPath},
-	}
 }

@@ -33,13 +33,18 @@ func (o *Origins) SameOrigin(next Handler) Handler {
 		if x.Decision.Route.Auth == proxy.AuthNone {
 			return next(w, r, x)
 		}
-		if x.Handle = o.Cookies.Session(r); !x.Handle.Empty() {
-			if err := o.check(r, x.Decision.Host); err != nil {
-				if x.Decision.Route.Auth != proxy.AuthOptional {
-					return err
-				}
-				x.Handle = session.Handle{}
+		x.Handle = o.Cookies.Session(r)
+		if x.Handle.Empty() {
+			if o.Cookies.Ambiguous(r) {
+				x.Event.AddNote("several session cookies came, of different sessions: none counts")
 			}
+			return next(w, r, x)
+		}
+		if err := o.check(r, x.Decision.Host); err != nil {
+			if x.Decision.Route.Auth != proxy.AuthOptional {
+				return err
+			}
+			x.Handle = session.Handle{}
 		}
 		return next(w, r, x)
 	}

@@ -234,6 +234,7 @@ func TestSameOrigin(t *testing.T) {
 	o := newOrigins(t)
 	handle := secret.NewText("handle")
 	good := sessionCookie(t, o.Cookies, handle)
+	another := sessionCookie(t, o.Cookies, secret.NewText("another session's handle"))
 	same, cross := []string{"Sec-Fetch-Site: same-origin"}, []string{"Sec-Fetch-Site: cross-site"}
 	type outcome struct{ reached, handle bool }
 	passes, anonymous, refused := outcome{true, true}, outcome{true, false}, outcome{}
@@ -246,7 +247,9 @@ func TestSameOrigin(t *testing.T) {
 		"a_session_route_with_a_cookie":               {proxy.AuthSession, good, passes, refused},
 		"a_session_route_without":                     {proxy.AuthSession, "", anonymous, anonymous},
 		"a_session_route_with_one_that_does_not_open": {proxy.AuthSession, good + "x", anonymous, anonymous},
-		"a_session_route_with_two":                    {proxy.AuthSession, good + "; " + good, anonymous, anonymous},
+		"a_session_route_with_one_twice":              {proxy.AuthSession, good + "; " + good, passes, refused},
+		"a_session_route_with_two_sessions":           {proxy.AuthSession, good + "; " + another, anonymous, anonymous},
+		"a_session_route_with_anothers_beside":        {proxy.AuthSession, good[:len(good)-8] + "; " + good, passes, refused},
 		"an_own_endpoint_with_a_cookie":               {proxy.AuthOwn, good, passes, refused},
 		"an_own_endpoint_without":                     {proxy.AuthOwn, "", anonymous, anonymous},
 		"an_optional_route_with_a_cookie":             {proxy.AuthOptional, good, passes, anonymous},

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -241,21 +242,132 @@ func TestLoginInSeveralTabsOfAFreshBrowser(t *testing.T) {
 	}
 }
 
-func TestLoginLoopEndsOnAPage(t *testing.T) {
-	r := newRig(t)
-	b := r.browser()
-	b.signIn("alice@example.com", "/api/x")
-	for range 6 {
-		b.dropCookie("__Host-Http-gatehouse")
-		p := b.open(r.url + "/api/x")
-		if p.status == http.StatusBadRequest && strings.Contains(p.body, "login_loop") {
-			if p = b.open(r.url + "/auth/login?return_to=/api/x"); p.status != 200 {
-				t.Errorf("the way on from the loop's page ended with %d at %s", p.status, p.url)
+const sharedCookie = "__Secure-gatehouse"
+
+// underOneDomain gives the session cookie to every host under example.com.
+var underOneDomain = section("session", map[string]any{"cookie": map[string]any{"domain": "example.com"}})
+
+// beside is a jar that sends another cookie along, before or behind its own, as a
+// browser does that has one of a parent domain.
+type beside struct {
+	http.CookieJar
+	other  func() *http.Cookie
+	behind bool
+}
+
+func (j beside) Cookies(u *url.URL) []*http.Cookie {
+	own, other := j.CookieJar.Cookies(u), j.other()
+	switch {
+	case u.Scheme != "https" || other == nil:
+		return own
+	case j.behind:
+		return append(own, other)
+	}
+	return append([]*http.Cookie{other}, own...)
+}
+
+// TestAnotherGatewaysCookieOfThatName, of a gateway under the same domain with
+// other keys, keeps nobody out.
+func TestAnotherGatewaysCookieOfThatName(t *testing.T) {
+	r, elsewhere := newRig(t, underOneDomain), newRig(t, underOneDomain)
+	other := elsewhere.browser()
+	other.signIn("alice@example.com", "/api/x")
+	foreign := other.cookie(sharedCookie)
+	for name, behind := range map[string]bool{"before ours": false, "behind ours": true} {
+		t.Run(name, func(t *testing.T) {
+			b := r.browser()
+			b.http.Jar = beside{b.http.Jar, func() *http.Cookie { return foreign }, behind}
+			if p := b.signIn("alice@example.com", "/api/x"); p.status != http.StatusOK || p.url.Path != "/api/x" {
+				t.Errorf("the login ended with %d at %s:\n%s", p.status, p.url, p.body)
 			}
-			return
+			if !b.session().Authenticated {
+				t.Error("not signed in")
+			}
+			b.fetch("POST", "/auth/logout", "")
+			if b.session().Authenticated {
+				t.Error("still signed in after the logout")
+			}
+		})
+	}
+}
+
+// TestLoginLoopEndsOnAPage that names what is seen to be wrong.
+func TestLoginLoopEndsOnAPage(t *testing.T) {
+	r, elsewhere := newRig(t, underOneDomain), newRig(t, underOneDomain)
+	cookieOf := func(r *rig) *http.Cookie {
+		b := r.browser()
+		b.signIn("bob@example.com", "/api/x")
+		return b.cookie(sharedCookie)
+	}
+	foreign, anothers := cookieOf(elsewhere), cookieOf(r)
+	ender := r.browser() // of the same user, from whom it ends all other sessions
+	ender.signIn("alice@example.com", "/api/x")
+	for name, c := range map[string]struct {
+		other        *http.Cookie
+		drops        bool // the browser keeps no session cookie of ours
+		ends         bool // sessions end at once
+		page, logged string
+	}{
+		"no cookie comes": {nil, true, false,
+			"this browser sends no session cookie. Allow cookies for this site", "no session cookie comes"},
+		"another gateway's comes": {foreign, true, false,
+			"the session cookie that this browser sends is not one of this site. Delete the cookies", "same session.keys"},
+		"another session's comes too": {anothers, false, false,
+			"this browser sends several session cookies, of different sessions. Delete the cookies", "several session cookies come, of different sessions"},
+		"its session is gone": {nil, false, true,
+			"the session cookie arrives, but its session is not known here. Try once more", "share one session.store"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := r.browser()
+			b.http.Jar = beside{b.http.Jar, func() *http.Cookie { return c.other }, false}
+			p := b.signIn("alice@example.com", "/api/x")
+			for range 6 {
+				if strings.Contains(p.body, "login_loop") {
+					break
+				}
+				if c.drops {
+					b.dropCookie(sharedCookie)
+				}
+				if c.ends {
+					ender.fetch("DELETE", "/auth/sessions", "")
+				}
+				p = b.open(r.url + "/api/x")
+			}
+			text := strings.Join(strings.Fields(tag.ReplaceAllString(p.body, " ")), " ")
+			if p.status != http.StatusBadRequest || !strings.Contains(text, c.page) {
+				t.Fatalf("ended with %d at %s, through %d hops:\n%s", p.status, p.url, len(p.hops), text)
+			}
+			id := p.header.Get("X-Request-Id")
+			until(t, "the log line", func() bool { return r.logs.line(id, `"login_loop"`) != "" })
+			if line := r.logs.line(id, `"login_loop"`); !strings.Contains(line, c.logged) {
+				t.Errorf("no %q in %s", c.logged, line)
+			}
+			if p = b.open(r.url + "/auth/login?return_to=/api/x"); !strings.HasPrefix(p.hops[1], r.domain) {
+				t.Errorf("the way on from the loop's page leads to %q", p.hops)
+			}
+		})
+	}
+	until(t, "the note", func() bool {
+		return r.logs.line("several session cookies came, of different sessions: none counts") != ""
+	})
+	if found := strings.Contains(r.logs.String(), anothers.Value); found {
+		t.Error("the log holds the value of a cookie")
+	}
+}
+
+var tag = regexp.MustCompile(`(?s)<style>.*?</style>|<[^>]*>`)
+
+// cookie returns a cookie that the browser has for the gateway.
+func (b *browser) cookie(name string) *http.Cookie {
+	b.t.Helper()
+	u, _ := url.Parse(b.rig.url)
+	for _, c := range b.http.Jar.Cookies(u) {
+		if c.Name == name {
+			return c
 		}
 	}
-	t.Error("six logins without a session arriving, and no end")
+	b.t.Fatalf("the browser has no cookie %s", name)
+	return nil
 }
 
 func (b *browser) dropCookie(name string) {

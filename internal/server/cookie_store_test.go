@@ -161,8 +161,8 @@ func TestCookieStore(t *testing.T) {
 	})
 }
 
-// TestCookieStorePlanted: what is not one whole handle, just as it was given out,
-// is no cookie at all.
+// TestCookieStorePlanted: what does not make one whole handle, just as it was given
+// out, and no other, is no cookie at all.
 func TestCookieStorePlanted(t *testing.T) {
 	st := newStateless(t)
 	b := st.signedIn("alice@example.com")
@@ -174,21 +174,20 @@ func TestCookieStorePlanted(t *testing.T) {
 	join := func(a, b map[string]string) string { return name + "=" + a[name] + "; " + next + "=" + b[next] }
 
 	for what, cookie := range map[string]string{
-		"chunks of two saves":             join(first, second),
-		"chunks of two saves, turned":     join(second, first),
-		"chunks of two users":             join(second, other),
-		"a chunk too few":                 name + "=" + second[name],
-		"no first chunk":                  next + "=" + second[next],
-		"the first twice":                 join(second, second) + "; " + name + "=" + second[name],
-		"the second twice":                join(second, second) + "; " + next + "=" + second[next],
-		"another first planted before it": name + "=" + other[name] + "; " + join(second, second),
-		"a count too low":                 name + "=1" + second[name][1:] + "; " + next + "=" + second[next],
-		"a count too high":                name + "=3" + second[name][1:] + "; " + next + "=" + second[next],
-		"no count":                        name + "=" + second[name][2:] + "; " + next + "=" + second[next],
-		"chunks in each other's place":    name + "=2." + second[next] + "; " + next + "=" + second[name][2:],
-		"a changed byte":                  name + "=" + second[name] + "; " + next + "=" + flip(second[next]),
-		"garbage":                         name + "=1.Z2FyYmFnZQ",
-		"nothing":                         name + "=",
+		"chunks of two saves":          join(first, second),
+		"chunks of two saves, turned":  join(second, first),
+		"chunks of two users":          join(second, other),
+		"a chunk too few":              name + "=" + second[name],
+		"no first chunk":               next + "=" + second[next],
+		"two sessions":                 header(second) + "; " + header(other),
+		"two saves":                    header(second) + "; " + header(first),
+		"a count too low":              name + "=1" + second[name][1:] + "; " + next + "=" + second[next],
+		"a count too high":             name + "=3" + second[name][1:] + "; " + next + "=" + second[next],
+		"no count":                     name + "=" + second[name][2:] + "; " + next + "=" + second[next],
+		"chunks in each other's place": name + "=2." + second[next] + "; " + next + "=" + second[name][2:],
+		"a changed byte":               name + "=" + second[name] + "; " + next + "=" + flip(second[next]),
+		"garbage":                      name + "=1.Z2FyYmFnZQ",
+		"nothing":                      name + "=",
 	} {
 		if res, body := st.sent(t, "same-origin", cookie); res.StatusCode != http.StatusUnauthorized || len(res.Header["Set-Cookie"]) > 0 {
 			t.Errorf("%s: %d %s, sets %d cookies", what, res.StatusCode, body, len(res.Header["Set-Cookie"]))
@@ -199,6 +198,9 @@ func TestCookieStorePlanted(t *testing.T) {
 		}
 	}
 	for what, cookie := range map[string]string{
+		"the first twice":                  join(second, second) + "; " + name + "=" + second[name],
+		"the second twice":                 join(second, second) + "; " + next + "=" + second[next],
+		"another first planted before it":  name + "=" + other[name] + "; " + join(second, second),
 		"the newest":                       header(second),
 		"the one of before":                header(first),
 		"in another order":                 next + "=" + second[next] + "; theme=dark; " + name + "=" + second[name],

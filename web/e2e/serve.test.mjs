@@ -75,6 +75,32 @@ describe('gateway serve', { timeout: suiteTimeout }, () => {
     }
   });
 
+  it('knows its own among several cookies of that name', async () => {
+    const gateway = await startServe({ routes: routes(), session: { store: 'memory:' } });
+    try {
+      const visit = await Visit.start(browser, gateway);
+      await visit.run(async ({ page, context }) => {
+        await page.goto(`${gateway.url}/api/hello`);
+        await visit.fillIn();
+        await page.waitForURL(`${gateway.url}/api/hello`);
+        // What a page of a sibling host can do for a whole domain. Browsers send the
+        // cookie of the longer path first.
+        await page.evaluate(() => {
+          document.cookie = 'gatehouse=planted; path=/api';
+          document.cookie = 'gatehouse-login=planted; path=/auth';
+        });
+        const planted = await context.cookies(`${gateway.url}/api/hello`);
+        assert.equal(planted.filter(({ name }) => name === 'gatehouse').length, 2, 'nothing was planted');
+        await page.goto(`${gateway.url}/api/orders`);
+        assert.equal(await page.locator('body').innerText(), '{}', 'a planted cookie signed the user out');
+        await page.goto(`${gateway.url}/auth/login?return_to=/api/again`); // the login cookie's is told apart too
+        await page.waitForURL(`${gateway.url}/api/again`);
+      });
+    } finally {
+      await gateway.stop();
+    }
+  });
+
   describe('same_site strict', () => {
     /** @type {import('./gateway.mjs').Gateway} */
     let gateway;

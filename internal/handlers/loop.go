@@ -1,0 +1,94 @@
+package handlers
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/cookie"
+	"github.com/gatehouse-auth/gatehouse/internal/middleware"
+	"github.com/gatehouse-auth/gatehouse/internal/problem"
+	"github.com/gatehouse-auth/gatehouse/web"
+)
+
+// A loop is this many returns from the user pool within this time, with no
+// session arriving in between.
+const (
+	loopReturns = 3
+	loopWindow  = 30 * time.Second
+)
+
+// returnToLife is how long the login cookie holds the end of a long return
+// address. It is more than a state's life: a login that comes back too late
+// starts over, and still ends at its address.
+const returnToLife = time.Hour
+
+func looping(returns []int64) bool {
+	if len(returns) < loopReturns {
+		return false
+	}
+	oldest := returns[len(returns)-loopReturns]
+	return time.Since(time.Unix(oldest, 0)) < loopWindow
+}
+
+func recent(returns []int64) []int64 {
+	if len(returns) >= loopReturns {
+		return returns[len(returns)-loopReturns+1:]
+	}
+	return returns
+}
+
+func (f *Flow) signedIn(r *http.Request, x *middleware.Exchange) bool {
+	if x.Handle.Empty() {
+		return false
+	}
+	_, err := f.Sessions.Load(r.Context(), x.Handle)
+	return err == nil
+}
+
+// endLoop ends a loop on a page that says why. The count starts anew, so that
+// the page's way on works.
+func (f *Flow) endLoop(w http.ResponseWriter, r *http.Request, login cookie.Login) error {
+	login.Returns = nil
+	if err := f.Cookies.SetLogin(w, login); err != nil {
+		return err
+	}
+	f.Metrics.Login("loop")
+	cause := f.loopCause(r)
+	return &problem.Error{
+		Status: http.StatusBadRequest, Code: "login_loop", Err: cause.log,
+		Heading: "Signing in goes round in circles",
+		Public:  "You came back from signing in several times, and there is still no session: " + cause.text,
+		Hint:    cause.hint,
+		WayOn:   &web.Action{Label: "Try again", Href: f.LoginPath},
+	}
+}
+
+// loopCause is why no session arrives, as far as it can be seen here.
+type loopCause struct {
+	text, hint string // for the user
+	log        error  // for the operator
+}
+
+func (f *Flow) loopCause(r *http.Request) loopCause {
+	const deleteThem = "Delete the cookies of this site, of its parent domain too, and try once more. " +
+		"For the operator: give each gateway under one domain a session.cookie.name of its own."
+	switch came, opened := f.Cookies.Seen(r); {
+	case came == 0:
+		return loopCause{"this browser sends no session cookie.", "Allow cookies for this site and try once more.",
+			errors.New("no session cookie comes")}
+	case opened > 1:
+		return loopCause{"this browser sends several session cookies, of different sessions.", deleteThem,
+			errors.New("several session cookies come, of different sessions: look at session.cookie.name and session.cookie.domain")}
+	case came > 1 && opened == 0:
+		return loopCause{"this browser sends several session cookies of this name, and none is of this site.", deleteThem,
+			errors.New("several session cookies come and none opens: look at session.cookie.name and session.cookie.domain")}
+	case opened == 0:
+		return loopCause{"the session cookie that this browser sends is not one of this site.", deleteThem,
+			errors.New("the session cookie that comes does not open: do all instances have the same session.keys, " +
+				"and does another gateway set a cookie of that name (session.cookie.name)?")}
+	}
+	return loopCause{"the session cookie arrives, but its session is not known here.",
+		"Try once more. If it happens again, give the operator of this site the request's id below.",
+		errors.New("the session cookie opens and its session is not in the store: do all instances share one session.store?")}
+}
