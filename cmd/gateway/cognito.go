@@ -43,15 +43,15 @@ The pages are served under http://127.0.0.1:PORT, the API and issuer under http:
 
 // Run serves the emulator until the process is told to stop.
 func (c *cognitoCmd) Run(ctx context.Context, p process) error {
+	seed, err := c.seed()
+	if err != nil {
+		return err
+	}
 	l, err := c.listen()
 	if err != nil {
 		return err
 	}
 	defer func() { _ = l.Close() }()
-	seed, err := c.seed()
-	if err != nil {
-		return err
-	}
 	emu, err := newEmulator(l, seed, c.emulatorFlags, slog.New(slog.NewTextHandler(p.stderr, nil)))
 	if err != nil {
 		return err
