@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -73,7 +74,7 @@ func (d *dev) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	warn(d.p, cfg.Warnings)
+	warn(d.p, slices.Concat(cfg.Warnings, d.demoWarnings(cfg)))
 	if err := d.checkLoop(cfg.Routes); err != nil {
 		return err
 	}
@@ -94,6 +95,20 @@ func (d *dev) run(ctx context.Context) error {
 	group.Go(func() error { return serveUntil(ctx, d.on.sample, newSample(demo)) })
 	group.Go(func() error { return gateway.Run(ctx) })
 	return group.Wait()
+}
+
+// demoWarnings say what of the file the demo page does not know.
+func (d *dev) demoWarnings(cfg *config.Config) (warnings []string) {
+	demo := slices.ContainsFunc(cfg.Routes, func(r config.Route) bool {
+		return r.Path == "/" && r.Upstream != nil && r.Upstream.Host == d.on.sample.Addr().String()
+	})
+	if demo && cfg.Mount != "/auth" {
+		warnings = append(warnings, "the demo page calls /auth, and mount is "+cfg.Mount+": bring a page of your own by --spa or routes")
+	}
+	if demo && cfg.CSRFHeader != "" && !strings.EqualFold(cfg.CSRFHeader, "X-CSRF") {
+		warnings = append(warnings, "the demo page sends X-CSRF, and csrf_header is "+cfg.CSRFHeader+": bring a page of your own by --spa or routes")
+	}
+	return warnings
 }
 
 // emulator is a user pool that knows the gateway's addresses.

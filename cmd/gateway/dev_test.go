@@ -31,6 +31,7 @@ import (
 type devRun struct {
 	url    string // as printed behind "open"
 	stdout string // up to there and a little more
+	stderr func() string
 	stop   func()
 }
 
@@ -73,7 +74,7 @@ func startDev(t *testing.T, environ []string, args ...string) devRun {
 			t.Fatalf("dev is not ready after a minute\n%s%s", stdout.String(), stderr.String())
 		}
 	}
-	d := devRun{stdout: stdout.String(), stop: sync.OnceFunc(func() {
+	d := devRun{stdout: stdout.String(), stderr: stderr.String, stop: sync.OnceFunc(func() {
 		cancel()
 		if status := <-ended; status != exitOK {
 			t.Errorf("dev ended with %d\n%s", status, stderr.String())
@@ -349,6 +350,27 @@ routes:
 	for _, key := range []string{"admin_token", "public_url", "cognito", "session.keys", "session.cookie.name", "session.cookie.domain"} {
 		if !regexp.MustCompile(`(?m)^  not used .*\b` + regexp.QuoteMeta(key) + `\b`).MatchString(d.stdout) {
 			t.Errorf("does not say that %s is not used:\n%s", key, d.stdout)
+		}
+	}
+}
+
+// TestDevWarnsOfWhatTheDemoPageDoesNotKnow: its scripts have the default mount
+// and one header in them.
+func TestDevWarnsOfWhatTheDemoPageDoesNotKnow(t *testing.T) {
+	for want, text := range map[string]string{
+		"mount is /bff":         "mount: /bff",
+		"csrf_header is X-Mine": "csrf_header: X-Mine",
+		"":                      "csrf_header: x-csrf\nmount: /auth",
+	} {
+		file := filepath.Join(t.TempDir(), "mine.yaml")
+		if err := os.WriteFile(file, []byte(text+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		withDevPorts(t, heldPort(t), heldPort(t), heldPort(t))
+		d := startDev(t, nil, "--config", file)
+		d.stop()
+		if warned := d.stderr(); strings.Contains(warned, "demo page") != (want != "") || !strings.Contains(warned, want) {
+			t.Errorf("%s: warned %q", text, warned)
 		}
 	}
 }
