@@ -361,6 +361,6 @@ func TestReadinessTellsWhyLoginsFail(t *testing.T) {
 	ready(http.StatusOK)
 	until(t, "the log lines", func() bool {
 		logs := r.logs.String()
-		return strings.Count(logs, `"msg":"not ready"`) == 1 && strings.Contains(logs, `"msg":"ready"`)
+		return strings.Count(logs, `"msg":"not ready","reason":"store unavailable`) == 1 && strings.Contains(logs, `"msg":"ready"`)
 	})
 }
