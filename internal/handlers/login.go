@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/cookie"
 	"github.com/gatehouse-auth/gatehouse/internal/fetchmeta"
@@ -65,10 +66,15 @@ func (f *Flow) Login(w http.ResponseWriter, r *http.Request, x *middleware.Excha
 	}
 	login, _ := f.Cookies.Login(r)
 	if looping(login.Returns) && !f.signedIn(r, x) {
-		return f.endLoop(w, r, login)
+		return f.endLoop(w, r, login, back)
 	}
 	return f.start(w, r, login, oauth.Request{ReturnTo: back, Params: params})
 }
+
+// returnToLife is how long the login cookie holds the end of a long return
+// address. It is more than a state's life: a login that comes back too late
+// starts over, and still ends at its address.
+const returnToLife = time.Hour
 
 // hostParam names the host of ours that a login began on. It is the gateway's
 // own: no caller needs it.
@@ -78,6 +84,14 @@ const hostParam = "return_host"
 func (f *Flow) loginAtPublicURL(query url.Values, host string) string {
 	query.Set(hostParam, host)
 	return f.PublicURL.String() + f.LoginPath + "?" + query.Encode()
+}
+
+// loginTo is the address of a login that ends at back, an accepted address.
+func (f *Flow) loginTo(back string) string {
+	if back == f.DefaultReturnTo {
+		return f.LoginPath
+	}
+	return f.LoginPath + "?return_to=" + url.QueryEscape(back)
 }
 
 // start begins a login, or begins it again, and sends the browser to it.

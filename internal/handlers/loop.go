@@ -18,11 +18,6 @@ const (
 	loopWindow  = 30 * time.Second
 )
 
-// returnToLife is how long the login cookie holds the end of a long return
-// address. It is more than a state's life: a login that comes back too late
-// starts over, and still ends at its address.
-const returnToLife = time.Hour
-
 func looping(returns []int64) bool {
 	if len(returns) < loopReturns {
 		return false
@@ -46,9 +41,9 @@ func (f *Flow) signedIn(r *http.Request, x *middleware.Exchange) bool {
 	return err == nil
 }
 
-// endLoop ends a loop on a page that says why. The count starts anew, so that
-// the page's way on works.
-func (f *Flow) endLoop(w http.ResponseWriter, r *http.Request, login cookie.Login) error {
+// endLoop ends a loop on a page that says why, and leads on to the same address
+// once more. The count starts anew, so that it can.
+func (f *Flow) endLoop(w http.ResponseWriter, r *http.Request, login cookie.Login, back string) error {
 	login.Returns = nil
 	if err := f.Cookies.SetLogin(w, login); err != nil {
 		return err
@@ -60,7 +55,7 @@ func (f *Flow) endLoop(w http.ResponseWriter, r *http.Request, login cookie.Logi
 		Heading: "Signing in goes round in circles",
 		Public:  "You came back from signing in several times, and there is still no session: " + cause.text,
 		Hint:    cause.hint,
-		WayOn:   &web.Action{Label: "Try again", Href: f.LoginPath},
+		WayOn:   &web.Action{Label: "Try again", Href: f.loginTo(back)},
 	}
 }
 

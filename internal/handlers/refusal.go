@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -72,11 +71,7 @@ func (f *Flow) refusalHint(p oauth.Pending) string {
 // startAgain is the way on of a login that may succeed another time, to the same
 // page. The provider is asked for no more: it may be what was wrong.
 func (f *Flow) startAgain(x *middleware.Exchange, login cookie.Login, p oauth.Pending) *web.Action {
-	to := f.LoginPath
-	if back := f.destination(x, &login, p); strings.HasPrefix(back, "/") && back != f.DefaultReturnTo {
-		to += "?return_to=" + url.QueryEscape(back)
-	}
-	return &web.Action{Label: "Start again", Href: to}
+	return &web.Action{Label: "Start again", Href: f.loginTo(f.destination(x, &login, p))}
 }
 
 // gaveUp says why a login that started over once does not do so again.

@@ -83,6 +83,10 @@ func TestCallbackRefusesWhatIsNoCallback(t *testing.T) {
 	b := r.browser()
 	authorize := b.pending("/here")
 	state := authorize.Get("state")
+	changed := "A" + state[1:]
+	if changed == state {
+		changed = "B" + state[1:]
+	}
 	other := r.browser().pending("/there").Get("state")
 	marker := "zz<script>alert(1)</script>zz"
 	for name, query := range map[string]string{
@@ -100,7 +104,7 @@ func TestCallbackRefusesWhatIsNoCallback(t *testing.T) {
 		"huge state":           "code=a&state=" + strings.Repeat("a", 9000),
 		"huge error":           "error=" + strings.Repeat("a", 9000) + "&state=" + state,
 		"foreign state":        "code=a&state=" + url.QueryEscape(marker),
-		"changed state":        "code=a&state=" + state[:len(state)-2] + "AA",
+		"changed state":        "code=a&state=" + changed,
 		"malformed escape":     "code=%zz&state=" + state,
 		"semicolons":           "code=a;state=b",
 		"an access token":      "code=a&state=" + state + "&access_token=" + url.QueryEscape(marker),
@@ -337,12 +341,16 @@ func TestLoginLoopEndsOnAPage(t *testing.T) {
 			if p.status != http.StatusBadRequest || !strings.Contains(text, c.page) {
 				t.Fatalf("ended with %d at %s, through %d hops:\n%s", p.status, p.url, len(p.hops), text)
 			}
+			const wayOn = "/auth/login?return_to=%2Fapi%2Fx"
+			if !strings.Contains(p.body, `href="`+wayOn+`"`) {
+				t.Errorf("no way on to %s from the loop's page:\n%s", wayOn, p.body)
+			}
 			id := p.header.Get("X-Request-Id")
 			until(t, "the log line", func() bool { return r.logs.line(id, `"login_loop"`) != "" })
 			if line := r.logs.line(id, `"login_loop"`); !strings.Contains(line, c.logged) {
 				t.Errorf("no %q in %s", c.logged, line)
 			}
-			if p = b.open(r.url + "/auth/login?return_to=/api/x"); !strings.HasPrefix(p.hops[1], r.domain) {
+			if p = b.open(r.url + wayOn); !strings.HasPrefix(p.hops[1], r.domain) {
 				t.Errorf("the way on from the loop's page leads to %q", p.hops)
 			}
 		})
