@@ -109,7 +109,7 @@ func newFlow(t *testing.T) *flow {
 		ReturnTo: returnto.Policy{}, Username: cognito.Username, Metrics: telemetry.NewMetrics("test", "c0ffee"),
 	}, made: func() int {
 		count, _ := store.Count()
-		return int(count.Sessions)
+		return count.Sessions
 	}}
 }
 
