@@ -279,8 +279,11 @@ func (l *Logout) SignedOut(w http.ResponseWriter, r *http.Request, _ *middleware
 		if a, err := l.ReturnTo.Parse(kept); err == nil {
 			to = a.String()
 		}
-		if err := l.Cookies.SetLogin(w, login); err != nil {
-			return err
+		// A HEAD and a prefetch take nothing: the browser itself is still to come.
+		if r.Method == http.MethodGet && !fetchmeta.Speculative(r) {
+			if err := l.Cookies.SetLogin(w, login); err != nil {
+				return err
+			}
 		}
 	}
 	return redirect(w, r, to)

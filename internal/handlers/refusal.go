@@ -98,8 +98,8 @@ func (f *Flow) checkProvider(name string) error {
 		return nil
 	}
 	return &problem.Error{
-		Status: http.StatusBadRequest, Code: "unknown_provider",
-		Public: "There is no provider of that name. The parameter provider takes one of these, spelled like this: " +
+		Status: http.StatusBadRequest, Code: "unknown_provider", Heading: "There is no such provider",
+		Public: "The parameter provider takes one of these names, spelled like this: " +
 			strings.Join(f.Providers, ", ") + ".",
 		WayOn: &web.Action{Label: "Sign in", Href: f.LoginPath},
 	}

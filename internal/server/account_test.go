@@ -336,3 +336,26 @@ func TestUserPoolAwayAtExpiry(t *testing.T) {
 		t.Error("no login after the outage")
 	}
 }
+
+// TestWhatOnlyLooksTakesNoReturnAddress: a HEAD and a prefetch of the address that
+// the user pool's sign-out returns to leave it for the browser itself.
+func TestWhatOnlyLooksTakesNoReturnAddress(t *testing.T) {
+	b := newRig(t).browser()
+	b.signIn("alice@example.com", "/api/x")
+	if res, body := b.fetch("POST", "/auth/logout", `{"returnTo":"/bye"}`); res.StatusCode != http.StatusOK {
+		t.Fatalf("answered %d: %s", res.StatusCode, body)
+	}
+	for _, look := range []struct{ method, purpose string }{{"HEAD", ""}, {"GET", "prefetch"}} {
+		req := b.request(look.method, b.rig.url+"/auth/signed-out", nil)
+		b.metadata(req, "cross-site", "navigate", "document")
+		if look.purpose != "" {
+			req.Header.Set("Sec-Purpose", look.purpose)
+		}
+		if res, _ := b.do(req); len(res.Header["Set-Cookie"]) > 0 {
+			t.Errorf("%s %s sets %q", look.method, look.purpose, res.Header["Set-Cookie"])
+		}
+	}
+	if p := b.follow(b.rig.url + "/auth/signed-out"); p.url.Path != "/bye" {
+		t.Errorf("the sign-out ended at %s", p.url)
+	}
+}

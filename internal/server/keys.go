@@ -49,7 +49,7 @@ func (s *Server) fetchKeys(ctx context.Context) {
 			level = slog.LevelError
 		}
 		s.log.Log(ctx, level, "not ready: the key set of the user pool does not come", "url", s.pool.JWKS,
-			"from", issuerSetting(s.cfg), "error", err, "again", pause)
+			"from", issuerSetting(s.cfg), "error", err, "again", pause.String())
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
