@@ -92,7 +92,8 @@ test-fleet: ## run the tests of several gateways at once
 
 .PHONY: test-browser
 test-browser: web/e2e/node_modules/.package-lock.json ## run the tests in Chromium
-	npm --prefix web/e2e test
+	go build -o .cache/e2e/gateway ./cmd/gateway
+	GATEWAY_BIN=$(CURDIR)/.cache/e2e/gateway npm --prefix web/e2e test
 
 web/e2e/node_modules/.package-lock.json: web/e2e/package-lock.json
 	npm --prefix web/e2e ci --ignore-scripts --no-audit --no-fund

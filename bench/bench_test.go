@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"net/http/httptest"
 	"net/url"
 	"strconv"
@@ -80,7 +81,11 @@ func TestLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Run("counts_answers_through_the_tuned_proxy", func(t *testing.T) {
-		r, err := load(t.Context(), through, request(through, plainCookies), 2, 100*time.Millisecond)
+		var r result
+		err := errors.New("not asked")
+		for d := 100 * time.Millisecond; err != nil && d < time.Minute; d *= 4 { // a busy machine needs longer for the first
+			r, err = load(t.Context(), through, request(through, plainCookies), 2, d)
+		}
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -23,6 +23,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/freeport"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/server"
 )
@@ -62,7 +63,7 @@ func startDev(t *testing.T, environ []string, args ...string) devRun {
 	go func() {
 		ended <- run(ctx, append([]string{"dev"}, args...), process{environ: environ, stdout: &stdout, stderr: &stderr})
 	}()
-	for deadline := time.Now().Add(time.Minute); !strings.Contains(stdout.String(), "Ctrl-C"); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !strings.Contains(stdout.String(), "Ctrl-C"); time.Sleep(5 * time.Millisecond) {
 		select {
 		case status := <-ended:
 			cancel()
@@ -71,7 +72,7 @@ func startDev(t *testing.T, environ []string, args ...string) devRun {
 		}
 		if time.Now().After(deadline) {
 			cancel()
-			t.Fatalf("dev is not ready after a minute\n%s%s", stdout.String(), stderr.String())
+			t.Fatalf("dev is not ready after %v\n%s%s", patience, stdout.String(), stderr.String())
 		}
 	}
 	d := devRun{stdout: stdout.String(), stderr: stderr.String, stop: sync.OnceFunc(func() {
@@ -143,7 +144,7 @@ func hold(t *testing.T, address string) net.Listener {
 
 func heldPort(t *testing.T) int {
 	t.Helper()
-	port, err := strconv.Atoi(listenPort(hold(t, "127.0.0.1:0")))
+	port, err := strconv.Atoi(listenPort(hold(t, freeport.Addr(t))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -438,7 +439,7 @@ routes: [{path: /, upstream: "http://127.0.0.1:1"}]
 		{"flag --listen", []string{"sample", "--listen", taken}, nil},
 	} {
 		t.Run(strings.Join(tc.args[:1], " ")+" "+tc.by, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			var stderr printed
 			status := run(ctx, tc.args, process{environ: tc.environ, stdout: io.Discard, stderr: &stderr})

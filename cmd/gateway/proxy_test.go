@@ -173,7 +173,7 @@ session: {store: "memory:", keys: ["${KEY}"]}
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-done:
-		case <-time.After(time.Minute):
+		case <-time.After(patience):
 			_ = cmd.Process.Kill()
 			t.Error("the process did not stop")
 		}

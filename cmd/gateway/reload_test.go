@@ -33,9 +33,9 @@ func TestHangup(t *testing.T) {
 	}
 	until := func(path string, want int) {
 		t.Helper()
-		for deadline := time.Now().Add(10 * time.Second); status(path) != want; time.Sleep(10 * time.Millisecond) {
+		for deadline := time.Now().Add(patience); status(path) != want; time.Sleep(10 * time.Millisecond) {
 			if time.Now().After(deadline) {
-				t.Fatalf("%s answers %d after ten seconds, want %d", path, status(path), want)
+				t.Fatalf("%s answers %d after %v, want %d", path, status(path), patience, want)
 			}
 		}
 	}

@@ -94,6 +94,10 @@ func TestServe(t *testing.T) {
 	}
 }
 
+// patience is how long a test waits for what comes soon, unless the machine is
+// busy: only what never comes takes it.
+const patience = 3 * time.Minute
+
 type running struct {
 	url, admin string
 	file       string // its configuration, in which ${KEY} is left open
@@ -139,7 +143,7 @@ routes: [{path: /api/, upstream: %s, strip_prefix: true}]
 
 func waitHealthy(t *testing.T, g running, done chan int, stderr *bytes.Buffer) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if status := run(context.Background(), []string{"health", "--url", g.url + "/auth/healthz"},
 			process{stdout: io.Discard, stderr: io.Discard}); status == 0 {
 			return
@@ -150,7 +154,7 @@ func waitHealthy(t *testing.T, g running, done chan int, stderr *bytes.Buffer) {
 		default:
 		}
 	}
-	t.Fatal("serve is not healthy after ten seconds")
+	t.Fatalf("serve is not healthy after %v", patience)
 }
 
 func send(t *testing.T, c *http.Client, method, address string, headers ...string) (*http.Response, string) {

@@ -9,7 +9,7 @@ const (
 	soak = false
 
 	cycles    = 60
-	logouts   = 100
+	logouts   = 40
 	replays   = 500
 	failovers = 1
 	forgeries = 5_000

@@ -459,7 +459,7 @@ func TestObserve(t *testing.T) {
 		want := []told{
 			{"jwks", 3 * time.Second, nil}, {"code", 3 * time.Second, nil},
 			{"refresh", 0, ErrGrantRevoked}, {"refresh", 0, ErrInvalidToken},
-			{"revoke", 5 * time.Second, ErrUnavailable}, {"jwks", 0, ErrUnavailable},
+			{"revoke", callTimeout, ErrUnavailable}, {"jwks", 0, ErrUnavailable},
 		}
 		if d := cmp.Diff(want, got, cmp.Comparer(func(a, b error) bool { return a == b })); d != "" {
 			t.Error(d)

@@ -109,6 +109,10 @@ func (p *provider) inBubble(change ...func(*Options)) *Client {
 	return p.client("https://idp.example.com", append([]func(*Options){func(o *Options) { o.HTTP = direct }}, change...)...)
 }
 
+// callTimeout is more than a call at the provider of the tests takes, however busy
+// the machine is.
+const callTimeout = time.Minute
+
 func (p *provider) client(base string, change ...func(*Options)) *Client {
 	p.t.Helper()
 	p.issuer = base + "/pool"
@@ -117,7 +121,7 @@ func (p *provider) client(base string, change ...func(*Options)) *Client {
 		AuthorizeURL: base + "/oauth2/authorize", SignupURL: base + "/signup",
 		TokenURL: base + "/oauth2/token", RevokeURL: base + "/oauth2/revoke",
 		JWKSURL: p.issuer + "/.well-known/jwks.json", Issuer: p.issuer, RedirectURL: redirectURL,
-		Scopes: []string{"openid", "email"}, Ring: testRing(1), Timeout: 5 * time.Second,
+		Scopes: []string{"openid", "email"}, Ring: testRing(1), Timeout: callTimeout,
 	}
 	for _, f := range change {
 		f(&o)

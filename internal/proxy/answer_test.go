@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -275,8 +274,8 @@ func TestReverse_holds_nothing_back(t *testing.T) {
 		case <-r.Context().Done():
 		}
 	})
-	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: up, Timeout: 10 * time.Second})
-	client := &http.Client{Timeout: 10 * time.Second}
+	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: up, Timeout: patience})
+	client := &http.Client{Timeout: patience}
 	res, err := client.Get(f.URL)
 	if err != nil {
 		t.Fatalf("the header is held back: %v", err)

@@ -46,9 +46,9 @@ func TestReverse_words_failures_of_upstreams(t *testing.T) {
 		"silent":            {silent.URL, 504, "upstream_timeout"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			timeout := 10 * time.Second // of which none but the silent one makes use
+			timeout := time.Minute // of which none but the silent one makes use
 			if test.status == http.StatusGatewayTimeout {
-				timeout = 200 * time.Millisecond
+				timeout = time.Second
 			}
 			f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: parse(t, test.upstream), Timeout: timeout})
 			answer := f.talk(t, request("/x"))

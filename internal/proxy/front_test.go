@@ -219,6 +219,10 @@ func (f *front) talk(t testing.TB, message string) string {
 	return string(answer)
 }
 
+// patience is how long a test waits for what comes at once, unless the machine is
+// busy: only what never comes takes it.
+const patience = 2 * time.Minute
+
 func (f *front) dial(t testing.TB) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", f.Listener.Addr().String())
@@ -227,7 +231,7 @@ func (f *front) dial(t testing.TB) net.Conn {
 	}
 	t.Cleanup(func() { _ = conn.Close() })
 	// What hangs is to fail here, not at the time limit of all tests.
-	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(patience))
 	return conn
 }
 

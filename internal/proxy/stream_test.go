@@ -450,7 +450,7 @@ func TestReverse_ends_a_tunnel_whose_client_reads_nothing(t *testing.T) {
 	(<-cancels)()
 	select {
 	case <-ended:
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Error("the tunnel goes on after its context ended")
 		_ = conn.Close()
 	}

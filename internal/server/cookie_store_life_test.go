@@ -19,9 +19,10 @@ import (
 func TestCookieStoreAtExpiry(t *testing.T) {
 	rotating := func(o *cognitoemu.Options) { o.Rotate = true }
 	t.Run("150_parallel_calls_cost_one_token_call_and_all_bring_the_newest_cookie", func(t *testing.T) {
+		t.Parallel()
 		st := newStatelessBefore(t, rotating)
 		st.firstOnly.Store(true)
-		st.lastFor.Store(2)
+		st.lastFor.Store(6) // due from the third second on: after the login
 		b := st.signedIn("alice@example.com")
 		old := b.chunks()
 		b.expire()
@@ -46,6 +47,7 @@ func TestCookieStoreAtExpiry(t *testing.T) {
 		}
 	})
 	t.Run("a_pool_that_is_away_leaves_the_token_in_hand_and_then_503_without_a_cookie", func(t *testing.T) {
+		t.Parallel()
 		st := newStatelessBefore(t, rotating)
 		st.firstOnly.Store(true)
 		st.lastFor.Store(6) // due from the third second on
@@ -80,18 +82,20 @@ func TestCookieStoreAtExpiry(t *testing.T) {
 		})
 	})
 	t.Run("a_token_that_is_due_early_is_refreshed_before_the_answer", func(t *testing.T) {
+		t.Parallel()
 		st := newStatelessBefore(t, rotating)
 		st.firstOnly.Store(true)
 		st.lastFor.Store(6) // due from the third second on
 		b := st.signedIn("alice@example.com")
 		end := time.Unix(b.session().AccessExpiresAt, 0)
 		until(t, "the refresh", func() bool {
+			asked := time.Now()
 			res := b.wants(http.StatusOK, "/api/x")
 			if st.calls.Load() == 0 {
 				return false
 			}
-			if now := time.Now(); !now.Before(end) {
-				t.Errorf("refreshed only %v after its end", now.Sub(end))
+			if !asked.Before(end) {
+				t.Errorf("refreshed only by a call %v after its end", asked.Sub(end))
 			}
 			if len(setsChunks(res)) == 0 {
 				t.Error("the call that refreshed did not bring the cookie")

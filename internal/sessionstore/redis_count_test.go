@@ -59,6 +59,7 @@ func steps(t *testing.T, admin redis.UniversalClient) int {
 }
 
 func TestRedisCount(t *testing.T) {
+	t.Parallel()
 	t.Run("few_sessions_are_counted_in_one_step_and_leave_no_key", func(t *testing.T) {
 		server := redistest.Start(t, redistest.Options{})
 		st, admin := openRedis(t, server, time.Minute), server.Client()

@@ -51,6 +51,7 @@ func every(ctx context.Context, st session.Store, s *session.Session) map[string
 }
 
 func TestRedisOutage(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t, redistest.Options{Password: "password"})
 	for name, outage := range map[string]struct{ begin, end func() }{
 		"stopped": {server.Stop, server.Restart},

@@ -80,6 +80,7 @@ func TestRedis(t *testing.T) {
 		"tls":                                 {TLS: true, Password: "password"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			server := redistest.Start(t, o)
 			storetest.Run(t, func(t *testing.T, idle time.Duration) session.Store {
 				if err := server.Client().FlushAll(t.Context()).Err(); err != nil {

@@ -38,6 +38,7 @@ func suite(t *testing.T, url string, flush func(context.Context) error) {
 const leastClusterRules = leastRules + " +cluster|slots"
 
 func TestRedisMutualTLS(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t, redistest.Options{TLS: true, ClientCertificates: true, Password: "password"})
 	admin := server.Client()
 	suite(t, server.URL, func(ctx context.Context) error { return admin.FlushAll(ctx).Err() })
@@ -67,6 +68,7 @@ func parameters(url string, query ...string) string {
 }
 
 func TestRedisSentinel(t *testing.T) {
+	t.Parallel()
 	topology := redistest.StartSentinel(t, redistest.Options{User: "gateway", Password: "p@ss#word", Rules: leastRules})
 	admin := topology.Primary().Client()
 	t.Run("suite", func(t *testing.T) {
@@ -188,6 +190,7 @@ func recovers(t *testing.T, st *sessionstore.Redis, s *session.Session) {
 }
 
 func TestRedisCluster(t *testing.T) {
+	t.Parallel()
 	cluster := redistest.StartCluster(t, redistest.Options{User: "gateway", Password: "p@ss#word", Rules: leastClusterRules}, true)
 	admin := cluster.Client()
 	flush := func(ctx context.Context) error {
@@ -245,6 +248,7 @@ func TestRedisCluster(t *testing.T) {
 // TestRedisClusterPing: readiness must see the loss of one shard of three, at
 // every question, however the node was lost.
 func TestRedisClusterPing(t *testing.T) {
+	t.Parallel()
 	cluster := redistest.StartCluster(t, redistest.Options{User: "gateway", Password: "password", Rules: leastClusterRules}, false)
 	st := openURL(t, cluster.URL, 30*time.Minute)
 	if err := st.Ping(t.Context()); err != nil {
@@ -334,6 +338,7 @@ func waitReplicated(t *testing.T, primary *redistest.Server, s *session.Session)
 // TestRedisTopologyTLS: every connection of the topology is TLS, those to the
 // sentinels too.
 func TestRedisTopologyTLS(t *testing.T) {
+	t.Parallel()
 	o := redistest.Options{User: "gateway", Password: "password", Rules: leastClusterRules, TLS: true, ClientCertificates: true}
 	for name, url := range map[string]string{
 		"sentinel": redistest.StartSentinel(t, o).URL,

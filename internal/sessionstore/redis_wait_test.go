@@ -69,6 +69,7 @@ func waits(t *testing.T, topology *redistest.Sentinel) (n int) {
 }
 
 func TestRedisWaitReplicas(t *testing.T) {
+	t.Parallel()
 	topology := redistest.StartSentinel(t, redistest.Options{User: "gateway", Password: "p@ss#word", Rules: leastRules})
 	topology.WaitReplica()
 	t.Run("an_end_that_the_replica_has_is_confirmed", func(t *testing.T) {
