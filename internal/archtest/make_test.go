@@ -12,7 +12,7 @@ func TestMakeTestRunsEveryPart(t *testing.T) {
 	test := exec.Command("make", "-o", "test-deps", "test", "TESTS=test-of-nothing help test-of-nothing-else")
 	test.Dir = "../.."
 	out, err := test.CombinedOutput()
-	if _, failed := err.(*exec.ExitError); !failed { //nolint:errorlint // Cmd returns it as it is
+	if _, failed := err.(*exec.ExitError); !failed {
 		t.Fatalf("make test ended with %v, want a failure:\n%s", err, out)
 	}
 	for _, want := range []string{
