@@ -140,7 +140,7 @@ func (a *Account) load(ctx context.Context, x *middleware.Exchange) (*session.Se
 func (a *Account) touch(ctx context.Context, x *middleware.Exchange, s *session.Session) *session.Session {
 	touched, err := a.Sessions.Touch(ctx, s)
 	if err != nil {
-		x.Event.Note = "use of the session not recorded"
+		x.Event.AddNote("use of the session not recorded")
 		return s
 	}
 	return touched

@@ -88,7 +88,7 @@ func (e *Events) Stream(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 	}
 	t := &stream{events: e, w: w, control: http.NewResponseController(w), exchange: x}
 	if err := t.run(r.Context(), s, changes, r.Header.Get("Last-Event-ID")); err != nil {
-		x.Event.Note = "events cut short"
+		x.Event.AddNote("events cut short")
 	}
 	return nil
 }

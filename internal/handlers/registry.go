@@ -94,7 +94,8 @@ func (a *Account) signOut(w http.ResponseWriter, r *http.Request, x *middleware.
 	}
 	a.Cookies.ClearSession(w)
 	if pending {
-		x.Event.Note, x.Event.Err = "session's end is pending", err
+		x.Event.AddNote("session's end is pending")
+		x.Event.Err = err
 		return writeJSON(w, http.StatusAccepted, map[string]bool{"pending": true})
 	}
 	return noContent(w)

@@ -63,7 +63,7 @@ func (s *Sessions) RequireSession(next Handler) Handler {
 func (s *Sessions) touch(ctx context.Context, x *Exchange) {
 	touched, err := s.Manager.Touch(ctx, x.Session)
 	if err != nil {
-		x.Event.Note = "use of the session not recorded"
+		x.Event.AddNote("use of the session not recorded")
 		return
 	}
 	x.Session = touched
@@ -136,7 +136,8 @@ func (s *Sessions) lookAgain(w http.ResponseWriter, r *http.Request, x *Exchange
 	case err == nil && !newest.Handle.Equal(x.Session.Handle):
 		s.Cookies.UnsetSession(h)
 		if err := s.Cookies.SetSession(w, newest.Handle); err != nil {
-			x.Event.Note, x.Event.Err = "newest session not given to the browser", err
+			x.Event.AddNote("newest session not given to the browser")
+			x.Event.Err = err
 		}
 	}
 }

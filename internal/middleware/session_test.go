@@ -126,6 +126,7 @@ func TestTouch(t *testing.T) {
 		time.Sleep(idleTimeout / 2)
 		x := on(route(proxy.AuthSession))
 		x.Handle = h.handle
+		x.Event.AddNote("what was noted before")
 		fails := func(next middleware.Handler) middleware.Handler {
 			return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
 				h.store.set(true)
@@ -133,7 +134,7 @@ func TestTouch(t *testing.T) {
 			}
 		}
 		_, reached, err := walk(request("GET", "/"), x, h.sessions.LoadSession, fails, h.sessions.RequireSession)
-		if !reached || err != nil || x.Event.Note == "" || x.Session == nil {
+		if !reached || err != nil || x.Event.Note != "what was noted before; use of the session not recorded" || x.Session == nil {
 			t.Errorf("reached %v, error %v, note %q", reached, err, x.Event.Note)
 		}
 	})
