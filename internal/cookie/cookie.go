@@ -2,8 +2,8 @@
 // carries a handle, and the login cookie, which binds a browser while it logs
 // in or out. It knows names, attributes, sealing and clearing; what a handle
 // means is the store's business, and so is its sealing where the handle is the
-// session itself (chunks.go). The one invariant: a cookie that does not open, and
-// one that comes twice, counts as absent.
+// session itself (chunks.go). The one invariant: a cookie that does not open
+// counts as absent, and so do several of one name that open with different contents.
 package cookie
 
 import (
