@@ -8,9 +8,14 @@ import (
 	"sync/atomic"
 )
 
-// replayBytes is how much of a body is kept while it is sent, so that it can be
-// sent again. Longer ones are sent once.
-const replayBytes = 64 << 10
+const (
+	// replayBytes is how much of a body is kept while it is sent, so that it can be
+	// sent again. Longer ones are sent once.
+	replayBytes = 64 << 10
+	// keptAtFirst is how much room is made before anything has come. For the rest
+	// what has come decides: a client may announce a body and never send it.
+	keptAtFirst = 4 << 10
+)
 
 // requestBody is the client's body on its way upstream. It remembers how
 // reading ended, since a transport's error does not tell whose fault it was, and
@@ -45,7 +50,7 @@ func newRequestBody(body io.ReadCloser, length, limit int64) *requestBody {
 	}
 	b := &requestBody{from: body, gone: length > replayBytes}
 	if length > 0 && !b.gone {
-		b.kept = make([]byte, 0, length)
+		b.kept = make([]byte, 0, min(length, keptAtFirst))
 	}
 	b.first.body, b.try = b, &b.first
 	return b

@@ -144,3 +144,18 @@ func TestRequestBody_is_not_sent_again(t *testing.T) {
 		}
 	})
 }
+
+// A client that announces a body and sends nothing must not be given the room for
+// it: thousands of them cost it nothing.
+func TestRequestBody_takes_room_for_what_has_come(t *testing.T) {
+	body := newRequestBody(io.NopCloser(strings.NewReader(strings.Repeat("x", replayBytes))), replayBytes, 0)
+	for came := 0; ; {
+		if most := max(keptAtFirst, 4*came); cap(body.kept) > most {
+			t.Fatalf("room for %d bytes after %d, want %d at most", cap(body.kept), came, most)
+		}
+		n, err := body.first.Read(make([]byte, 1000))
+		if came += n; err != nil {
+			return
+		}
+	}
+}
