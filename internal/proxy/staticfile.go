@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -69,51 +68,58 @@ func open(root *os.Root, name string) (*openFile, error) {
 // resolve follows the symbolic links in name, and returns what the name stands
 // for in the end. [os.Root] keeps them inside the directory, but would follow
 // one to ".env".
-func resolve(root *os.Root, name string) (string, fs.FileInfo, error) {
-	at, rest, links := "", name, 0
-	var info fs.FileInfo
-	for rest != "" {
-		var segment string
-		segment, rest, _ = strings.Cut(rest, "/")
-		switch {
-		case segment == "" || segment == ".":
-			continue
-		case segment == ".." && at == "":
-			return "", nil, errEscapes
-		case segment == "..":
-			if at = path.Dir(at); at == "." {
-				at = ""
-			}
-			continue
-		case hiddenBehindLink(segment):
-			return "", nil, errHidden
+func resolve(root *os.Root, name string) (at string, info fs.FileInfo, err error) {
+	at = "."
+	for rest, links := name, 0; rest != ""; {
+		segment, behind, _ := strings.Cut(rest, "/")
+		next, err := step(at, segment)
+		if err != nil {
+			return "", nil, err
 		}
-		here := path.Join(at, segment)
-		var err error
-		if info, err = root.Lstat(here); err != nil {
+		if info, err = root.Lstat(next); err != nil {
 			return "", nil, err
 		}
 		if info.Mode()&fs.ModeSymlink == 0 {
-			at = here
+			at, rest = next, behind
 			continue
 		}
 		if links++; links > maxLinks {
 			return "", nil, errLinks
 		}
-		target, err := root.Readlink(here)
+		target, err := linkTarget(root, next)
 		if err != nil {
 			return "", nil, err
 		}
-		if filepath.IsAbs(target) {
-			return "", nil, errEscapes
-		}
-		rest = filepath.ToSlash(target) + "/" + rest
+		rest = target + "/" + behind
 	}
-	if links == 0 {
-		return at, info, nil
+	return at, info, nil
+}
+
+// step returns where a segment leads from the directory at.
+func step(at, segment string) (string, error) {
+	switch {
+	case segment == "" || segment == ".":
+		return at, nil
+	case segment == ".." && at == ".":
+		return "", errEscapes
+	case segment == "..":
+		return path.Dir(at), nil
+	case hiddenBehindLink(segment):
+		return "", errHidden
 	}
-	info, err := root.Lstat(cmp.Or(at, ".")) // the link may have ended in ".."
-	return at, info, err
+	return path.Join(at, segment), nil
+}
+
+// linkTarget reads a symbolic link, which must be relative.
+func linkTarget(root *os.Root, link string) (string, error) {
+	target, err := root.Readlink(link)
+	if err != nil {
+		return "", err
+	}
+	if filepath.IsAbs(target) {
+		return "", errEscapes
+	}
+	return filepath.ToSlash(target), nil
 }
 
 // hidden reports whether a segment begins with a dot: .git, .env, .htpasswd.
