@@ -146,7 +146,7 @@ func (d *dev) banner(cfg *config.Config, emu *cognitoemu.Emulator) {
 	say("API, issuer", "http://localhost:%s   %s", port, emu.Issuer())
 	say("admin", "http://%s   (health, metrics, admin API)", d.on.admin.Addr())
 	for _, r := range cfg.Routes {
-		say(r.Path+" goes to", "%s", target(r))
+		say(r.Path+" goes to", "%s", r.Target())
 	}
 	if len(cfg.Overruled) > 0 {
 		say("not used", "%s of %s: dev has its own", strings.Join(cfg.Overruled, ", "), d.cmd.Config)
@@ -154,11 +154,4 @@ func (d *dev) banner(cfg *config.Config, emu *cognitoemu.Emulator) {
 	_, _ = fmt.Fprintln(d.p.stdout)
 	printUsers(d.p, emu)
 	_, _ = fmt.Fprintln(d.p.stdout, "  Ctrl-C stops it, and forgets everything.")
-}
-
-func target(r config.Route) string {
-	if r.Upstream != nil {
-		return r.Upstream.Redacted()
-	}
-	return r.Static
 }

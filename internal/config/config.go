@@ -156,6 +156,15 @@ type Route struct {
 	UseProxy            bool
 }
 
+// Target is the upstream, without a password that its address may hold, or the
+// directory.
+func (r *Route) Target() string {
+	if r.Upstream != nil {
+		return r.Upstream.Redacted()
+	}
+	return r.Static
+}
+
 // Log says how much is logged, and in which form.
 type Log struct {
 	Level  string // debug, info, warn, error

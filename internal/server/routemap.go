@@ -52,7 +52,7 @@ func newRouteMap(routes []config.Route, table *proxy.Table, mount string) *Route
 const anyHost = "any"
 
 func rowOf(r config.Route) routeRow {
-	row := routeRow{host: cmp.Or(r.Host, anyHost), path: r.Path, auth: r.Auth, methods: "all", to: target(r)}
+	row := routeRow{host: cmp.Or(r.Host, anyHost), path: r.Path, auth: r.Auth, methods: "all", to: r.Target()}
 	if len(r.Methods) > 0 {
 		row.methods = strings.Join(r.Methods, ",")
 	}
@@ -63,14 +63,6 @@ func rowOf(r config.Route) routeRow {
 		row.to += ", or " + r.SPAFallback
 	}
 	return row
-}
-
-// target names where a route leads, without the credentials an address may hold.
-func target(r config.Route) string {
-	if r.Upstream != nil {
-		return r.Upstream.Redacted()
-	}
-	return r.Static
 }
 
 // spellingWarnings name the routes that an upstream could take for one another.
