@@ -46,19 +46,6 @@ func under(domain *url.URL, path string) string {
 	return strings.TrimSuffix(domain.String(), "/") + path
 }
 
-// APIEndpoint is the regional endpoint of the user-pool API.
-func APIEndpoint(region string) string {
-	suffix := "amazonaws.com"
-	if strings.HasPrefix(region, "cn-") {
-		suffix = "amazonaws.com.cn"
-	}
-	return "https://cognito-idp." + region + "." + suffix
-}
-
-// Issuer is a user pool's issuer in its usual form. Pools may be set to another,
-// so a configured issuer comes before this one.
-func Issuer(region, pool string) string { return APIEndpoint(region) + "/" + pool }
-
 // LogoutURL is the address that ends the browser's session at the user pool's
 // domain and returns it to logoutURI, which must be registered with the app
 // client to the byte. Only a navigation can go there.

@@ -15,6 +15,22 @@ var (
 	loginHost = regexp.MustCompile(`^[a-z0-9-]+\.auth(?:-fips)?\.([a-z0-9-]+)\.amazoncognito\.com(?:\.cn)?$`)
 )
 
+// regionalEndpoint is where a region has the user-pool API: in China under another
+// name.
+func regionalEndpoint(region string) string {
+	endpoint := "https://cognito-idp." + region + ".amazonaws.com"
+	if strings.HasPrefix(region, "cn-") {
+		endpoint += ".cn"
+	}
+	return endpoint
+}
+
+// regionalIssuer is a pool's issuer in its usual form. Pools may be set to another.
+func regionalIssuer(region, pool string) string { return regionalEndpoint(region) + "/" + pool }
+
+// IssuerIsRegional reports whether region and pool id alone decide the issuer.
+func (c *Cognito) IssuerIsRegional() bool { return c.Issuer == regionalIssuer(c.Region, c.UserPoolID) }
+
 // regionOf is the region that the name of one of these hosts says, or empty.
 func regionOf(u *url.URL, host *regexp.Regexp) string {
 	if u == nil {

@@ -16,11 +16,10 @@ import (
 func (l *loader) derive() {
 	c := &l.cfg.Cognito
 	if c.Region != "" {
-		endpoint := "https://cognito-idp." + c.Region + "." + dnsSuffix(c.Region)
 		if c.Issuer == "" && c.UserPoolID != "" {
-			c.Issuer = endpoint + "/" + c.UserPoolID
+			c.Issuer = regionalIssuer(c.Region, c.UserPoolID)
 		}
-		if u, err := url.Parse(endpoint); err == nil && c.APIEndpoint == nil {
+		if u, err := url.Parse(regionalEndpoint(c.Region)); err == nil && c.APIEndpoint == nil {
 			c.APIEndpoint = u
 		}
 	}
@@ -50,14 +49,6 @@ func (l *loader) normaliseHosts() {
 	for i := range l.cfg.Routes {
 		l.cfg.Routes[i].Host = withoutDefaultPort(u.Scheme, l.cfg.Routes[i].Host)
 	}
-}
-
-// dnsSuffix is where AWS has a region's endpoints: the Chinese partition is apart.
-func dnsSuffix(region string) string {
-	if strings.HasPrefix(region, "cn-") {
-		return "amazonaws.com.cn"
-	}
-	return "amazonaws.com"
 }
 
 // check applies the rules about more than one key. A rule keeps silent about keys

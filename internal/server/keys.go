@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/gatehouse-auth/gatehouse/internal/cognito"
 	"github.com/gatehouse-auth/gatehouse/internal/config"
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 )
@@ -60,8 +59,7 @@ func (s *Server) fetchKeys(ctx context.Context) {
 
 // issuerSetting names what the issuer, and with it the key set's address, comes from.
 func issuerSetting(cfg *config.Config) string {
-	c := &cfg.Cognito
-	if c.Issuer == cognito.Issuer(c.Region, c.UserPoolID) {
+	if cfg.Cognito.IssuerIsRegional() {
 		return "cognito.user_pool_id and cognito.region"
 	}
 	return "cognito.issuer"
