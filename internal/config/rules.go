@@ -266,7 +266,8 @@ func (l *loader) warn() {
 	}
 	if d := c.Session.Cookie.Domain; d != "" && c.Session.Cookie.Name == index["session.cookie.name"].def {
 		say("session.cookie.domain: the cookie goes to every host under %s, by the name that every gateway gives it: "+
-			"another one there would lock its users out. Set session.cookie.name to a name of this one's own", d)
+			"where another one there shares session.keys the two cannot be told apart, and users are signed out. "+
+			"Set session.cookie.name to a name of this one's own", d)
 	}
 	l.warnStore(say)
 	if !c.AdminToken.Empty() && len(c.AdminToken.Reveal()) < minAdminToken {
