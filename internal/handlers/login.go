@@ -65,7 +65,7 @@ func (f *Flow) Login(w http.ResponseWriter, r *http.Request, x *middleware.Excha
 		return err
 	}
 	login, _ := f.Cookies.Login(r)
-	if looping(login.Returns) && !f.signedIn(r, x) {
+	if looping(login.Returns) && f.signedOut(r, x) {
 		return f.endLoop(w, r, login, back)
 	}
 	return f.start(w, r, login, oauth.Request{ReturnTo: back, Params: params})

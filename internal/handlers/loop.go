@@ -8,6 +8,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/cookie"
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
+	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/web"
 )
 
@@ -33,12 +34,14 @@ func recent(returns []int64) []int64 {
 	return returns
 }
 
-func (f *Flow) signedIn(r *http.Request, x *middleware.Exchange) bool {
+// signedOut reports whether no session arrives. A store that does not answer has
+// not said so.
+func (f *Flow) signedOut(r *http.Request, x *middleware.Exchange) bool {
 	if x.Handle.Empty() {
-		return false
+		return true
 	}
 	_, err := f.Sessions.Load(r.Context(), x.Handle)
-	return err == nil
+	return errors.Is(err, session.ErrNotFound)
 }
 
 // endLoop ends a loop on a page that says why, and leads on to the same address
