@@ -33,11 +33,11 @@ func (f *Flow) takeBack(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return badRequest("invalid_callback", "The address that the sign-in service sent you to is malformed.")
+		return badCallback("invalid_callback", "The address that the sign-in service sent you to is malformed.", oauth.ErrCallback)
 	}
 	cb, err := oauth.ParseCallback(query)
 	if err != nil {
-		return badRequest("invalid_callback", "The address that the sign-in service sent you to is incomplete or malformed.")
+		return badCallback("invalid_callback", "The address that the sign-in service sent you to is incomplete or malformed.", err)
 	}
 	login, _ := f.Cookies.Login(r)
 	pending, err := f.OAuth.Open(cb.State, login.Binding)
@@ -47,7 +47,7 @@ func (f *Flow) takeBack(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 	case errors.Is(err, oauth.ErrStateUnbound):
 		return f.restart(w, r, x, login, pending, err)
 	case err != nil:
-		return badRequest("invalid_state", "This sign-in was not begun here, or its address was changed.")
+		return badCallback("invalid_state", "This sign-in was not begun here, or its address was changed.", err)
 	}
 	made, err := f.redeem(r, x, cb, pending, login.Binding)
 	var refusal *oauth.AuthorizationError
@@ -58,12 +58,18 @@ func (f *Flow) takeBack(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 		x.Event.Err = err // a restart hides it from the user, not from the operator
 		return f.goOnOrRestart(w, r, x, login, pending, err)
 	case errors.Is(err, oauth.ErrCallback): // it names another issuer (RFC 9207 §2.4)
-		return badRequest("invalid_callback", "This address is not from the sign-in service of this site.")
+		return badCallback("invalid_callback", "This address is not from the sign-in service of this site.", err)
 	case err != nil:
 		return err
 	}
 	x.Session = made
 	return f.finish(w, r, x, login, pending)
+}
+
+// badCallback is a callback that is refused in the same words whatever is wrong with
+// it; the cause, which holds nothing of the query, is for the log.
+func badCallback(code, public string, cause error) error {
+	return &problem.Error{Status: http.StatusBadRequest, Code: code, Public: public, Err: cause}
 }
 
 // finish gives the browser its session and sends it to where it wanted to go.

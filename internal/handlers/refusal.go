@@ -78,7 +78,7 @@ func (f *Flow) startAgain(x *middleware.Exchange, login cookie.Login, p oauth.Pe
 func gaveUp(cause error) error {
 	switch {
 	case errors.Is(cause, oauth.ErrStateExpired):
-		return badRequest("login_expired", "The sign-in took longer than ten minutes, twice.")
+		return badCallback("login_expired", "The sign-in took longer than ten minutes, twice.", cause)
 	case errors.Is(cause, oauth.ErrGrantRevoked):
 		return &problem.Error{
 			Status: http.StatusBadRequest, Code: "login_refused", Err: cause,
@@ -86,8 +86,8 @@ func gaveUp(cause error) error {
 			Hint:   "If it happens again, give the operator of this site the request's id below.",
 		}
 	}
-	return badRequest("login_not_bound",
-		"The sign-in could not be tied to this browser. Allow cookies for this site and start again.")
+	return badCallback("login_not_bound",
+		"The sign-in could not be tied to this browser. Allow cookies for this site and start again.", cause)
 }
 
 // checkProvider refuses a provider that is not among those configured, before the

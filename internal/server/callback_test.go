@@ -78,6 +78,19 @@ func (b *browser) postForm(p page, fill url.Values) *url.URL {
 
 func (r *rig) callback(query url.Values) string { return r.url + "/auth/callback?" + query.Encode() }
 
+// logsWhy wants a cause in p's log line, and nothing of a query that is none of the
+// provider's.
+func (r *rig) logsWhy(t *testing.T, p page) {
+	t.Helper()
+	id := p.header.Get("X-Request-Id")
+	until(t, "the log line", func() bool { return r.logs.line(`"msg":"request"`, id) != "" })
+	line := r.logs.line(`"msg":"request"`, id)
+	foreign := strings.Contains(line, "evil.test") || strings.Contains(line, "alert(1)") && !strings.Contains(line, "login_refused")
+	if !strings.Contains(line, `"error":"`) || foreign {
+		t.Errorf("no cause, or the query, in %s", line)
+	}
+}
+
 func TestCallbackRefusesWhatIsNoCallback(t *testing.T) {
 	r := newRig(t)
 	b := r.browser()
@@ -127,6 +140,9 @@ func TestCallbackRefusesWhatIsNoCallback(t *testing.T) {
 			}
 			if c := p.header.Values("Set-Cookie"); len(c) > 0 {
 				t.Errorf("it set cookies: %q", c)
+			}
+			if p.status == http.StatusBadRequest {
+				r.logsWhy(t, p)
 			}
 		})
 	}
