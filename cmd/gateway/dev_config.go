@@ -48,13 +48,17 @@ func (d *dev) presets() ([]config.Preset, error) {
 		dictate("session.keys", secret.NewKey()), dictate("session.cookie.domain", ""),
 		// Cookies know no ports: two gateways on one host would sign each other out.
 		dictate("session.cookie.name", "gatehouse-"+listenPort(d.on.front)),
-		suggest("session.store", "memory:"), suggest("log.format", "text"),
-	}
-	if d.cmd.Redis != "" {
-		presets = append(presets, config.Preset{Key: "session.store", Text: d.cmd.Redis, By: "--redis"})
+		d.store(), suggest("log.format", "text"),
 	}
 	routes, err := d.routes()
 	return append(presets, routes...), err
+}
+
+func (d *dev) store() config.Preset {
+	if d.cmd.Redis != "" {
+		return config.Preset{Key: "session.store", Text: d.cmd.Redis, By: "--redis"}
+	}
+	return suggest("session.store", "memory:")
 }
 
 func dictate(key, text string) config.Preset {

@@ -411,6 +411,23 @@ func TestDevOwnIsWhatDevKeeps(t *testing.T) {
 	}
 }
 
+// TestDevTakesTheStoreOfItsFlag without calling it a value that is not used.
+func TestDevTakesTheStoreOfItsFlag(t *testing.T) {
+	c := &devCmd{Redis: "redis://127.0.0.1:6379"}
+	on, err := c.open(io.Discard, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer on.close()
+	cfg, err := (&dev{cmd: c, on: on}).config()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.Session.Store.Scheme != "redis" || len(cfg.Overruled) > 0 {
+		t.Errorf("store %s, not used %q", cfg.Session.Store, cfg.Overruled)
+	}
+}
+
 // TestListenSaysWhichPortAndKey covers every listener of every command.
 func TestListenSaysWhichPortAndKey(t *testing.T) {
 	port := heldPort(t)
