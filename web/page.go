@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
-	"net/netip"
 	"net/url"
 	"strings"
+
+	"github.com/gatehouse-auth/gatehouse/internal/loopback"
 )
 
 // ErrUnsafeAddress is returned for a page with a link, form or refresh that
@@ -158,7 +159,7 @@ func safeAddress(address string) (string, error) {
 	if err != nil || u.Host == "" || u.User != nil {
 		return "", ErrUnsafeAddress
 	}
-	if u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
+	if u.Scheme != "https" && (u.Scheme != "http" || !loopback.Host(u.Hostname())) {
 		return "", ErrUnsafeAddress
 	}
 	return quotes.Replace(address), nil
@@ -172,9 +173,4 @@ func uptoPath(address string) string {
 		rest = rest[:i]
 	}
 	return scheme + "://" + rest
-}
-
-func loopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback() || host == "localhost" || strings.HasSuffix(host, ".localhost")
 }

@@ -2,11 +2,11 @@ package main
 
 import (
 	"net"
-	"net/netip"
 	"net/url"
 	"regexp"
 	"strconv"
-	"strings"
+
+	"github.com/gatehouse-auth/gatehouse/internal/loopback"
 )
 
 // isURL reports whether s is an http or https address.
@@ -48,13 +48,8 @@ func wantLoopback(flag, value, what string) error {
 		return err
 	}
 	host, port, err := net.SplitHostPort(value)
-	if err == nil && isLoopback(host) {
+	if err == nil && loopback.Host(host) {
 		return nil
 	}
 	return usagef("%s %s is not on loopback: %s. Use 127.0.0.1:%s", flag, value, what, port)
-}
-
-func isLoopback(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return strings.EqualFold(host, "localhost") || err == nil && addr.IsLoopback()
 }

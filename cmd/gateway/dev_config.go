@@ -13,6 +13,7 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/cognitoemu"
 	"github.com/gatehouse-auth/gatehouse/internal/config"
+	"github.com/gatehouse-auth/gatehouse/internal/loopback"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
 
@@ -143,7 +144,7 @@ func (c *devCmd) checkTargets() error {
 // targetPorts are the ports of this machine that --api and --spa name.
 func (c *devCmd) targetPorts() (ports []string) {
 	for _, target := range []string{c.API, c.SPA} {
-		if u, err := url.Parse(target); err == nil && isURL(target) && isLoopback(u.Hostname()) {
+		if u, err := url.Parse(target); err == nil && isURL(target) && loopback.Host(u.Hostname()) {
 			ports = append(ports, u.Port())
 		}
 	}
@@ -153,7 +154,7 @@ func (c *devCmd) targetPorts() (ports []string) {
 // checkLoop refuses a route that would lead back to the gateway, round and round.
 func (d *dev) checkLoop(routes []config.Route) error {
 	for _, r := range routes {
-		if r.Upstream != nil && isLoopback(r.Upstream.Hostname()) && r.Upstream.Port() == listenPort(d.on.front) {
+		if r.Upstream != nil && loopback.Host(r.Upstream.Hostname()) && r.Upstream.Port() == listenPort(d.on.front) {
 			return usagef("the route %s leads to %s, which is this gateway itself: put that elsewhere, or the gateway by --listen",
 				r.Path, r.Upstream.Redacted())
 		}

@@ -281,11 +281,13 @@ func TestDevLeavesThePortOfAnUpstreamAlone(t *testing.T) {
 	if d := startDev(t, nil, "--api", api); d.url == api {
 		t.Errorf("the gateway is where the API will be:\n%s", d.stdout)
 	}
-	var stderr printed
-	status := run(t.Context(), []string{"dev", "--api", api, "--listen", fmt.Sprintf("127.0.0.1:%d", port)},
-		process{stdout: io.Discard, stderr: &stderr})
-	if status != exitUsage || !strings.Contains(stderr.String(), "the route /api/ leads to "+api+", which is this gateway itself") {
-		t.Errorf("named by a flag: %d %s", status, stderr.String())
+	for _, own := range []string{api, fmt.Sprintf("http://api.localhost:%d", port)} {
+		var stderr printed
+		status := run(t.Context(), []string{"dev", "--api", own, "--listen", fmt.Sprintf("127.0.0.1:%d", port)},
+			process{stdout: io.Discard, stderr: &stderr})
+		if status != exitUsage || !strings.Contains(stderr.String(), "the route /api/ leads to "+own+", which is this gateway itself") {
+			t.Errorf("named by a flag: %d %s", status, stderr.String())
+		}
 	}
 }
 

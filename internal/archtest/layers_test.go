@@ -23,11 +23,12 @@ type row struct {
 var layers = []row{
 	{pkg: "internal/archtest"},
 	{pkg: "internal/secret"},
+	{pkg: "internal/loopback"},
 	{pkg: "internal/returnto"},
 	{pkg: "internal/fetchmeta"},
 	{pkg: "internal/telemetry"},
 	{pkg: "internal/storeurl", imports: []string{"internal/secret"}},
-	{pkg: "web"},
+	{pkg: "web", imports: []string{"internal/loopback"}},
 
 	// The emulator imports nothing of ours: a helper shared with the code under
 	// test would hide its own bug from every test.
@@ -36,8 +37,8 @@ var layers = []row{
 	{pkg: "internal/freeport", support: true},
 	{pkg: "internal/redistest", imports: []string{"internal/freeport"}, support: true},
 
-	{pkg: "internal/config", imports: []string{"internal/returnto", "internal/secret", "internal/storeurl"}},
-	{pkg: "internal/oauth", imports: []string{"internal/secret"}},
+	{pkg: "internal/config", imports: []string{"internal/loopback", "internal/returnto", "internal/secret", "internal/storeurl"}},
+	{pkg: "internal/oauth", imports: []string{"internal/loopback", "internal/secret"}},
 	{pkg: "internal/cognito", imports: []string{"internal/oauth", "internal/secret"}},
 	{pkg: "internal/cookie", imports: []string{"internal/oauth", "internal/secret"}},
 	{
@@ -72,7 +73,7 @@ var layers = []row{
 	{
 		pkg: "internal/middleware",
 		imports: []string{
-			"internal/cookie", "internal/fetchmeta", "internal/oauth", "internal/problem",
+			"internal/cookie", "internal/fetchmeta", "internal/loopback", "internal/oauth", "internal/problem",
 			"internal/proxy", "internal/secret", "internal/session", "internal/telemetry",
 		},
 	},
@@ -88,7 +89,7 @@ var layers = []row{
 		pkg: "internal/server",
 		imports: []string{
 			"internal/cognito", "internal/config", "internal/cookie", "internal/handlers",
-			"internal/middleware", "internal/oauth", "internal/problem", "internal/proxy",
+			"internal/loopback", "internal/middleware", "internal/oauth", "internal/problem", "internal/proxy",
 			"internal/returnto", "internal/secret", "internal/session", "internal/sessionstore",
 			"internal/storeurl", "internal/telemetry",
 		},
@@ -96,7 +97,7 @@ var layers = []row{
 	{
 		pkg: "cmd/gateway",
 		imports: []string{
-			"internal/cognitoemu", "internal/config", "internal/secret", "internal/server", "web",
+			"internal/cognitoemu", "internal/config", "internal/loopback", "internal/secret", "internal/server", "web",
 		},
 	},
 	{pkg: "bench"},

@@ -8,17 +8,6 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 )
 
-// isLoopback reports whether a host name without port can only be this machine:
-// the names that RFC 6761 §6.3 reserves, 127.0.0.0/8 and ::1. Browsers take the
-// same for trustworthy without TLS.
-func isLoopback(host string) bool {
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback() && !addr.Is4In6()
-}
-
 // validHost accepts an IP address or a lower-case DNS name in ASCII, without a
 // dot at its end. A name that ends in a number is an IPv4 address to browsers
 // (WHATWG URL §3.5), so "127.1" is refused rather than looked up.

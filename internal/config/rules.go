@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gatehouse-auth/gatehouse/internal/loopback"
 	"github.com/gatehouse-auth/gatehouse/internal/returnto"
 	"github.com/gatehouse-auth/gatehouse/internal/storeurl"
 )
@@ -109,7 +110,7 @@ func (l *loader) checkListeners() {
 
 func listensOnLoopback(address string) bool {
 	name, _, err := net.SplitHostPort(address)
-	return err == nil && isLoopback(strings.ToLower(name))
+	return err == nil && loopback.Host(name)
 }
 
 // samePort reports whether two listeners would collide; port 0 never does.

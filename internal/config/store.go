@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/jsonschema-go/jsonschema"
 
+	"github.com/gatehouse-auth/gatehouse/internal/loopback"
 	"github.com/gatehouse-auth/gatehouse/internal/storeurl"
 )
 
@@ -82,7 +83,7 @@ func (l *loader) warnStore(say func(string, ...any)) {
 			"tokens have to fit into limits.cookie_bytes; several instances take cognito.rotation_grace " +
 			"where refresh tokens rotate; see docs/sessions.md#the-cookie-store")
 	case storeurl.Memory:
-		if !isLoopback(l.cfg.PublicURL.Hostname()) {
+		if !loopback.Host(l.cfg.PublicURL.Hostname()) {
 			say("session.store: memory: keeps sessions in one process; they end with it, and no second instance knows them")
 		}
 	default:
@@ -119,5 +120,5 @@ func (l *loader) warnRedis(say func(string, ...any)) {
 // leavesMachine reports whether a host:port is not on loopback.
 func leavesMachine(hostport string) bool {
 	host, _, _ := splitHost(hostport)
-	return !isLoopback(host)
+	return !loopback.Host(host)
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/google/jsonschema-go/jsonschema"
+
+	"github.com/gatehouse-auth/gatehouse/internal/loopback"
 )
 
 // withoutDefaultPort cuts the port that a browser would leave out.
@@ -37,7 +39,7 @@ func parseWeb(s string) (*url.URL, bool) {
 }
 
 // insecure reports whether plain http would leave this machine.
-func insecure(u *url.URL) bool { return u.Scheme != "https" && !isLoopback(u.Hostname()) }
+func insecure(u *url.URL) bool { return u.Scheme != "https" && !loopback.Host(u.Hostname()) }
 
 // webURL fills a **url.URL, or a *string with the text unchanged. Plain http is
 // accepted on loopback only: codes, tokens and cookies travel there.
@@ -94,7 +96,7 @@ func withScheme(s string) *url.URL {
 	if !ok || strings.Contains(s, "://") || !strings.ContainsAny(u.Host, ".:") {
 		return nil
 	}
-	if isLoopback(u.Hostname()) {
+	if loopback.Host(u.Hostname()) {
 		u.Scheme = "http"
 	}
 	return u

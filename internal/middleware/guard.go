@@ -2,11 +2,11 @@ package middleware
 
 import (
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 
 	"github.com/gatehouse-auth/gatehouse/internal/fetchmeta"
+	"github.com/gatehouse-auth/gatehouse/internal/loopback"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
 )
@@ -79,12 +79,7 @@ func (g *Guard) checkSizes(r *http.Request) error {
 // loopbackAlias reports whether host is a loopback name with public's port.
 func loopbackAlias(host string, public *url.URL) bool {
 	u := url.URL{Host: host}
-	return u.Port() == public.Port() && isLoopback(u.Hostname()) && isLoopback(public.Hostname())
-}
-
-func isLoopback(name string) bool {
-	addr, err := netip.ParseAddr(name)
-	return err == nil && addr.IsLoopback() || name == "localhost" || strings.HasSuffix(name, ".localhost")
+	return u.Port() == public.Port() && loopback.Host(u.Hostname()) && loopback.Host(public.Hostname())
 }
 
 // safeTarget is the request's own target, if it is fit for a Location header.

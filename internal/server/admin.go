@@ -4,10 +4,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 
 	"github.com/go-chi/chi/v5"
+
+	"github.com/gatehouse-auth/gatehouse/internal/loopback"
 )
 
 // adminServer serves probes, metrics and the admin API, on a listener of their
@@ -58,7 +59,5 @@ func loopbackAddress(hostport string) bool {
 	if err != nil {
 		host = strings.Trim(hostport, "[]")
 	}
-	host = strings.ToLower(host) // names have no case (RFC 4343), and the configuration judges so too
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback() || host == "localhost" || strings.HasSuffix(host, ".localhost")
+	return loopback.Host(host)
 }

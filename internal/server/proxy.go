@@ -7,6 +7,7 @@ import (
 	"golang.org/x/net/http/httpproxy"
 
 	"github.com/gatehouse-auth/gatehouse/internal/config"
+	"github.com/gatehouse-auth/gatehouse/internal/loopback"
 )
 
 // forwardProxy names the proxy to an address, or nil, by the rules that Go
@@ -19,8 +20,8 @@ func forwardProxy(p config.Proxy) func(*url.URL) (*url.URL, error) {
 	}
 	named := c.ProxyFunc()
 	return func(u *url.URL) (*url.URL, error) {
-		if strings.HasSuffix(u.Hostname(), ".localhost") {
-			return nil, nil // this machine as well (RFC 6761 §6.3), so it may be plain http
+		if loopback.Host(u.Hostname()) { // names under localhost too, which httpproxy does not know
+			return nil, nil
 		}
 		return named(u)
 	}
