@@ -11,6 +11,9 @@ import (
 // connections stay and nothing answers, as when a machine hangs.
 func (s *Server) Pause() {
 	s.t.Helper()
+	if s.paused {
+		return // and would not be told to stand still a second time
+	}
 	s.signal(syscall.SIGSTOP)
 	s.paused = true
 	var status syscall.WaitStatus
