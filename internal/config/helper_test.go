@@ -1,10 +1,17 @@
 package config
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/base64"
+	"encoding/pem"
 	"errors"
 	"io/fs"
 	"maps"
+	"math/big"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -86,6 +93,9 @@ func source(file string, environ []string, files map[string]string) Source {
 		ReadFile: func(name string) ([]byte, error) {
 			data, ok := files[name]
 			if !ok {
+				data, ok = testCertificate[filepath.Base(name)]
+			}
+			if !ok {
 				return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 			}
 			return []byte(data), nil
@@ -93,6 +103,26 @@ func source(file string, environ []string, files map[string]string) Source {
 		Stat: stocked,
 	}
 }
+
+// testCertificate is a certificate and its key, by the names of their files.
+var testCertificate = func() map[string]string {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	der, err := x509.MarshalECPrivateKey(key)
+	if err != nil {
+		panic(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		panic(err)
+	}
+	certPEM := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}))
+	keyPEM := string(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}))
+	return map[string]string{"c.pem": certPEM, "ca.pem": certPEM, "k.pem": keyPEM, "pw": "secret\n"}
+}()
 
 // stocked finds a page under every name that is one's, and a directory under any other.
 func stocked(name string) (fs.FileInfo, error) {

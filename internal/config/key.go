@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/google/jsonschema-go/jsonschema"
+
+	"github.com/gatehouse-auth/gatehouse/internal/storeurl"
 )
 
 // key is one row of the table: all that is known about one key of the file.
@@ -77,6 +79,9 @@ func (k *key) env() string {
 func (k *key) show(text string) string {
 	if k.secret {
 		return masked
+	}
+	if _, address := k.kind.(storeURL); address {
+		text = storeurl.MaskQuery(maskUserinfo(text), masked)
 	}
 	return show(text)
 }

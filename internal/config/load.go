@@ -21,7 +21,8 @@ type Source struct {
 	// Presets are the caller's own values, in order.
 	Presets []Preset
 
-	// ReadFile reads the files that *_file keys name; nil is [os.ReadFile].
+	// ReadFile reads the files that *_file keys and the store's address name; nil is
+	// [os.ReadFile].
 	ReadFile func(string) ([]byte, error)
 
 	// Stat looks for the directories and files of static routes; nil is [os.Stat].
@@ -47,8 +48,8 @@ func (s Source) withDefaults() Source {
 
 // Load resolves a configuration: the file, over it the GATEHOUSE_* variables, under
 // both the defaults. Where anything is wrong the error is [Faults], all of them.
-// It touches nothing outside but the files of *_file keys, and looks whether what
-// static routes name is there.
+// It touches nothing outside but the files of *_file keys and of the store's
+// address, and looks whether what static routes name is there.
 func Load(src Source) (*Config, error) {
 	l := &loader{src: src.withDefaults(), cfg: &Config{}}
 	l.top = newScope("", "", src.Path, 0, l.cfg)

@@ -316,6 +316,22 @@ func TestLoad_keeps_every_form_of_a_store_address(t *testing.T) {
 	}
 }
 
+// TestLoad_shows_no_password_in_the_query_of_an_address, where other products have it.
+func TestLoad_shows_no_password_in_the_query_of_an_address(t *testing.T) {
+	for given, shown := range map[string]string{
+		"redis://h/0?password=canary":                            `"redis://h/0?password=[secret]"`,
+		"redis://h/0?canary":                                     `"redis://h/0?[secret]"`,
+		"redis-sentinel://h/main?db=/5&sentinel_password=canary": `"redis-sentinel://h/main?db=/5&sentinel_password=[secret]"`,
+		"redis://u:canary@h/0?auth=canary@x&tls=true":            `"redis://[secret]@x&tls=true"`,
+		"h?password=canary":                                      `"h?password=[secret]"`,
+	} {
+		faults := faultsOf(t, source(with(values{"session.store": given}).yaml(), nil, nil))
+		if len(faults) != 1 || faults[0].Value != shown {
+			t.Errorf("%s shows as\n%v\nwant\n%s", given, faults, shown)
+		}
+	}
+}
+
 // awkward are passwords that an address takes in percent-encoding only, or takes
 // for something else.
 var awkward = []string{"a#b", "a/b", "a?b", "a%b", "a@b", "a:b", "a b", "aüb", "a%41b", "a+b", "$a${b}", `a"b'\c`, "[secret]"}

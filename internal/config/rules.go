@@ -61,6 +61,7 @@ func (l *loader) check() {
 	l.checkCognito()
 	l.checkSession()
 	l.checkStore()
+	l.checkFiles()
 	l.checkCookie()
 	l.checkLogin()
 	l.checkLimits()

@@ -143,9 +143,29 @@ func (a *Address) setRest(text string, f form) error {
 		return Forms
 	}
 	if !a.setQuery(u.RawQuery, f) {
-		return Refusal(string(Forms) + "; in its query, once each: " + f.parameterNames())
+		return Refusal(string(Forms) + f.parameterNames())
 	}
 	return nil
+}
+
+// MaskQuery covers the values of parameters that there are none of, in a text that
+// need not be an address: whoever gives one may well mean a password.
+func MaskQuery(text, mask string) string {
+	head, query, found := strings.Cut(text, "?")
+	if !found {
+		return text
+	}
+	pairs := strings.Split(query, "&")
+	for i, pair := range pairs {
+		switch name, _, valued := strings.Cut(pair, "="); {
+		case slices.Contains(forms[Sentinel].parameters, name): // which has them all
+		case valued:
+			pairs[i] = name + "=" + mask
+		default:
+			pairs[i] = mask
+		}
+	}
+	return head + "?" + strings.Join(pairs, "&")
 }
 
 func (a *Address) setPath(path string) bool {
@@ -195,9 +215,9 @@ func (a *Address) set(name, value string) bool {
 
 func (f form) parameterNames() string {
 	if len(f.parameters) == 0 {
-		return "nothing"
+		return ", without a query; a password stands in front of the @, or in a key of its own"
 	}
-	return strings.Join(f.parameters, ", ") + "; those of tls with TLS, a certificate and its key together"
+	return "; in its query, once each: " + strings.Join(f.parameters, ", ") + "; those of tls with TLS, a certificate and its key together"
 }
 
 // number reads a decimal number without sign.

@@ -1,0 +1,58 @@
+package config
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"strings"
+
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+)
+
+// checkFiles looks into the files of TLS and of the store's address: what is wrong
+// with one of them ends a start.
+func (l *loader) checkFiles() {
+	c := l.cfg.TLS
+	if c.CertFile != "" && c.KeyFile != "" && l.top.sound("tls.cert_file", "tls.key_file") {
+		cert, key := l.readNamed("tls.cert_file", "", c.CertFile), l.readNamed("tls.key_file", "", c.KeyFile)
+		l.checkPair("tls.cert_file", "", cert, key)
+	}
+	const store = "session.store"
+	if !l.top.sound(store) {
+		return
+	}
+	a := l.cfg.Session.Store
+	if roots := l.readNamed(store, "tls_ca_file: ", a.CAFile); roots != nil && !x509.NewCertPool().AppendCertsFromPEM(roots) {
+		l.reject(l.top, store, -1, cure("tls_ca_file: a file with certificates in PEM"))
+	}
+	cert, key := l.readNamed(store, "tls_cert_file: ", a.CertFile), l.readNamed(store, "tls_key_file: ", a.KeyFile)
+	l.checkPair(store, "tls_cert_file and tls_key_file: ", cert, key)
+	if password := l.readNamed(store, "sentinel_password_file: ", a.SentinelPasswordFile); password != nil {
+		if _, err := secret.FromFile(password); err != nil {
+			l.reject(l.top, store, -1, curef("sentinel_password_file: a file %v", err))
+		}
+	}
+}
+
+// readNamed reads a file that the key names, in a parameter if it says which. It
+// returns nil for no name, and after a fault.
+func (l *loader) readNamed(path, parameter, name string) []byte {
+	if name == "" {
+		return nil
+	}
+	data, err := l.src.ReadFile(name)
+	if err != nil {
+		l.reject(l.top, path, -1, curef("%sa file that can be read (%s%s)", parameter, reason(err), lookedAt(name)))
+		return nil
+	}
+	return data
+}
+
+// checkPair holds a certificate and its key against each other, if both were read.
+func (l *loader) checkPair(path, parameters string, cert, key []byte) {
+	if cert == nil || key == nil {
+		return
+	}
+	if _, err := tls.X509KeyPair(cert, key); err != nil {
+		l.reject(l.top, path, -1, curef("%sa certificate and its key in PEM (%s)", parameters, strings.TrimPrefix(err.Error(), "tls: ")))
+	}
+}
