@@ -134,9 +134,10 @@ func (s *Server) openStore(ring *secret.Ring) (session.Store, error) {
 			Codec: s.portable(ring), IdleTimeout: s.cfg.Session.IdleTimeout, MaxHandle: s.cookies.Capacity(),
 		}))
 	default:
+		at := s.cfg.Session.Store
+		at.Username, at.Password = s.cfg.Session.StoreUsername, s.cfg.Session.StorePassword
 		redis, err := sessionstore.NewRedis(sessionstore.RedisOptions{
-			URL: s.cfg.Session.Store.String(), Username: s.cfg.Session.StoreUsername, Password: s.cfg.Session.StorePassword,
-			Ring: ring, Audience: s.audience(), IdleTimeout: s.cfg.Session.IdleTimeout, Observe: s.askedStore,
+			Address: at, Ring: ring, Audience: s.audience(), IdleTimeout: s.cfg.Session.IdleTimeout, Observe: s.askedStore,
 			WaitReplicas: s.cfg.Session.WaitReplicas, Logger: s.log,
 		})
 		if err == nil {

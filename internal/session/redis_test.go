@@ -16,6 +16,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
 	"github.com/gatehouse-auth/gatehouse/internal/sessionstore/storetest"
+	"github.com/gatehouse-auth/gatehouse/internal/storeurl"
 )
 
 func TestMain(m *testing.M) {
@@ -35,14 +36,24 @@ func gateway(t testing.TB, server *redistest.Server, p *provider, cache session.
 // machine could exceed its time limit.
 func unhurried(t testing.TB, server *redistest.Server, p *provider, cache session.CacheOptions) *session.Manager {
 	t.Helper()
-	m, _ := gatewayOn(t, sessionstore.RedisOptions{URL: server.URL, Timeout: time.Minute}, p, cache)
+	m, _ := gatewayOn(t, sessionstore.RedisOptions{Address: at(t, server.URL), Timeout: time.Minute}, p, cache)
 	return m
+}
+
+// at is the address that a URL says.
+func at(t testing.TB, url string) storeurl.Address {
+	t.Helper()
+	a, err := storeurl.Parse(url)
+	if err != nil {
+		t.Fatalf("%s: %v", url, err)
+	}
+	return a
 }
 
 // gatewayAt is a gateway that knows a URL, and its store.
 func gatewayAt(t testing.TB, url string, p *provider, cache session.CacheOptions) (*session.Manager, session.Store) {
 	t.Helper()
-	return gatewayOn(t, sessionstore.RedisOptions{URL: url}, p, cache)
+	return gatewayOn(t, sessionstore.RedisOptions{Address: at(t, url)}, p, cache)
 }
 
 func gatewayOn(t testing.TB, o sessionstore.RedisOptions, p *provider, cache session.CacheOptions) (*session.Manager, session.Store) {
@@ -281,7 +292,7 @@ func TestEndAllOnRedis(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, err := sessionstore.NewRedis(sessionstore.RedisOptions{URL: server.URL, Ring: ring, Audience: "pool client", IdleTimeout: idleTimeout, WaitReplicas: 1})
+	st, err := sessionstore.NewRedis(sessionstore.RedisOptions{Address: at(t, server.URL), Ring: ring, Audience: "pool client", IdleTimeout: idleTimeout, WaitReplicas: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,12 +23,8 @@ const defaultTimeout = session.StoreTimeout - 200*time.Millisecond
 
 // RedisOptions of a [Redis] store.
 type RedisOptions struct {
-	// URL is what [storeurl.Parse] reads as an address of Redis.
-	URL string
-	// Username and Password, where set, replace the URL's: they are taken as they
-	// are, and may come from a file.
-	Username string
-	Password secret.Text
+	// Address is where to go, and as whom. Required.
+	Address storeurl.Address
 	// Ring seals what of a record is read without its handle. Required.
 	Ring *secret.Ring
 	// Audience is whose sessions these are: issuer and client. To a store of another
@@ -50,7 +46,7 @@ type RedisOptions struct {
 	// node. Default 10 for each processor, at least 32.
 	PoolSize int
 	// TLS is for addresses with TLS only. Default: the system's roots, TLS 1.2 or
-	// later, and what the URL says.
+	// later, and what the address says.
 	TLS *tls.Config
 	// Observe is told of each call: its name, how long it took, its error after
 	// sorting. Default: none.
@@ -75,11 +71,10 @@ func NewRedis(o RedisOptions) (*Redis, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	to, err := o.address()
-	if err != nil {
-		return nil, fmt.Errorf("redis session store: %w", err)
+	if len(o.Address.Hosts) == 0 {
+		return nil, fmt.Errorf("redis session store: %q is no Redis", o.Address)
 	}
-	client, err := newTopology(o, to)
+	client, err := newTopology(o)
 	if err != nil {
 		return nil, fmt.Errorf("redis session store: %w", err)
 	}
@@ -88,26 +83,8 @@ func NewRedis(o RedisOptions) (*Redis, error) {
 	}
 	return &Redis{
 		client: client, codec: session.NewCodec(o.Ring, o.Audience), audience: o.Audience,
-		moves: to.Scheme == storeurl.Sentinel || to.Scheme == storeurl.Cluster,
+		moves: o.Address.Scheme == storeurl.Sentinel || o.Address.Scheme == storeurl.Cluster,
 		idle:  o.IdleTimeout, timeout: o.Timeout, observe: o.Observe,
 		replicas: o.WaitReplicas, log: o.Logger, countAsked: make(chan struct{}, 1),
 	}, nil
-}
-
-// address is where to go, and as whom.
-func (o RedisOptions) address() (storeurl.Address, error) {
-	a, err := storeurl.Parse(o.URL)
-	if err != nil {
-		return a, fmt.Errorf("address: %w", err)
-	}
-	if len(a.Hosts) == 0 {
-		return a, fmt.Errorf("%s is no Redis", a)
-	}
-	if o.Username != "" {
-		a.Username = o.Username
-	}
-	if !o.Password.Empty() {
-		a.Password = o.Password
-	}
-	return a, nil
 }

@@ -136,7 +136,7 @@ func TestRedisAudience(t *testing.T) {
 	server := redistest.Start(t, redistest.Options{})
 	open := func(audience string) *sessionstore.Redis {
 		st, err := sessionstore.NewRedis(sessionstore.RedisOptions{
-			URL: server.URL, Ring: newRing(t, 1), Audience: audience, IdleTimeout: 30 * time.Minute,
+			Address: at(t, server.URL), Ring: newRing(t, 1), Audience: audience, IdleTimeout: 30 * time.Minute,
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -226,7 +226,7 @@ func slots() string {
 func (n *fakeNet) store(t *testing.T, url string) (st *sessionstore.Redis, closes func()) {
 	t.Helper()
 	st, err := sessionstore.NewRedis(sessionstore.RedisOptions{
-		URL: url, Ring: newRing(t, 1), Audience: "pool client", IdleTimeout: 30 * time.Minute,
+		Address: at(t, url), Ring: newRing(t, 1), Audience: "pool client", IdleTimeout: 30 * time.Minute,
 	}.Over(n.dial))
 	if err != nil {
 		t.Fatal(err)

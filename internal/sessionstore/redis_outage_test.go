@@ -13,7 +13,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/gatehouse-auth/gatehouse/internal/redistest"
-	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
 	"github.com/gatehouse-auth/gatehouse/internal/sessionstore/storetest"
@@ -138,8 +137,7 @@ func TestRedisAnswers(t *testing.T) {
 	}
 	t.Run("a_wrong_password_is_an_outage_and_shows_nothing", func(t *testing.T) {
 		wrong, err := sessionstore.NewRedis(sessionstore.RedisOptions{
-			URL: server.URL, Password: secret.NewText("canary-password"),
-			Ring: newRing(t, 1), Audience: "pool client", IdleTimeout: time.Minute,
+			Address: as(t, server.URL, "", "canary-password"), Ring: newRing(t, 1), Audience: "pool client", IdleTimeout: time.Minute,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -203,15 +201,12 @@ func TestRedisAnswers(t *testing.T) {
 func TestNewRedis(t *testing.T) {
 	ring := newRing(t, 1)
 	for name, o := range map[string]sessionstore.RedisOptions{
-		"no_url":           {Ring: ring, Audience: "pool client", IdleTimeout: 1},
-		"another_scheme":   {URL: "http://u:canary@localhost", Ring: ring, Audience: "pool client", IdleTimeout: 1},
-		"a_bad_port":       {URL: "redis://u:canary@localhost:x/0", Ring: ring, Audience: "pool client", IdleTimeout: 1},
-		"a_bad_database":   {URL: "redis://u:canary@localhost/canary", Ring: ring, Audience: "pool client", IdleTimeout: 1},
-		"a_query":          {URL: "redis://u:canary@localhost/0?pool_size=3", Ring: ring, Audience: "pool client", IdleTimeout: 1},
-		"an_unescaped_url": {URL: "redis://u:canary%zz@localhost", Ring: ring, Audience: "pool client", IdleTimeout: 1},
-		"no_ring":          {URL: "redis://localhost", Audience: "pool client", IdleTimeout: 1},
-		"no_audience":      {URL: "redis://localhost", Ring: ring, IdleTimeout: 1},
-		"no_idle_timeout":  {URL: "redis://localhost", Ring: ring, Audience: "pool client"},
+		"no_address":      {Ring: ring, Audience: "pool client", IdleTimeout: 1},
+		"another_store":   {Address: at(t, "memory:"), Ring: ring, Audience: "pool client", IdleTimeout: 1},
+		"a_missing_file":  {Address: at(t, "rediss://u:canary@h?tls_ca_file=/none"), Ring: ring, Audience: "pool client", IdleTimeout: 1},
+		"no_ring":         {Address: at(t, "redis://localhost"), Audience: "pool client", IdleTimeout: 1},
+		"no_audience":     {Address: at(t, "redis://localhost"), Ring: ring, IdleTimeout: 1},
+		"no_idle_timeout": {Address: at(t, "redis://localhost"), Ring: ring, Audience: "pool client"},
 	} {
 		t.Run("refuses_"+name+"_and_shows_nothing_of_it", func(t *testing.T) {
 			st, err := sessionstore.NewRedis(o)
@@ -221,7 +216,7 @@ func TestNewRedis(t *testing.T) {
 		})
 	}
 	t.Run("connects_to_nothing", func(t *testing.T) {
-		st, err := sessionstore.NewRedis(sessionstore.RedisOptions{URL: "redis://127.0.0.1:1", Ring: ring, Audience: "pool client", IdleTimeout: 1})
+		st, err := sessionstore.NewRedis(sessionstore.RedisOptions{Address: at(t, "redis://127.0.0.1:1"), Ring: ring, Audience: "pool client", IdleTimeout: 1})
 		if err != nil {
 			t.Fatal(err)
 		}

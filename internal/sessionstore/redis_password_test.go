@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/redistest"
-	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
 	"github.com/gatehouse-auth/gatehouse/internal/sessionstore/storetest"
 	"github.com/gatehouse-auth/gatehouse/internal/storeurl"
@@ -27,7 +26,7 @@ func TestRedisPasswords(t *testing.T) {
 	encrypted := redistest.Start(t, redistest.Options{TLS: true})
 	sentinel := redistest.StartSentinel(t, redistest.Options{User: "other", Password: "password"})
 	cluster := redistest.StartCluster(t, redistest.Options{}, false)
-	for name, at := range map[string]struct {
+	for name, servers := range map[string]struct {
 		url   string
 		nodes []*redistest.Server
 	}{
@@ -38,16 +37,16 @@ func TestRedisPasswords(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, password := range awkward {
-				for _, node := range at.nodes {
+				for _, node := range servers.nodes {
 					err := node.Client().Do(t.Context(), "ACL", "SETUSER", awkwardUser, "reset", "on", ">"+password, "~*", "&*", "+@all").Err()
 					if err != nil {
 						t.Fatal(err)
 					}
 				}
-				bare := withoutUser(t, at.url)
+				bare := withoutUser(t, servers.url)
 				encoded := strings.Replace(bare, "://", "://"+url.UserPassword(awkwardUser, password).String()+"@", 1)
-				signsOn(t, password, sessionstore.RedisOptions{URL: bare, Username: awkwardUser, Password: secret.NewText(password)})
-				signsOn(t, password, sessionstore.RedisOptions{URL: encoded})
+				signsOn(t, password, sessionstore.RedisOptions{Address: as(t, bare, awkwardUser, password)})
+				signsOn(t, password, sessionstore.RedisOptions{Address: at(t, encoded)})
 			}
 		})
 	}
@@ -75,8 +74,7 @@ func signsOn(t *testing.T, password string, o sessionstore.RedisOptions) {
 	createIn(t, st, storetest.Sample("sub-1"))
 }
 
-// FuzzNewRedis: a store takes every address that [storeurl.Parse] takes, in the
-// form in which a configuration passes it on.
+// FuzzNewRedis: a store takes every address that [storeurl.Parse] takes.
 func FuzzNewRedis(f *testing.F) {
 	for _, s := range []string{
 		"redis://u:p@h/0", "redis-sentinel://a,b:1/main?db=5", "redis-sentinel://a/m?db=/5", "redis-cluster://[::1]:1,b?tls=true",
@@ -90,7 +88,7 @@ func FuzzNewRedis(f *testing.F) {
 			return // refused, no Redis, or files that are not there
 		}
 		st, err := sessionstore.NewRedis(sessionstore.RedisOptions{
-			URL: a.String(), Username: a.Username, Password: a.Password, Ring: newRing(t, 1), Audience: "pool client", IdleTimeout: time.Minute,
+			Address: a, Ring: newRing(t, 1), Audience: "pool client", IdleTimeout: time.Minute,
 		})
 		if err != nil {
 			t.Fatalf("%s is an address to the configuration, and not to the store: %v", a, err)

@@ -12,6 +12,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
 	"github.com/gatehouse-auth/gatehouse/internal/sessionstore/storetest"
+	"github.com/gatehouse-auth/gatehouse/internal/storeurl"
 )
 
 func TestMain(m *testing.M) {
@@ -39,6 +40,24 @@ const (
 	ample = 20 * time.Second
 )
 
+// at is the address that a URL says.
+func at(t testing.TB, url string) storeurl.Address {
+	t.Helper()
+	a, err := storeurl.Parse(url)
+	if err != nil {
+		t.Fatalf("%s: %v", url, err)
+	}
+	return a
+}
+
+// as is the address with another user and password.
+func as(t testing.TB, url, user, password string) storeurl.Address {
+	t.Helper()
+	a := at(t, url)
+	a.Username, a.Password = user, secret.NewText(password)
+	return a
+}
+
 // openRedis returns a store on server.
 func openRedis(t testing.TB, server *redistest.Server, idle time.Duration) *sessionstore.Redis {
 	t.Helper()
@@ -48,7 +67,7 @@ func openRedis(t testing.TB, server *redistest.Server, idle time.Duration) *sess
 // open returns a store on server with options of its own.
 func open(t testing.TB, server *redistest.Server, o sessionstore.RedisOptions) *sessionstore.Redis {
 	t.Helper()
-	o.URL, o.Ring, o.Audience = server.URL, newRing(t, 1), "pool client"
+	o.Address, o.Ring, o.Audience = at(t, server.URL), newRing(t, 1), "pool client"
 	if server.Roots != nil {
 		o.TLS = &tls.Config{RootCAs: server.Roots, MinVersion: tls.VersionTLS12}
 	}

@@ -16,12 +16,12 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/storeurl"
 )
 
-// newTopology returns the client for the servers at an address. It reads the
+// newTopology returns the client for the servers at o.Address. It reads the
 // files that the address names and connects to nothing. Behind a
 // [redis.ClusterClient] there is a cluster: keys of different slots then have
 // nothing in common, and pub/sub is to be sharded.
-func newTopology(o RedisOptions, a storeurl.Address) (client redis.UniversalClient, err error) {
-	u := tuned(o)
+func newTopology(o RedisOptions) (client redis.UniversalClient, err error) {
+	a, u := o.Address, tuned(o)
 	u.Addrs, u.Username, u.Password, u.DB = a.Hosts, a.Username, a.Password.Reveal(), a.Database
 	if u.TLSConfig, err = tlsConfig(a, o.TLS); err != nil {
 		return nil, err

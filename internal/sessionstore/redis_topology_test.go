@@ -16,6 +16,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
 	"github.com/gatehouse-auth/gatehouse/internal/sessionstore/storetest"
+	"github.com/gatehouse-auth/gatehouse/internal/storeurl"
 )
 
 // openURL returns a store that knows a URL and nothing else.
@@ -387,7 +388,11 @@ func TestNewRedis_topologies(t *testing.T) {
 		t.Fatal(err)
 	}
 	open := func(url string) error {
-		st, err := sessionstore.NewRedis(sessionstore.RedisOptions{URL: url, Ring: newRing(t, 1), Audience: "pool client", IdleTimeout: 1})
+		address, err := storeurl.Parse(url)
+		if err != nil {
+			return err
+		}
+		st, err := sessionstore.NewRedis(sessionstore.RedisOptions{Address: address, Ring: newRing(t, 1), Audience: "pool client", IdleTimeout: 1})
 		if st != nil {
 			_ = st.Close()
 		}
