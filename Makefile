@@ -98,11 +98,14 @@ test-browser: web/e2e/node_modules/.package-lock.json ## run the tests in Chromi
 web/e2e/node_modules/.package-lock.json: web/e2e/package-lock.json
 	npm --prefix web/e2e ci --ignore-scripts --no-audit --no-fund
 
+# On a busy machine a run that found nothing may end with the error of its own time
+# limit (https://go.dev/issue/75804, mended in Go 1.27): it is none.
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (30s) each
 	@grep -roE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' cmd internal web | while IFS=: read -r file func; do \
 		echo "== $${func#func } in $$(dirname "$$file")"; \
-		go test -run='^$$' -fuzz="^$${func#func }$$" -fuzztime=$(FUZZTIME) "./$$(dirname "$$file")" </dev/null; \
+		said=$$(go test -run='^$$' -fuzz="^$${func#func }$$" -fuzztime=$(FUZZTIME) "./$$(dirname "$$file")" </dev/null 2>&1 | tee >(cat >&2)) || \
+			[[ $$said == *$$'\n    context deadline exceeded\n'* && $$said != *'Failing input'* ]] || exit 1; \
 	done
 
 .PHONY: soak
