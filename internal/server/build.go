@@ -6,20 +6,16 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/cognito"
 	"github.com/gatehouse-auth/gatehouse/internal/config"
 	"github.com/gatehouse-auth/gatehouse/internal/cookie"
 	"github.com/gatehouse-auth/gatehouse/internal/handlers"
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
-	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
 	"github.com/gatehouse-auth/gatehouse/internal/returnto"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
-	"github.com/gatehouse-auth/gatehouse/internal/session"
-	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
 	"github.com/gatehouse-auth/gatehouse/internal/storeurl"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 )
@@ -47,11 +43,13 @@ func New(cfg *config.Config, o Options) (*Server, error) {
 	if s.ring, err = secret.NewRing(cfg.Session.Keys...); err != nil {
 		return nil, err
 	}
-	for _, build := range []func(*secret.Ring) error{s.buildCookies, s.buildSessions, s.buildEndpoints} {
-		if err := build(s.ring); err != nil {
-			return nil, err
-		}
+	if err := s.buildCookies(); err != nil {
+		return nil, err
 	}
+	if err := s.buildSessions(); err != nil {
+		return nil, err
+	}
+	s.buildEndpoints()
 	s.buildMiddleware()
 	routing, err := s.newRouting(cfg.Routes)
 	if err != nil {
@@ -62,132 +60,15 @@ func New(cfg *config.Config, o Options) (*Server, error) {
 	return s, nil
 }
 
-// buildSessions makes the provider, the store and the manager between them.
-func (s *Server) buildSessions(ring *secret.Ring) error {
-	s.proxy = forwardProxy(s.cfg.Proxy)
-	s.calls = oauth.NewHTTPClient(s.proxy)
-	s.api = cognito.NewAPI(cognito.APIOptions{
-		Endpoint: s.cfg.Cognito.APIEndpoint, Region: s.cfg.Cognito.Region, HTTP: s.calls,
-		Observe: s.askedUserPool,
-	})
-	client, err := s.oauthClient(ring)
-	if err != nil {
-		return err
-	}
-	if s.store, err = s.openStore(ring); err != nil {
-		return err
-	}
-	s.manager, err = session.NewManager(session.Options{
-		Store: s.store, Provider: client,
-		IdleTimeout:     s.cfg.Session.IdleTimeout,
-		AbsoluteTimeout: s.cfg.Session.AbsoluteTimeout,
-		BeforeExpiry:    s.cfg.Refresh.BeforeExpiry,
-		RefreshTimeout:  s.cfg.Refresh.Timeout,
-		ForcedPerMinute: s.cfg.Refresh.ForcedPerMinute,
-		RotationGrace:   s.cfg.Cognito.RotationGrace,
-		MaxPerUser:      s.cfg.Session.MaxPerUser,
-		RevocationCheck: session.RevocationCheck{Every: s.cfg.RevocationCheck, Ask: s.api.GetUser},
-		Cache:           sessionCache(s.cfg.Session.Store.Scheme),
-		Observe: session.Observer{
-			Refresh: s.metrics.Refresh, Revoke: s.metrics.Revoke, Delete: s.metrics.Delete,
-			LeaseWait: s.metrics.LeaseWait, Check: s.metrics.RevocationCheck, Beat: s.metrics.ChangesHeard,
-			Change: s.changes.Tell, Heard: s.changes.Miss,
-		},
-		Logger: s.log,
-	})
-	if err != nil {
-		return err
-	}
-	s.metrics.Sessions(s.sessionFigures)
-	s.readiness.log = s.log
-	s.readiness.checks = append(s.readiness.checks,
-		check{"store unavailable", s.store.Ping, sessionstore.Reason},
-		check{"user pool", s.keysKnown, error.Error})
-	s.flow = &handlers.Flow{OAuth: client}
-	return nil
-}
-
-func (s *Server) oauthClient(ring *secret.Ring) (*oauth.Client, error) {
-	at := cognito.NewEndpoints(s.cfg.Cognito.Domain, s.cfg.Cognito.Issuer)
-	s.pool = at
-	return oauth.New(oauth.Options{
-		ClientID: s.cfg.Cognito.ClientID, ClientSecret: s.cfg.Cognito.ClientSecret,
-		AuthorizeURL: at.Authorize, SignupURL: at.Signup, TokenURL: at.Token,
-		RevokeURL: at.Revoke, JWKSURL: at.JWKS,
-		Settings: oauth.Settings{
-			Issuer: issuerSetting(s.cfg), Domain: "cognito.domain", Client: "cognito.client_id and cognito.client_secret",
-		},
-		Issuer: s.cfg.Cognito.Issuer, RedirectURL: s.ownURL("/callback"),
-		Scopes: s.cfg.Cognito.Scopes, Ring: ring,
-		HTTP: s.calls, Timeout: s.cfg.Refresh.Timeout, Observe: s.askedUserPool,
-	})
-}
-
-func (s *Server) openStore(ring *secret.Ring) (session.Store, error) {
-	switch s.cfg.Session.Store.Scheme {
-	case storeurl.Memory:
-		memory := sessionstore.NewMemory(sessionstore.MemoryOptions{IdleTimeout: s.cfg.Session.IdleTimeout})
-		s.count = memory.Count
-		return memory, nil
-	case storeurl.Cookie:
-		return opened(sessionstore.NewCookie(sessionstore.CookieOptions{
-			Codec: s.portable(ring), IdleTimeout: s.cfg.Session.IdleTimeout, MaxHandle: s.cookies.Capacity(),
-		}))
-	default:
-		at := s.cfg.Session.Store
-		at.Username, at.Password = s.cfg.Session.StoreUsername, s.cfg.Session.StorePassword
-		redis, err := sessionstore.NewRedis(sessionstore.RedisOptions{
-			Address: at, Ring: ring, Audience: s.audience(), IdleTimeout: s.cfg.Session.IdleTimeout, Observe: s.askedStore,
-			WaitReplicas: s.cfg.Session.WaitReplicas, Logger: s.log,
-		})
-		if err == nil {
-			s.count, s.keepCount = redis.Count, redis.KeepCount
-		}
-		return opened(redis, err)
-	}
-}
-
-// portable makes the handles of the store cookie:.
-func (s *Server) portable(ring *secret.Ring) *session.PortableCodec {
-	return session.NewPortableCodec(ring, s.audience())
-}
-
-// audience is whose sessions these are. Gateways that share keys, and a Redis, may
-// still serve other user pools, or other clients of one.
-func (s *Server) audience() string { return s.cfg.Cognito.Issuer + " " + s.cfg.Cognito.ClientID }
-
-// sessionCache bounds the cache of opened sessions; only sessions that lie in a
-// store elsewhere, sealed, need one.
-func sessionCache(scheme string) session.CacheOptions {
-	switch scheme {
-	case storeurl.Memory, storeurl.Cookie:
-		return session.CacheOptions{}
-	case storeurl.Cluster:
-		// The sign of life is the word of one node; what the others publish comes to
-		// it over the cluster's bus, whose loss does not show. So the age is the bound.
-		return session.CacheOptions{Entries: 10_000, Bytes: 128 << 20, Age: 900 * time.Millisecond}
-	}
-	return session.CacheOptions{Entries: 10_000, Bytes: 128 << 20}
-}
-
-// opened keeps a failed constructor's nil pointer from becoming a store that is
-// not nil.
-func opened[S session.Store](store S, err error) (session.Store, error) {
-	if err != nil {
-		return nil, err
-	}
-	return store, nil
-}
-
-func (s *Server) buildCookies(ring *secret.Ring) error {
+func (s *Server) buildCookies() error {
 	o := cookie.Options{
 		Name: s.cfg.Session.Cookie.Name, Domain: s.cfg.Session.Cookie.Domain,
 		SameSite: s.cfg.Session.Cookie.SameSite, Secure: s.cfg.PublicURL.Scheme == "https",
-		Persistent: s.cfg.Session.Persistent, MaxAge: s.cfg.Session.AbsoluteTimeout, Ring: ring,
+		Persistent: s.cfg.Session.Persistent, MaxAge: s.cfg.Session.AbsoluteTimeout, Ring: s.ring,
 		Bytes: s.cfg.Limits.CookieBytes,
 	}
 	if s.cfg.Session.Store.Scheme == storeurl.Cookie {
-		o.Opens = s.portable(ring).Opens
+		o.Opens = s.portable().Opens
 	}
 	var err error
 	s.cookies, err = cookie.New(o)
@@ -212,7 +93,7 @@ func routeTable(routes []config.Route) []proxy.Route {
 }
 
 // buildEndpoints makes the gateway's own endpoints.
-func (s *Server) buildEndpoints(*secret.Ring) error {
+func (s *Server) buildEndpoints() {
 	s.returnTo = returnto.Policy{
 		Own: origin(s.cfg.PublicURL), Origins: slices.Clone(s.cfg.Login.ReturnOrigins),
 		Refused: []string{s.mount + "/login", s.mount + "/callback"},
@@ -220,10 +101,12 @@ func (s *Server) buildEndpoints(*secret.Ring) error {
 	for _, host := range s.cfg.AllowedHosts {
 		s.returnTo.Origins = append(s.returnTo.Origins, s.cfg.PublicURL.Scheme+"://"+host)
 	}
-	s.flow.Sessions, s.flow.Cookies, s.flow.ReturnTo = s.manager, s.cookies, s.returnTo
-	s.flow.DefaultReturnTo, s.flow.ErrorURL = s.cfg.Login.DefaultReturnTo, s.cfg.Login.ErrorURL
-	s.flow.PublicURL, s.flow.LoginPath = s.cfg.PublicURL, s.mount+"/login"
-	s.flow.Username, s.flow.Metrics = cognito.Username, s.metrics
+	s.flow = &handlers.Flow{
+		OAuth: s.oauth, Sessions: s.manager, Cookies: s.cookies, ReturnTo: s.returnTo,
+		DefaultReturnTo: s.cfg.Login.DefaultReturnTo, ErrorURL: s.cfg.Login.ErrorURL,
+		PublicURL: s.cfg.PublicURL, LoginPath: s.mount + "/login",
+		Username: cognito.Username, Metrics: s.metrics,
+	}
 	if named := s.cfg.Cognito.Providers; len(named) > 0 {
 		s.flow.Providers = append(slices.Clip(named), cognito.OwnDirectory)
 	}
@@ -241,7 +124,6 @@ func (s *Server) buildEndpoints(*secret.Ring) error {
 		Region: s.cfg.Cognito.Region, Providers: append([]string{}, s.cfg.Cognito.Providers...),
 		CSRFHeader: s.cfg.CSRFHeader,
 	}
-	return nil
 }
 
 // buildMiddleware makes what every request passes, and the logout, which asks

@@ -25,7 +25,7 @@ var errNoKeys = errors.New("the key set has not come yet")
 // what the instance can still serve. Why it does not come is in the log of
 // [Server.fetchKeys].
 func (s *Server) keysKnown(context.Context) error {
-	if s.flow.OAuth.KeysKnown() {
+	if s.oauth.KeysKnown() {
 		return nil
 	}
 	return fmt.Errorf("%w from %s", errNoKeys, s.pool.JWKS)
@@ -35,7 +35,7 @@ func (s *Server) keysKnown(context.Context) error {
 // pool shows at the start and not at the first login.
 func (s *Server) fetchKeys(ctx context.Context) {
 	for pause := keysPause; ; pause = min(2*pause, keysPauseMost) {
-		err := s.flow.OAuth.FetchKeys(ctx)
+		err := s.oauth.FetchKeys(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return

@@ -23,6 +23,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/cookie"
 	"github.com/gatehouse-auth/gatehouse/internal/handlers"
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
+	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 	"github.com/gatehouse-auth/gatehouse/internal/returnto"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
@@ -96,6 +97,7 @@ type Server struct {
 
 	proxy   func(*url.URL) (*url.URL, error)
 	calls   *http.Client // to the user pool
+	oauth   *oauth.Client
 	api     *cognito.API
 	pool    cognito.Endpoints // where it is
 	metrics *telemetry.Metrics
