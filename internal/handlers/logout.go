@@ -8,6 +8,8 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/cookie"
@@ -235,11 +237,12 @@ func readLogout(w http.ResponseWriter, r *http.Request) (logoutRequest, error) {
 }
 
 func readLogoutForm(body string) (logoutRequest, error) {
-	form, err := url.ParseQuery(body)
+	fields, unreadable := cutUnreadablePlace(body)
+	form, err := url.ParseQuery(fields)
 	if err != nil || len(form["global"]) > 1 {
 		return logoutRequest{}, badRequest("invalid_body", "The form is malformed, or repeats the field global.")
 	}
-	req := logoutRequest{ReturnTo: wishedPlace{form.Get("returnTo"), len(form["returnTo"]) > 1}}
+	req := logoutRequest{ReturnTo: wishedPlace{form.Get("returnTo"), unreadable || len(form["returnTo"]) > 1}}
 	switch form.Get("global") {
 	case "", "false", "0", "off":
 	case "true", "1", "on":
@@ -248,6 +251,18 @@ func readLogoutForm(body string) (logoutRequest, error) {
 		return req, badRequest("invalid_body", "The field global takes true or false.")
 	}
 	return req, nil
+}
+
+// cutUnreadablePlace takes a returnTo out of a form that is not encoded as forms
+// are, such as "/100%" or "/a;b" written by hand: that is an address to refuse, and
+// the rest of the form is good.
+func cutUnreadablePlace(body string) (rest string, cut bool) {
+	fields := strings.Split(body, "&")
+	kept := slices.DeleteFunc(slices.Clone(fields), func(field string) bool {
+		_, err := url.ParseQuery(field)
+		return err != nil && strings.HasPrefix(field, "returnTo=")
+	})
+	return strings.Join(kept, "&"), len(kept) < len(fields)
 }
 
 // wantsRedirect tells a form from a fetch: by fetch metadata, else by the body.

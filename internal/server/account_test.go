@@ -165,6 +165,7 @@ func TestLogoutChecksItsInput(t *testing.T) {
 		{"another type", `<x/>`, "application/xml", "unsupported_media_type", 415},
 		{"a huge body", `{"returnTo":"` + strings.Repeat("x", 90_000) + `"}`, "application/json", "invalid_body", 400},
 		{"a repeated field", "global=true&global=false", "application/x-www-form-urlencoded", "invalid_body", 400},
+		{"a broken form", "returnTo=/&global=%zz", "application/x-www-form-urlencoded", "invalid_body", 400},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			res, body := b.fetch("POST", "/auth/logout", tt.body, "Content-Type", tt.contentType)
@@ -193,6 +194,8 @@ func TestLogoutWhoseReturnAddressIsRefused(t *testing.T) {
 		{"that is a list", js, `{"returnTo":["/a"]}`},
 		{"named twice", form, "returnTo=/a&returnTo=/b"},
 		{"named in a form", form, "returnTo=//evil.test"},
+		{"with an escape that is none", form, "global=false&returnTo=/100%"},
+		{"with a semicolon as it is", form, "returnTo=/a;b"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := r.browser()
