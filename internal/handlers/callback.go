@@ -43,17 +43,24 @@ func (f *Flow) takeBack(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 	pending, err := f.OAuth.Open(cb.State, login.Binding)
 	switch {
 	case errors.Is(err, oauth.ErrStateExpired):
-		return f.goOnOrRestart(w, r, x, login, pending, err)
+		err = f.goOnOrRestart(w, r, x, login, pending, err)
 	case errors.Is(err, oauth.ErrStateUnbound):
-		return f.restart(w, r, x, login, pending, err)
+		err = f.restart(w, r, x, login, pending, err)
 	case err != nil:
 		return badCallback("invalid_state", "This sign-in was not begun here, or its address was changed.", err)
+	default:
+		err = f.complete(w, r, x, cb, login, pending)
 	}
+	return f.orAgain(x, err, login, pending)
+}
+
+// complete makes a session of a login that came back in time, to its own browser.
+func (f *Flow) complete(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, cb oauth.Callback, login cookie.Login, pending oauth.Pending) error {
 	made, err := f.redeem(r, x, cb, pending, login.Binding)
 	var refusal *oauth.AuthorizationError
 	switch {
 	case errors.As(err, &refusal):
-		return f.refused(x, refusal, login, pending)
+		return f.refused(refusal, pending)
 	case errors.Is(err, oauth.ErrGrantRevoked):
 		x.Event.Err = err // a restart hides it from the user, not from the operator
 		return f.goOnOrRestart(w, r, x, login, pending, err)
@@ -64,6 +71,20 @@ func (f *Flow) takeBack(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 	}
 	x.Session = made
 	return f.finish(w, r, x, login, pending)
+}
+
+// orAgain lets the page of a failure lead on to a new login for the same address,
+// unless another try would not cure it. The provider is asked for no more: it may
+// be what was wrong.
+func (f *Flow) orAgain(x *middleware.Exchange, err error, login cookie.Login, p oauth.Pending) error {
+	if err == nil || errors.Is(err, oauth.ErrMisconfigured) {
+		return err
+	}
+	e := problem.Of(err)
+	if e.WayOn == nil {
+		e.WayOn = &web.Action{Label: "Start again", Href: f.loginTo(f.destination(x, &login, p))}
+	}
+	return e
 }
 
 // badCallback is a callback that is refused in the same words whatever is wrong with

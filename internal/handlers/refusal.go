@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gatehouse-auth/gatehouse/internal/cookie"
-	"github.com/gatehouse-auth/gatehouse/internal/middleware"
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 	"github.com/gatehouse-auth/gatehouse/web"
@@ -39,7 +37,7 @@ var misconfigurations = map[string]string{
 
 // refused words the provider's refusal of a login. The reason, which is foreign
 // text, stands beside the gateway's own words and never decides anything.
-func (f *Flow) refused(x *middleware.Exchange, e *oauth.AuthorizationError, login cookie.Login, p oauth.Pending) error {
+func (f *Flow) refused(e *oauth.AuthorizationError, p oauth.Pending) error {
 	setting, wrong := misconfigurations[e.Code]
 	// Cognito also says invalid_request where a trigger or a federated provider
 	// refused the user, and then it says why.
@@ -57,7 +55,6 @@ func (f *Flow) refused(x *middleware.Exchange, e *oauth.AuthorizationError, logi
 	}
 	return &problem.Error{
 		Status: http.StatusBadRequest, Code: own.code, Public: own.text, Hint: own.hint, Reason: e.Description, Err: e,
-		WayOn: f.startAgain(x, login, p),
 	}
 }
 
@@ -66,12 +63,6 @@ func (f *Flow) refusalHint(p oauth.Pending) string {
 		return fmt.Sprintf("It was asked for the provider %q: if there is none of that name, sign in without it.", p.Params.Provider)
 	}
 	return "If the reason is not yours to mend, give the operator of this site the request's id below."
-}
-
-// startAgain is the way on of a login that may succeed another time, to the same
-// page. The provider is asked for no more: it may be what was wrong.
-func (f *Flow) startAgain(x *middleware.Exchange, login cookie.Login, p oauth.Pending) *web.Action {
-	return &web.Action{Label: "Start again", Href: f.loginTo(f.destination(x, &login, p))}
 }
 
 // gaveUp says why a login that started over once does not do so again.

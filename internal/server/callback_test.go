@@ -443,6 +443,20 @@ func (b *browser) refuse(login string, refusal url.Values) page {
 const preSignUp = "PreSignUp failed with error E-4711: not on the list."
 
 // TestRefusalsOfTheProviderEndOnAPage that says why, and offers what helps.
+// TestAnOutageAtTheCallbackLeadsOnToTheSamePage, as a refusal does: what the login
+// was for is known by then.
+func TestAnOutageAtTheCallbackLeadsOnToTheSamePage(t *testing.T) {
+	r := newRig(t)
+	b := r.browser()
+	authorize := b.pending("/x?a=b#c")
+	code := b.code(authorize)
+	r.emu.Levers().Fail(cognitoemu.EndpointToken, cognitoemu.Fault{Kind: cognitoemu.Unavailable})
+	p := b.follow(r.callback(url.Values{"code": {code}, "state": {authorize.Get("state")}}))
+	if p.status != http.StatusServiceUnavailable || !strings.Contains(p.body, `href="/auth/login?return_to=%2Fx%3Fa%3Db%23c">Start again`) {
+		t.Errorf("answered %d:\n%s", p.status, p.body)
+	}
+}
+
 func TestRefusalsOfTheProviderEndOnAPage(t *testing.T) {
 	r := newRig(t)
 	for name, tt := range map[string]struct {

@@ -23,10 +23,13 @@ var errNoKeys = errors.New("the key set has not come yet")
 // keysKnown holds an instance back until the user pool's key set came once. From
 // then on it never does: an outage of the user pool is no reason to take away
 // what the instance can still serve. Why it does not come is in the log of
-// [Server.fetchKeys].
+// [Server.fetchKeys]; what to look at is in the reason, too.
 func (s *Server) keysKnown(context.Context) error {
 	if s.oauth.KeysKnown() {
 		return nil
+	}
+	if s.keysRefused.Load() {
+		return fmt.Errorf("%w from %s: a wrong setting; look at %s", errNoKeys, s.pool.JWKS, issuerSetting(s.cfg))
 	}
 	return fmt.Errorf("%w from %s", errNoKeys, s.pool.JWKS)
 }
@@ -43,8 +46,10 @@ func (s *Server) fetchKeys(ctx context.Context) {
 			s.log.Info("key set fetched", "url", s.pool.JWKS)
 			return
 		}
+		refused := errors.Is(err, oauth.ErrMisconfigured)
+		s.keysRefused.Store(refused)
 		level := slog.LevelWarn
-		if errors.Is(err, oauth.ErrMisconfigured) {
+		if refused {
 			level = slog.LevelError
 		}
 		s.log.Log(ctx, level, "not ready: the key set of the user pool does not come", "url", s.pool.JWKS,

@@ -28,9 +28,13 @@ func TestNotReadyUntilTheKeySetCameOnce(t *testing.T) {
 	for name, c := range map[string]struct {
 		status int
 		logged []string
+		reason string
 	}{
-		"a pool that does not exist":  {http.StatusNotFound, []string{`"level":"ERROR"`, "answered 404; look at cognito.issuer"}},
-		"a pool that does not answer": {http.StatusServiceUnavailable, []string{`"level":"WARN"`, "answered 503"}},
+		"a pool that does not exist": {
+			http.StatusNotFound, []string{`"level":"ERROR"`, "answered 404; look at cognito.issuer"},
+			"jwks.json: a wrong setting; look at cognito.issuer",
+		},
+		"a pool that does not answer": {http.StatusServiceUnavailable, []string{`"level":"WARN"`, "answered 503"}, "jwks.json\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			keys := &keysAnswer{}
@@ -50,6 +54,7 @@ func TestNotReadyUntilTheKeySetCameOnce(t *testing.T) {
 					t.Errorf("no %q in %s", want, line)
 				}
 			}
+			until(t, "the reason", func() bool { _, body := a.call("GET", "/readyz"); return strings.Contains(body+"\n", c.reason) })
 			keys.status.Store(0)
 			ready := func() bool { res, _ := a.call("GET", "/readyz"); return res.StatusCode == http.StatusOK }
 			until(t, "readiness", ready)

@@ -95,13 +95,15 @@ type Server struct {
 
 	readiness readiness
 
-	proxy   func(*url.URL) (*url.URL, error)
-	calls   *http.Client // to the user pool
-	oauth   *oauth.Client
-	api     *cognito.API
-	pool    cognito.Endpoints // where it is
-	metrics *telemetry.Metrics
-	store   session.Store
+	proxy func(*url.URL) (*url.URL, error)
+	calls *http.Client // to the user pool
+	oauth *oauth.Client
+	api   *cognito.API
+	pool  cognito.Endpoints // where it is
+	// keysRefused: the user pool answered the first fetch of its key set, and has none.
+	keysRefused atomic.Bool
+	metrics     *telemetry.Metrics
+	store       session.Store
 	// count says how many sessions the store has, and keepCount, while it runs,
 	// finds that out; nil where there is nothing to say or to do.
 	count     func() (sessionstore.Count, bool)
