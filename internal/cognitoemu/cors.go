@@ -8,10 +8,11 @@ import (
 	"strings"
 )
 
-// openToScripts lets the scripts of some pages read the answer. The real service opens itself to every
-// origin; here passwords are published and tokens are anyone's, so that a page of
-// the web must not reach into a developer's machine. Pages of this machine may,
-// and those of Options.AllowedOrigins. It reports whether the origin is one.
+// openToScripts lets the scripts of some pages read the answer. The real service
+// opens itself to every origin; here passwords are published and tokens are
+// anyone's, so that a page of the web must not reach into a developer's machine.
+// Pages of this machine may, and those of Options.AllowedOrigins. It reports
+// whether the origin is one.
 func (e *Emulator) openToScripts(w http.ResponseWriter, r *http.Request) bool {
 	h := w.Header()
 	h.Add("Vary", "Origin")
