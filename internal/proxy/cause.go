@@ -37,7 +37,7 @@ func words(err error) string {
 	var (
 		own    fault
 		lookup *net.DNSError
-		dial   *net.OpError
+		op     *net.OpError
 		errno  syscall.Errno
 		late   net.Error
 		reset  streamError
@@ -49,12 +49,12 @@ func words(err error) string {
 		return reset.Error()
 	case errors.As(err, &lookup):
 		return lookupWords(lookup)
-	case errors.As(err, &dial) && dial.Op == "dial" && dial.Timeout():
+	case errors.As(err, &op) && op.Op == "dial" && op.Timeout():
 		return "connect: no answer in time"
 	case errors.As(err, &late) && late.Timeout():
 		return "no answer in time"
-	case errors.As(err, &errno) && dial != nil:
-		return dial.Op + ": " + errno.Error()
+	case errors.As(err, &errno) && errors.As(err, &op):
+		return op.Op + ": " + errno.Error()
 	case errors.As(err, &errno):
 		return errno.Error()
 	case errors.Is(err, io.ErrUnexpectedEOF):
