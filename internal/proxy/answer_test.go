@@ -332,11 +332,11 @@ func TestReverse_sets_the_length_that_was_parsed(t *testing.T) {
 	}
 }
 
-const hangUp, reset = "hang up", "reset"
+const hangUp, reset, refuse = "hang up", "reset", "refuse"
 
 // lengthsUpstream is an h2c upstream by hand, as no server of the standard library
 // would send several lengths: it answers each request with the next ones, but
-// closes the connection at hangUp, and resets the stream at reset.
+// closes the connection at hangUp, and resets the stream at reset and refuse.
 func lengthsUpstream(t *testing.T, lengths <-chan []string) *url.URL {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -371,6 +371,9 @@ func lengthsUpstream(t *testing.T, lengths <-chan []string) *url.URL {
 					return
 				case reset:
 					write(rstStream, 0, head[5:], "\x00\x00\x00\x02") // INTERNAL_ERROR
+					continue
+				case refuse:
+					write(rstStream, 0, head[5:], "\x00\x00\x00\x07") // REFUSED_STREAM
 					continue
 				}
 				for _, length := range next {

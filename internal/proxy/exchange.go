@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -21,6 +22,7 @@ type exchange struct {
 
 	upgrade bool // a WebSocket was asked for
 	body    *requestBody
+	release context.CancelFunc // ends the context of the answer, where it has one of its own
 	out     http.Request
 	url     url.URL
 }
@@ -40,6 +42,11 @@ func (x *exchange) run() error {
 		}
 	}
 	x.prepare()
+	defer func() {
+		if x.release != nil {
+			x.release()
+		}
+	}()
 	res, err := x.ask()
 	if err != nil {
 		return x.closing(x.classify(err))

@@ -19,11 +19,11 @@ import (
 // PATCH are never sent twice.
 func (x *exchange) send() (*http.Response, error) {
 	if x.out.Method != http.MethodPut && x.out.Method != http.MethodDelete {
-		return x.up.transport.RoundTrip(&x.out)
+		return x.roundTrip(x.up.transport, &x.out)
 	}
 	var first attempt
 	traced := httptrace.WithClientTrace(x.out.Context(), first.trace())
-	res, err := x.up.transport.RoundTrip(x.out.WithContext(traced))
+	res, err := x.roundTrip(x.up.transport, x.out.WithContext(traced))
 	if err == nil || !first.lost(err) || x.in.Context().Err() != nil {
 		return res, err
 	}
@@ -37,7 +37,7 @@ func (x *exchange) send() (*http.Response, error) {
 	if x.d.Event != nil {
 		x.d.Event.AddNote("asked again: a kept connection had ended")
 	}
-	return x.up.fresh.RoundTrip(&x.out)
+	return x.roundTrip(x.up.fresh, &x.out)
 }
 
 // attempt is what a transport tells of one try.

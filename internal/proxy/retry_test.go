@@ -219,6 +219,31 @@ func TestReverse_asks_once_more_over_HTTP2(t *testing.T) {
 	}
 }
 
+// TestReverse_waits_for_who_refuses_streams_no_longer_than_for_others: net/http asks
+// such an upstream again for as long as the client stays.
+func TestReverse_waits_for_who_refuses_streams_no_longer_than_for_others(t *testing.T) {
+	for _, sent := range []string{
+		message("GET", "/x", "", ""), message("POST", "/x", "Content-Length: 3\r\n", "abc"), message("PUT", "/x", "", ""),
+	} {
+		answers := make(chan []string, 1)
+		stop := make(chan struct{})
+		go func() {
+			for {
+				select {
+				case answers <- []string{refuse}:
+				case <-stop:
+					return
+				}
+			}
+		}()
+		f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: lengthsUpstream(t, answers), Timeout: 50 * time.Millisecond})
+		if answer := f.talk(t, sent); status(t, answer) != "504 Gateway Timeout" {
+			t.Errorf("answer to %.4s: %s", sent, answer)
+		}
+		close(stop)
+	}
+}
+
 // The gateway closes first, so that nothing is ever on its way to what is closed.
 func TestReverse_keeps_connections_no_longer_than_it_is_told(t *testing.T) {
 	closed := make(chan struct{}, 1)

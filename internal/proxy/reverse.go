@@ -22,6 +22,7 @@ type upstream struct {
 	base         string // escaped base path, without a slash at its end
 	cut          int    // segments to cut off the path
 	name         string // for the log
+	multiplexed  bool   // it may speak HTTP/2
 	absolute     bool   // a proxy on the way is asked by the whole address (RFC 9112 §3.2.2)
 	transport    *http.Transport
 	fresh        *http.Transport // the same, over a connection of its own each time
@@ -57,6 +58,8 @@ func (p *Reverse) upstream(route *Route) (*upstream, error) {
 		host:   target.Host,
 		base:   strings.TrimRight(target.EscapedPath(), "/"),
 		name:   target.Host,
+
+		multiplexed: target.Scheme != "http",
 	}
 	switch target.Scheme {
 	case "http", "https":
