@@ -23,11 +23,11 @@ const (
 	settling = 2 * time.Second
 )
 
-// epoch is before any file of the web was made: times before it are made up.
-var epoch = time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC)
+// firstYear is before any file of the web was made: times before it are made up.
+var firstYear = time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// saysSomething reports whether a file's time is one at which it may have been made.
-func saysSomething(t time.Time) bool { return !t.Before(epoch) && !t.After(time.Now()) }
+// plausible reports whether a file's time is one at which it may have been made.
+func plausible(t time.Time) bool { return !t.Before(firstYear) && !t.After(time.Now()) }
 
 // tagCache makes and remembers the entity tags of files. It never gives two
 // contents of a name one tag, whatever their sizes and times: reproducible builds
@@ -59,7 +59,7 @@ func (c *tagCache) tag(ctx context.Context, file *openFile) (string, error) {
 	switch {
 	case file.info.Size() <= maxHashed:
 		return c.contentTag(ctx, file, settled)
-	case settled && saysSomething(changed):
+	case settled && plausible(changed):
 		return fmt.Sprintf(`"%x-%x-%x"`, file.info.Size(), file.info.ModTime().UnixNano(), changed.UnixNano()), nil
 	}
 	return "", nil

@@ -25,7 +25,7 @@ type Static struct {
 	dir      string
 	fallback string
 	tags     *tagCache
-	kinds    kinds
+	found    extensions
 }
 
 // NewStatic serves dir, which must be there. The file fallback in it, if not
@@ -90,7 +90,7 @@ func (s *Static) fallsBack(root *os.Root, r *http.Request, name string) bool {
 		return false
 	}
 	ext := extension(name)
-	return ext == "" || !assetTypes[ext] && !s.kinds.has(root, ext)
+	return ext == "" || !assetTypes[ext] && !s.found.has(root, ext)
 }
 
 // localPath returns the path in the directory, without a slash at its start.
@@ -116,7 +116,7 @@ func (s *Static) serve(w http.ResponseWriter, r *http.Request, d *Decision, file
 	if tag != "" {
 		h.Set("Etag", tag)
 	}
-	if at := file.info.ModTime(); saysSomething(at) {
+	if at := file.info.ModTime(); plausible(at) {
 		h.Set("Last-Modified", at.UTC().Format(http.TimeFormat))
 	}
 	h.Set("X-Content-Type-Options", "nosniff")

@@ -9,16 +9,16 @@ import (
 )
 
 const (
-	// kindsAge is how long a listing is believed, unless the directory is replaced
+	// listingAge is how long a listing is believed, unless the directory is replaced
 	// as a whole.
-	kindsAge = 5 * time.Second
+	listingAge = 5 * time.Second
 	// maxListed bounds a listing, in entries; it takes some 10 ms.
 	maxListed = 10_000
 )
 
-// kinds knows which extensions the files of a directory have. Safe for
+// extensions knows which extensions the files of a directory have. Safe for
 // concurrent use.
-type kinds struct {
+type extensions struct {
 	mu    sync.Mutex
 	of    fs.FileInfo // the directory that was listed
 	at    time.Time
@@ -26,13 +26,13 @@ type kinds struct {
 }
 
 // has reports whether the directory has a file with the extension.
-func (k *kinds) has(root *os.Root, ext string) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if info, err := root.Stat("."); err == nil && (!os.SameFile(info, k.of) || time.Since(k.at) > kindsAge) {
-		k.of, k.at, k.known = info, time.Now(), extensionsIn(root)
+func (e *extensions) has(root *os.Root, ext string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if info, err := root.Stat("."); err == nil && (!os.SameFile(info, e.of) || time.Since(e.at) > listingAge) {
+		e.of, e.at, e.known = info, time.Now(), extensionsIn(root)
 	}
-	return k.known[ext]
+	return e.known[ext]
 }
 
 // extensionsIn lists the extensions of the files that can be served, those near
