@@ -141,7 +141,11 @@ func (d *dev) banner(cfg *config.Config, emu *cognitoemu.Emulator) {
 		_, _ = fmt.Fprintf(d.p.stdout, "  %-14s %s\n", name, fmt.Sprintf(format, args...))
 	}
 	_, _ = fmt.Fprintln(d.p.stdout)
-	say("open", "%s", d.publicURL())
+	warns := ""
+	if d.cmd.TLS {
+		warns = "   (the browser warns of the certificate, which is made at each start: go on all the same)"
+	}
+	say("open", "%s%s", d.publicURL(), warns)
 	say("hosted pages", "http://127.0.0.1:%s   (Cognito emulator, not Amazon Cognito)", port)
 	say("API, issuer", "http://localhost:%s   %s", port, emu.Issuer())
 	say("admin", "http://%s   (health, metrics, admin API)", d.on.admin.Addr())

@@ -267,6 +267,14 @@ func TestDevNeverTakesANamedPortForADefault(t *testing.T) {
 	}
 }
 
+// TestDevSaysThatTheBrowserWarns of the certificate of --tls, before it does.
+func TestDevSaysThatTheBrowserWarns(t *testing.T) {
+	d := startDev(t, nil, "--listen", freeport.Addr(t), "--cognito-listen", freeport.Addr(t), "--admin-listen", freeport.Addr(t), "--tls")
+	if !strings.HasPrefix(d.url, "https://") || !strings.Contains(d.stdout, "warns of the certificate") {
+		t.Errorf("dev says\n%s", d.stdout)
+	}
+}
+
 // TestDevLeavesThePortOfAnUpstreamAlone: the developer's API may be started
 // later, at the very port that dev mode would take.
 func TestDevLeavesThePortOfAnUpstreamAlone(t *testing.T) {

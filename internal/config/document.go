@@ -52,7 +52,7 @@ func syntaxFault(file string, data []byte, err error) Fault {
 // one indented with a tab at or behind the line that it named.
 func tabFault(file string, data []byte, from int) (f Fault, found bool) {
 	for i, line := range strings.Split(string(data), "\n") {
-		indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]
+		indent := line[:len(line)-len(strings.TrimLeft(line, " \t-"))] // a list's dashes included
 		tab := strings.IndexByte(indent, '\t')
 		if i+1 < from || tab < 0 {
 			continue

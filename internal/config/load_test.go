@@ -136,6 +136,7 @@ func TestLoad_says_once(t *testing.T) {
 		"tab_in_the_first_line":  {"\tlisten: x\n", `^gatehouse\.yaml:1: line 1 begins with a tab: indent with spaces$`},
 		"tab_in_a_section":       {"cognito:\n\tregion: x\n", `^gatehouse\.yaml:2: line 2 begins with a tab: indent with spaces$`},
 		"tab_in_a_route":         {"routes:\n  - path: /\n  \t  upstream: x\n", `^gatehouse\.yaml:3: line 3 has a tab in its indentation: indent with spaces$`},
+		"tab_behind_a_dash":      {"routes:\n  -\tpath: /\n", `^gatehouse\.yaml:2: line 2 has a tab in its indentation: indent with spaces$`},
 		"tab_behind_blank_lines": {"cognito:\n  region: x\n\n\n\tclient_id: x\n", `^gatehouse\.yaml:5: line 5 begins with a tab: indent with spaces$`},
 		"tab_that_is_no_fault":   {with(nil).yaml() + "zzzzzzzz:\t'a\n\tb'\nx: @y", `no YAML: want YAML`},
 		"list_instead_of_keys":   {"- listen", `gatehouse\.yaml:1: a list: want a mapping of keys`},

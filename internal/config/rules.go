@@ -87,7 +87,11 @@ func (l *loader) require(path string, there bool) {
 		return
 	}
 	k := index[path]
-	l.reject(l.top, path, -1, curef("%s, here or as %s", k.kind.want(), k.env()))
+	where := "here or as " + k.env()
+	if file, ok := index[path+"_file"]; ok {
+		where = "here, in the file of " + file.path + ", or as " + k.env()
+	}
+	l.reject(l.top, path, -1, curef("%s, %s", k.kind.want(), where))
 }
 
 func (l *loader) checkListeners() {

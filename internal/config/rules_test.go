@@ -133,7 +133,7 @@ var cognitoRules = []rule{
 }
 
 var sessionRules = []rule{
-	{"keys_are_required", values{"session.keys": "-"}, "session.keys", "gateway keygen"},
+	{"keys_are_required", values{"session.keys": "-"}, "session.keys", "as gateway keygen prints them, here, in the file of session.keys_file, or as GATEHOUSE_SESSION_KEYS"},
 	{"keys_are_an_empty_list", values{"session.keys": "[]"}, "session.keys", "gateway keygen"},
 	{"key_is_no_base64", values{"session.keys": "[not-a-key!]"}, "session.keys[0]", "32 random bytes"},
 	{"key_is_short", values{"session.keys": "[" + base64Of("\x00\x13\x88\xfe\x01") + "]"}, "session.keys[0]", "32 random bytes"},

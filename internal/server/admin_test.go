@@ -326,6 +326,17 @@ func TestAdminKnowsLoopbackInAnySpelling(t *testing.T) {
 }
 
 // TestReadinessTellsWhyLoginsFail: a Redis that answers and takes no session.
+// TestAStoreThatTakesNoLoginIsLoggedAtTheStart, with its cause, though nobody probes.
+func TestAStoreThatTakesNoLoginIsLoggedAtTheStart(t *testing.T) {
+	redis := redistest.Start(t, redistest.Options{User: "gateway", Password: "canary-of-the-server", Rules: "~* &* +@all"})
+	wrong := strings.Replace(redis.URL, "canary-of-the-server", "canary-of-the-client", 1)
+	r := newRig(t, func(doc map[string]any) { doc["session"].(map[string]any)["store"] = wrong })
+	until(t, "the reason", func() bool { return r.logs.line(`"msg":"not ready"`, "it refuses user or password (WRONGPASS)") != "" })
+	if strings.Contains(r.logs.String(), "canary") {
+		t.Error("the log has a password in it")
+	}
+}
+
 // Sessions that are there are served all the same.
 func TestReadinessTellsWhyLoginsFail(t *testing.T) {
 	redis := redistest.Start(t, redistest.Options{})

@@ -35,16 +35,17 @@ func (s *Server) keysKnown(context.Context) error {
 }
 
 // fetchKeys fetches the user pool's key set until it came once, so that a wrong
-// pool shows at the start and not at the first login.
-func (s *Server) fetchKeys(ctx context.Context) {
+// pool shows at the start and not at the first login. It returns false if ctx ended
+// first.
+func (s *Server) fetchKeys(ctx context.Context) bool {
 	for pause := keysPause; ; pause = min(2*pause, keysPauseMost) {
 		err := s.oauth.FetchKeys(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return
+			return false
 		case err == nil:
 			s.log.Info("key set fetched", "url", s.pool.JWKS)
-			return
+			return true
 		}
 		refused := errors.Is(err, oauth.ErrMisconfigured)
 		s.keysRefused.Store(refused)
@@ -57,7 +58,7 @@ func (s *Server) fetchKeys(ctx context.Context) {
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return
+			return false
 		}
 	}
 }

@@ -150,7 +150,8 @@ func (s *Server) Run(ctx context.Context) error {
 
 // background hears what other instances do to sessions, keeps count of them, and
 // fetches the key set, until stop is called: after the drain, as the last requests
-// need it too.
+// need it too. With the key set there, it looks once whether logins work: a store
+// that takes none is in the log then, whether or not anybody probes.
 func (s *Server) background() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -158,7 +159,11 @@ func (s *Server) background() (stop func()) {
 	if s.keepCount != nil {
 		running.Go(func() { s.keepCount(ctx) })
 	}
-	running.Go(func() { s.fetchKeys(ctx) })
+	running.Go(func() {
+		if s.fetchKeys(ctx) {
+			s.readiness.ask(ctx)
+		}
+	})
 	return func() {
 		cancel()
 		running.Wait()
