@@ -10,7 +10,10 @@ import (
 	"github.com/gatehouse-auth/gatehouse/web"
 )
 
-const begin = `Begin with "gateway dev": everything on this computer, nothing to set up. For a real user pool: `
+const begin = `Begin with "gateway dev": everything on this computer, nothing to set up. For a real user pool write`
+
+// leftOut are the commands that only other builds have.
+var leftOut []string
 
 // development holds the commands that a production build leaves out.
 type development struct {

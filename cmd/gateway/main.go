@@ -58,7 +58,7 @@ type cli struct {
 const description = `Gatehouse is a backend-for-frontend auth gateway for Amazon Cognito: it runs the OAuth code flow, ` +
 	`keeps every token on the server behind one secure cookie, refreshes them, and proxies to your APIs.
 
-` + begin + `Write a configuration, check it with "gateway config check", and run "gateway serve".`
+` + begin + ` a configuration, check it with "gateway config check", and run "gateway serve".`
 
 // usageError is a mistake in how the command was called.
 type usageError struct{ err error }
@@ -84,6 +84,9 @@ func run(ctx context.Context, args []string, p process) (status int) {
 			status = int(code)
 		}
 	}()
+	if len(args) > 0 && slices.Contains(leftOut, args[0]) {
+		return report(p.stderr, usagef("%s is not in this build, which is for production: take one without the tag production, such as the image gatehouse:dev", args[0]))
+	}
 	parsed, err := parser.Parse(spelled(args))
 	if err != nil {
 		return report(p.stderr, usagef("%w\n\"gateway --help\" lists the commands, \"gateway COMMAND --help\" the flags", err))

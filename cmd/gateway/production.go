@@ -2,7 +2,10 @@
 
 package main
 
-const begin = ""
+const begin = "Write"
+
+// leftOut are the commands that only other builds have.
+var leftOut = []string{"dev", "cognito", "sample"}
 
 // development is empty: a production build can neither play a user pool nor
 // run without one.

@@ -30,6 +30,19 @@ func TestRevision(t *testing.T) {
 	}
 }
 
+// TestAProductionBuildSaysWhatItLeavesOut, to whoever runs its image as on their own
+// computer.
+func TestAProductionBuildSaysWhatItLeavesOut(t *testing.T) {
+	before := leftOut
+	defer func() { leftOut = before }()
+	leftOut = []string{"dev"}
+	var out, errs strings.Builder
+	status := run(t.Context(), []string{"dev"}, process{stdout: &out, stderr: &errs})
+	if status != exitUsage || !strings.Contains(errs.String(), "dev is not in this build, which is for production") {
+		t.Errorf("status %d: %s", status, errs.String())
+	}
+}
+
 // TestBuildsSayWhatTheyAre: an argument that the linker or a label does not find
 // would be ignored without a word. Every -X of Dockerfile and Makefile must name
 // a variable there is, and every stage of the Dockerfile declare the arguments
