@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strings"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/gatehouse-auth/gatehouse/internal/fetchmeta"
 	"github.com/gatehouse-auth/gatehouse/internal/loopback"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
@@ -34,7 +36,8 @@ func (g *Guard) Middleware(next Handler) Handler {
 		hosts[host] = true
 	}
 	return func(w http.ResponseWriter, r *http.Request, x *Exchange) error {
-		if r.Method == http.MethodTrace || r.Method == http.MethodConnect {
+		// HTTP/2 can carry what is no method, such as "GET /": a method is a token (RFC 9110 §9.1).
+		if r.Method == http.MethodTrace || r.Method == http.MethodConnect || !httpguts.ValidHeaderFieldName(r.Method) {
 			return &problem.Error{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed",
 				Public: "This method is not served.",
 				Header: http.Header{"Allow": {"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}}}

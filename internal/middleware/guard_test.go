@@ -159,6 +159,7 @@ func TestGuardMethods(t *testing.T) {
 	g := newGuard("https://app.example")
 	for method, want := range map[string]bool{
 		"TRACE": false, "CONNECT": false, "GET": true, "HEAD": true, "POST": true, "OPTIONS": true, "PROPFIND": true, "trace": true,
+		"GET /x": false, "GET\t": false, "GÉT": false, "": false,
 	} {
 		t.Run(fmt.Sprintf("%s_passes_%v", method, want), func(t *testing.T) {
 			r := httptest.NewRequest("GET", "/", nil)
