@@ -184,22 +184,29 @@ func checkReadings(t *testing.T, routes *proxy.Table, raw string, deep int) (acc
 		var e *problem.Error
 		return errors.As(err, &e) && e.Status != http.StatusBadRequest
 	}
-	var walk func(reading, chain string, deep int)
-	walk = func(reading, chain string, deep int) {
-		if got := routeOf(routes.Routes(), reading); got != route.Path {
-			t.Errorf("%s, judged as %s: %s read %q, which is %s", raw, route.Path, chain, reading, got)
-		}
-		if deep == 0 || t.Failed() {
-			return
-		}
-		for name, read := range readers {
-			if next := read(reading); next != reading {
-				walk(next, chain+" "+name, deep-1)
+	// By how many readers, and each reading once: chains meet again and again.
+	chains := map[string]string{p.Escaped(): "nobody"}
+	for frontier := []string{p.Escaped()}; ; deep-- {
+		for _, reading := range frontier {
+			if got := routeOf(routes.Routes(), reading); got != route.Path {
+				t.Errorf("%s, judged as %s: %s read %q, which is %s", raw, route.Path, chains[reading], reading, got)
 			}
 		}
+		if deep == 0 || t.Failed() {
+			return true
+		}
+		var further []string
+		for _, reading := range frontier {
+			for name, read := range readers {
+				next := read(reading)
+				if _, met := chains[next]; !met {
+					chains[next] = chains[reading] + ", " + name
+					further = append(further, next)
+				}
+			}
+		}
+		frontier = further
 	}
-	walk(p.Escaped(), "", deep)
-	return true
 }
 
 func TestMatch_judges_every_reading(t *testing.T) {

@@ -50,7 +50,7 @@ type Options struct {
 	Version, Commit string
 	// Logs gets the log lines.
 	Logs io.Writer
-	// Certificate, if set, serves TLS with it instead of the configured files.
+	// Certificate, if set, serves TLS where no files are configured.
 	Certificate *tls.Certificate
 	// Listener and AdminListener, if set, are the public and the admin listener,
 	// already open.
