@@ -40,8 +40,10 @@ func (c *Client) Exchange(ctx context.Context, cb Callback, p Pending, binding B
 	if err := c.keys.ready(ctx); err != nil {
 		return Tokens{}, fmt.Errorf("exchange code: %w", err)
 	}
-	t, err := c.call(ctx, "code", func(ctx context.Context) (*oauth2.Token, error) {
-		return c.config().Exchange(ctx, cb.Code.Reveal(), oauth2.VerifierOption(p.attempt.verifier(binding)))
+	verifier := p.attempt.verifier(binding)
+	sent := []secret.Text{cb.Code, secret.NewText(verifier)}
+	t, err := c.call(ctx, "code", sent, func(ctx context.Context) (*oauth2.Token, error) {
+		return c.config().Exchange(ctx, cb.Code.Reveal(), oauth2.VerifierOption(verifier))
 	})
 	if err != nil {
 		return Tokens{}, fmt.Errorf("exchange code: %w", err)
@@ -90,7 +92,7 @@ func (c *Client) Refresh(ctx context.Context, prior Tokens) (Tokens, error) {
 	if prior.Refresh.Empty() {
 		return Tokens{}, fmt.Errorf("refresh tokens: %w: there is no refresh token", ErrGrantRevoked)
 	}
-	t, err := c.call(ctx, "refresh", func(ctx context.Context) (*oauth2.Token, error) {
+	t, err := c.call(ctx, "refresh", []secret.Text{prior.Refresh}, func(ctx context.Context) (*oauth2.Token, error) {
 		// Without an access token the source cannot but ask the provider.
 		return c.config().TokenSource(ctx, &oauth2.Token{RefreshToken: prior.Refresh.Reveal()}).Token()
 	})
@@ -106,9 +108,10 @@ func (c *Client) Refresh(ctx context.Context, prior Tokens) (Tokens, error) {
 	return t, nil
 }
 
-// call makes one call of the token endpoint under its own deadline, and checks
-// the answer's form. The answer's ID token is not verified yet.
-func (c *Client) call(ctx context.Context, what string, ask func(context.Context) (*oauth2.Token, error)) (t Tokens, err error) {
+// call makes one call of the token endpoint under its own deadline, which sends
+// these secrets and the client's own, and checks the answer's form. The answer's
+// ID token is not verified yet.
+func (c *Client) call(ctx context.Context, what string, sent []secret.Text, ask func(context.Context) (*oauth2.Token, error)) (t Tokens, err error) {
 	began := time.Now()
 	defer func() { c.opts.Observe(what, time.Since(began), err) }()
 	ctx, cancel := context.WithTimeout(ctx, c.opts.Timeout)
@@ -117,7 +120,7 @@ func (c *Client) call(ctx context.Context, what string, ask func(context.Context
 	h.Transport = jsonOnly{orDefault(h.Transport)}
 	got, err := ask(context.WithValue(ctx, oauth2.HTTPClient, &h))
 	if err != nil {
-		return Tokens{}, c.classifyToken(ctx, err)
+		return Tokens{}, c.classifyToken(ctx, err, append(sent, c.opts.ClientSecret))
 	}
 	return c.accept(got, time.Now())
 }

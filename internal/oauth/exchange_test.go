@@ -244,11 +244,13 @@ func TestTokenEndpointOutcomes(t *testing.T) {
 // may be a secret.
 func TestTheProvidersReasonIsKept(t *testing.T) {
 	for reason, want := range map[string]string{
-		"PreTokenGeneration failed with error E-4711.":       `answered 400 invalid_grant "PreTokenGeneration failed with error E-4711."`,
-		`say "no"` + "\r\nlevel=ERROR":                       `answered 400 invalid_grant "say \"no\"  level=ERROR"`,
-		"token eyJraWQiOiJhIn0.eyJzdWIiOiJhIn0.c2lnbmF0dXJl": `answered 400 invalid_grant "token […]"`,
-		strings.Repeat("no ", 200):                           `answered 400 invalid_grant "` + strings.TrimSpace(strings.Repeat("no ", 100)) + ` "`,
-		"":                                                   `answered 400 invalid_grant`,
+		"PreTokenGeneration failed with error E-4711.":                                `answered 400 invalid_grant "PreTokenGeneration failed with error E-4711."`,
+		`say "no"` + "\r\nlevel=ERROR":                                                `answered 400 invalid_grant "say \"no\"  level=ERROR"`,
+		"token eyJraWQiOiJhIn0.eyJzdWIiOiJhIn0.c2lnbmF0dXJl":                          `answered 400 invalid_grant "token […]"`,
+		"refresh-0 is spent":                                                          `answered 400 invalid_grant "[…] is spent"`,
+		strings.Repeat("no ", 95) + "is eyJraWQiOiJhIn0.eyJzdWIiOiJhIn0.c2lnbmF0dXJl": `answered 400 invalid_grant "` + strings.Repeat("no ", 95) + `is […]"`,
+		strings.Repeat("no ", 200):                                                    `answered 400 invalid_grant "` + strings.TrimSpace(strings.Repeat("no ", 100)) + ` "`,
+		"":                                                                            `answered 400 invalid_grant`,
 	} {
 		p := newProvider(t)
 		c := p.serve()

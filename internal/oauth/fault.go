@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
+
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
 
 var errNotAnAnswer = errors.New("answer not understood")
@@ -85,9 +87,10 @@ func noSuchEndpoint(status int) bool {
 	return status == http.StatusNotFound || status == http.StatusMethodNotAllowed || status == http.StatusGone
 }
 
-// classifyToken sorts what x/oauth2 says about a call of the token endpoint.
+// classifyToken sorts what x/oauth2 says about a call of the token endpoint that
+// sent these secrets.
 // Its own texts quote the answer and are dropped.
-func (c *Client) classifyToken(ctx context.Context, err error) error {
+func (c *Client) classifyToken(ctx context.Context, err error, sent []secret.Text) error {
 	var answered *oauth2.RetrieveError
 	if !errors.As(err, &answered) {
 		return fmt.Errorf("%w: %w", ErrUnavailable, cause(ctx, err))
@@ -98,7 +101,7 @@ func (c *Client) classifyToken(ctx context.Context, err error) error {
 	f := fault{status: answered.Response.StatusCode}
 	if !isForm(answered.Response) { // x/oauth2 reads forms too; no token endpoint answers in them
 		f.code = answered.ErrorCode
-		f.description = withoutSecrets(description(answered.ErrorDescription))
+		f.description = loggable(answered.ErrorDescription, sent)
 	}
 	return c.classify(c.opts.TokenURL, f)
 }

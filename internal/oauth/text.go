@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
 
 // maxDescription is how many characters are kept of an error_description.
@@ -12,7 +14,9 @@ const maxDescription = 300
 // description makes of a provider's error_description (RFC 6749 §4.1.2.1, §5.2)
 // what may be shown and logged as text: at most maxDescription characters, on one
 // line, without control characters and those that turn the reading direction.
-func description(s string) string {
+func description(s string) string { return shortened(oneLine(s)) }
+
+func oneLine(s string) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r):
@@ -22,7 +26,10 @@ func description(s string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(s, "\uFFFD"))
-	s = strings.TrimSpace(s)
+	return strings.TrimSpace(s)
+}
+
+func shortened(s string) string {
 	if runes := []rune(s); len(runes) > maxDescription {
 		s = string(runes[:maxDescription])
 	}
@@ -33,6 +40,17 @@ func description(s string) string {
 // sentence is that long.
 var secretLike = regexp.MustCompile(`[A-Za-z0-9._~+/=-]{32,}`)
 
-// withoutSecrets takes what may be a secret out of a text: a token endpoint might
-// quote what it was sent.
-func withoutSecrets(s string) string { return secretLike.ReplaceAllString(s, "[…]") }
+// loggable is the description of a token endpoint's answer to a call that sent
+// some secrets, without these and whatever else may be one: the endpoint might
+// quote what it was sent. It is shortened last, lest a part of one be left.
+func loggable(s string, sent []secret.Text) string {
+	s = oneLine(s)
+	for _, text := range sent {
+		if !text.Empty() {
+			s = strings.ReplaceAll(s, text.Reveal(), hidden)
+		}
+	}
+	return shortened(secretLike.ReplaceAllString(s, hidden))
+}
+
+const hidden = "[…]"
