@@ -13,11 +13,6 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 )
 
-// maxRanges is how many parts of a file may be asked for at once. More, and the
-// whole file is the answer (RFC 9110 §14.2 lets a server ignore Range): a
-// thousand parts of a byte each would cost a hundred times what the file does.
-const maxRanges = 8
-
 // Static serves the regular files under one directory, and nothing else: no
 // listings, no names that begin with a dot but .well-known, nothing outside,
 // whatever symbolic links say. The directory may be replaced while it is served.
@@ -125,11 +120,7 @@ func (s *Static) serve(w http.ResponseWriter, r *http.Request, d *Decision, file
 		h.Set("Cache-Control", "private, no-store")
 	}
 	h.Set("Content-Type", contentType(file.name))
-	if strings.Count(r.Header.Get("Range"), ",") >= maxRanges {
-		r.Header.Del("Range")
-	}
-	http.ServeContent(w, r, file.name, time.Time{}, file)
-	return nil
+	return serveContent(w, r, file)
 }
 
 // redirect sends the browser to the directory, with the slash at its end.

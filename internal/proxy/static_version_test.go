@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/problem"
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
 )
 
@@ -286,5 +287,24 @@ func TestStatic_answers_a_thousand_ranges_as_one_request(t *testing.T) {
 				t.Errorf("%d writes of %d bytes; the whole file takes %d of %d", cost.writes, cost.bytes, plain.writes, plain.bytes)
 			}
 		})
+	}
+}
+
+// TestStatic_refuses_a_range_in_its_own_words, with nothing of the file's headers
+// left but its size.
+func TestStatic_refuses_a_range_in_its_own_words(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "film.mp4", "0123456789")
+	relay := static(t, dir, "")
+	for _, ranges := range []string{"bytes=10-", "bytes=99-100", "bytes=x", "lines=1-2"} {
+		_, err := serveStatic(t, relay, &proxy.Route{Path: "/"}, "GET", "/film.mp4", http.Header{"Range": {ranges}}, true)
+		var p *problem.Error
+		if !errors.As(err, &p) || p.Status != http.StatusRequestedRangeNotSatisfiable || p.Code != "range_not_satisfiable" {
+			t.Errorf("%s: %v", ranges, err)
+		}
+	}
+	_, err := serveStatic(t, relay, &proxy.Route{Path: "/"}, "GET", "/film.mp4", http.Header{"Range": {"bytes=10-"}}, true)
+	if p := (*problem.Error)(nil); !errors.As(err, &p) || p.Header.Get("Content-Range") != "bytes */10" {
+		t.Errorf("the size is not told: %v", err)
 	}
 }
