@@ -339,7 +339,7 @@ routes:
 	for name, to := range map[string]*int{"serverTime": &now, "idleExpiresAt": &idle, "sessionExpiresAt": &whole} {
 		m := regexp.MustCompile(`"` + name + `":(\d+)`).FindStringSubmatch(session)
 		if m == nil {
-			t.Fatalf("session: %.300s", session)
+			t.Fatalf("session: %.300s\nlog: %s", session, d.stderr())
 		}
 		*to, _ = strconv.Atoi(m[1])
 	}

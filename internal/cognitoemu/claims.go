@@ -45,14 +45,12 @@ type accessClaims struct {
 // mint makes the access token and, with openid, the ID token of a grant. jti,
 // event_id and iat are new each time; origin_jti and auth_time stay.
 func (e *Emulator) mint(g grant, user account, nonce string) (tokenSet, error) {
-	keys, err := e.keys.current()
-	if err != nil {
-		return tokenSet{}, err
-	}
+	keys := e.keys.current()
 	client, _ := e.client(g.clientID)
 	now, ttl, eventID := e.clock.now(), e.tokenTTL(client), newUUID()
 	set := tokenSet{ExpiresIn: int(ttl / time.Second), TokenType: "Bearer"}
 
+	var err error
 	set.AccessToken, err = keys.access.sign(accessClaims{
 		Sub: user.sub, Groups: user.groups, Issuer: e.issuer, Version: 2, ClientID: g.clientID, Audience: g.resource,
 		OriginJTI: g.originJTI, EventID: eventID, TokenUse: "access", Scope: strings.Join(g.scopes, " "),

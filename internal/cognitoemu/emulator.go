@@ -43,6 +43,12 @@ func New(opts Options) (*Emulator, error) {
 		return nil, fmt.Errorf("check seed: %w", joinFaults(faults))
 	}
 	seed := opts.Seed.withDefaults()
+	if opts.Keys == nil {
+		// Now and not at first need: who asks for them first has a time limit.
+		if opts.Keys, err = NewKeys(); err != nil {
+			return nil, err
+		}
+	}
 	e := &Emulator{
 		opts: opts, seed: seed, issuer: opts.APIURL + "/" + seed.PoolID,
 		clock: &clock{base: opts.Now}, log: opts.Logger,

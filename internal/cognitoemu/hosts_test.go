@@ -219,3 +219,12 @@ func TestUsers_lists_the_ready_made_users_for_a_banner(t *testing.T) {
 		}
 	}
 }
+
+// TestNew_makes_its_keys: whoever asks for them first, such as a gateway at its
+// start, waits a few seconds only, and on a busy machine making them takes longer.
+func TestNew_makes_its_keys(t *testing.T) {
+	f := newFixture(t, func(o *Options) { o.Keys = nil })
+	if f.emulator.keys.keys == nil {
+		t.Error("they are made at first need")
+	}
+}

@@ -45,22 +45,14 @@ func NewKeys() (*Keys, error) {
 // signingKeys are the keys in use and those still published.
 type signingKeys struct {
 	mu      sync.Mutex
-	keys    *Keys // nil until first needed
+	keys    *Keys
 	retired []*signingKey
 }
 
-// current makes the keys at first need: a start should not wait for them.
-func (k *signingKeys) current() (*Keys, error) {
+func (k *signingKeys) current() *Keys {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.keys == nil {
-		keys, err := NewKeys()
-		if err != nil {
-			return nil, err
-		}
-		k.keys = keys
-	}
-	return k.keys, nil
+	return k.keys
 }
 
 // rotate replaces both keys; the old ones stay in the JWKS until dropRetired.
@@ -71,9 +63,7 @@ func (k *signingKeys) rotate() error {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.keys != nil {
-		k.retired = append(k.retired, k.keys.id, k.keys.access)
-	}
+	k.retired = append(k.retired, k.keys.id, k.keys.access)
 	k.keys = keys
 	return nil
 }
@@ -85,14 +75,10 @@ func (k *signingKeys) dropRetired() {
 }
 
 // published are the keys of the JWKS, current ones first.
-func (k *signingKeys) published() ([]*signingKey, error) {
-	keys, err := k.current()
-	if err != nil {
-		return nil, err
-	}
+func (k *signingKeys) published() []*signingKey {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return append([]*signingKey{keys.id, keys.access}, k.retired...), nil
+	return append([]*signingKey{k.keys.id, k.keys.access}, k.retired...)
 }
 
 func newSigningKey() (*signingKey, error) {
@@ -158,10 +144,7 @@ func (k *signingKeys) open(token string) ([]byte, error) {
 	if raw, err := base64.RawURLEncoding.DecodeString(parts[0]); err != nil || json.Unmarshal(raw, &header) != nil || header.Alg != "RS256" {
 		return nil, errNotOurToken
 	}
-	keys, err := k.published()
-	if err != nil {
-		return nil, err
-	}
+	keys := k.published()
 	i := slices.IndexFunc(keys, func(key *signingKey) bool { return key.id == header.Kid })
 	signature, err := base64.RawURLEncoding.DecodeString(parts[2])
 	if i < 0 || err != nil {

@@ -50,7 +50,7 @@ type Options struct {
 	NonceOnRefresh bool
 
 	// Keys are signing keys made before, for tests that start many emulators.
-	// Default: made at first need.
+	// Default: [New] makes some, in some 100 ms.
 	Keys *Keys
 
 	// Logger is told of refusals worth a developer's attention, never of a token or
