@@ -30,6 +30,7 @@ IMAGE = docker build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT)
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME  ?= 30s
 SOAKTIME  ?= 2h
+RUNS      ?= 5
 
 # A copy of the vulnerability database beside the checkout wins over the one on
 # the network: that is how the check runs where there is none.
@@ -97,6 +98,10 @@ test-browser: web/e2e/node_modules/.package-lock.json ## run the tests in Chromi
 
 web/e2e/node_modules/.package-lock.json: web/e2e/package-lock.json
 	npm --prefix web/e2e ci --ignore-scripts --no-audit --no-fund
+
+.PHONY: test-loaded
+test-loaded: ## run every test RUNS (5) times on a machine that is kept busy (needs stress-ng)
+	.ci/loaded $(RUNS)
 
 # On a busy machine a run that found nothing may end with the error of its own time
 # limit (https://go.dev/issue/75804, mended in Go 1.27): it is none.
