@@ -63,9 +63,13 @@ image: ## build the container images gatehouse (production) and gatehouse:dev
 TESTS := test-go test-fleet test-browser
 TESTFLAGS ?=
 
+# The slow packages wait, for limits that pass and servers that fail over, more than
+# they compute: so two of them share a core.
+PACKAGES_AT_ONCE := $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
+
 # A test that takes longer hangs: these are many times what a package takes on a
 # machine that is busy with other things.
-GOTEST := gotestsum --format standard-quiet -- -race -timeout 20m $(TESTFLAGS) ./...
+GOTEST := gotestsum --format standard-quiet -- -race -timeout 20m -p $(PACKAGES_AT_ONCE) $(TESTFLAGS) ./...
 
 .PHONY: test
 test: test-deps ## run every test, with the race detector and real Redis and Chromium
