@@ -45,7 +45,7 @@ func (s *Server) managerOptions() session.Options {
 		ForcedPerMinute: s.cfg.Refresh.ForcedPerMinute,
 		RotationGrace:   s.cfg.Cognito.RotationGrace,
 		MaxPerUser:      s.cfg.Session.MaxPerUser,
-		RevocationCheck: session.RevocationCheck{Every: s.cfg.RevocationCheck, Ask: s.api.GetUser},
+		UserCheck:       session.UserCheck{Every: s.cfg.RevocationCheck, Ask: s.api.GetUser},
 		Cache:           sessionCache(s.cfg.Session.Store.Scheme),
 		Observe: session.Observer{
 			Refresh: s.metrics.Refresh, Revoke: s.metrics.Revoke, Delete: s.metrics.Delete,

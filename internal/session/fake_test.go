@@ -164,9 +164,9 @@ type world struct {
 	store    *faultyStore
 	m        *session.Manager
 	all      []*session.Manager
-	grace    time.Duration           // of further instances
-	cache    session.CacheOptions    // of further instances
-	check    session.RevocationCheck // likewise
+	grace    time.Duration        // of further instances
+	cache    session.CacheOptions // of further instances
+	check    session.UserCheck    // likewise
 	stop     []func()
 	outcomes map[string]int           // by kind and outcome; read when all is quiet
 	longest  map[string]time.Duration // lease wait, gap
@@ -200,7 +200,7 @@ func (w *world) instance() *session.Manager {
 		Store: w.store, Provider: w.provider,
 		IdleTimeout: idleTimeout, AbsoluteTimeout: absoluteTimeout,
 		BeforeExpiry: beforeExpiry, RefreshTimeout: refreshTimeout, ForcedPerMinute: 3,
-		RotationGrace: w.grace, Cache: w.cache, RevocationCheck: w.check,
+		RotationGrace: w.grace, Cache: w.cache, UserCheck: w.check,
 		Observe: session.Observer{
 			Refresh: func(outcome string, _ time.Duration) { refresh(outcome) },
 			Revoke:  count("revoke"), Delete: count("delete"), Check: count("check"),

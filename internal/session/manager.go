@@ -38,8 +38,8 @@ type Options struct {
 	// MaxPerUser is how many sessions a subject may have; at a login above it the
 	// oldest go. 0: no limit.
 	MaxPerUser int
-	// RevocationCheck asks about sessions that are in use. Zero: never.
-	RevocationCheck RevocationCheck
+	// UserCheck asks about sessions that are in use. Zero: never.
+	UserCheck UserCheck
 
 	// Cache is the cache of opened sessions; it serves while [Manager.Run] runs.
 	Cache CacheOptions
@@ -56,8 +56,8 @@ func (o *Options) check() error {
 		return errors.New("session manager: every duration must be above zero")
 	case o.RotationGrace < 0, o.Cache.Entries < 0, o.Cache.Bytes < 0, o.Cache.Age < 0:
 		return errors.New("session manager: rotation grace and bounds of the cache must not be below zero")
-	case o.RevocationCheck.Every < 0, o.RevocationCheck.Every > 0 && o.RevocationCheck.Ask == nil:
-		return errors.New("session manager: a revocation check must not be below zero and needs someone to ask")
+	case o.UserCheck.Every < 0, o.UserCheck.Every > 0 && o.UserCheck.Ask == nil:
+		return errors.New("session manager: a user check must not be below zero and needs someone to ask")
 	case o.ForcedPerMinute <= 0:
 		return errors.New("session manager: forced refreshes a minute must be above zero")
 	}
@@ -89,7 +89,7 @@ type Manager struct {
 	confirming    *background
 	confirmingNow chan struct{}
 
-	revocation *revocation
+	users *userCheck
 }
 
 // NewManager returns a manager. It starts nothing.
@@ -108,7 +108,7 @@ func NewManager(o Options) (*Manager, error) {
 		revocations: newSlots(maxRevocations), deletions: newSlots(maxDeletions),
 		confirmations: newSlots(maxDeletions), confirming: newBackground(o.Logger),
 		confirmingNow: make(chan struct{}, maxConfirming),
-		revocation:    newRevocation(o.RevocationCheck),
+		users:         newUserCheck(o.UserCheck),
 	}, nil
 }
 
@@ -155,7 +155,7 @@ func (m *Manager) Create(ctx context.Context, n New, old Handle) (*Session, erro
 // the context's error where the caller left). A session loaded moments ago comes
 // from the cache, at most a second behind what other instances did to it.
 //
-// With a [RevocationCheck] it may come refreshed, and an error may be one of the
+// With a [UserCheck] it may come refreshed, and an error may be one of the
 // provider's: it refused the access token and could not be asked for another.
 func (m *Manager) Load(ctx context.Context, h Handle) (*Session, error) {
 	if h.Empty() {

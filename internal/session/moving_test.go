@@ -135,7 +135,7 @@ func TestMovingHandles(t *testing.T) {
 			}
 		},
 		"the_newest_is_looked_up_without_asking_anyone": func(t *testing.T, w *world) {
-			w.check = session.RevocationCheck{Every: time.Second, Ask: func(context.Context, secret.Text) error {
+			w.check = session.UserCheck{Every: time.Second, Ask: func(context.Context, secret.Text) error {
 				t.Error("asked")
 				return nil
 			}}

@@ -18,7 +18,7 @@ type Observer struct {
 	// the wait ended (OutcomeTaken, OutcomeAdopted, OutcomeTimedOut, OutcomeEnded
 	// or OutcomeStore), and how long it was.
 	LeaseWait func(outcome string, waited time.Duration)
-	// Check is told of each time that a [RevocationCheck] was due and a valid token
+	// Check is told of each time that a [UserCheck] was due and a valid token
 	// at hand: OutcomeDone (the user is in), OutcomeRefused, OutcomeDropped (not
 	// asked, as there was no answer lately), OutcomeUnavailable,
 	// OutcomeMisconfigured or OutcomeFailed.

@@ -84,7 +84,7 @@ func TestLeaseWaits(t *testing.T) {
 	})
 }
 
-func TestRevocationCheckOutcomes(t *testing.T) {
+func TestUserCheckOutcomes(t *testing.T) {
 	for want, fault := range map[string]error{
 		session.OutcomeDone:          nil,
 		session.OutcomeRefused:       oauth.ErrGrantRevoked,

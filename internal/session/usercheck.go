@@ -22,9 +22,9 @@ const (
 	maxChecked = 1 << 16
 )
 
-// RevocationCheck asks the provider at intervals whether a session's user is
+// UserCheck asks the provider at intervals whether a session's user is
 // still in, which a valid access token does not say.
-type RevocationCheck struct {
+type UserCheck struct {
 	// Every is how long an answer holds. 0: nobody is asked.
 	Every time.Duration
 	// Ask returns nil where the token is good, [oauth.ErrGrantRevoked] where the
@@ -32,21 +32,21 @@ type RevocationCheck struct {
 	Ask func(ctx context.Context, access secret.Text) error
 }
 
-// revocation is what this process knows of whose user is still in. A session
+// userCheck is what this process knows of whose user is still in. A session
 // that is not known here is due unless its tokens are younger than an answer
 // may be: a provider issues none to a user who is out.
 //
 // Answers lie in two generations and go with the older one, so that each stays
 // for at least the interval, or until maxChecked others came: then it is asked
 // for again, earlier than it had to be.
-type revocation struct {
-	RevocationCheck
+type userCheck struct {
+	UserCheck
 	breaker *breaker
 
 	mu         sync.RWMutex
 	young, old map[string]answer // by session id
 	turned     time.Time
-	running    map[string]*check
+	running    map[string]*question
 	failing    bool // the last question had no answer
 }
 
@@ -55,16 +55,16 @@ type answer struct {
 	refused bool      // the access token was, and no refresh has said otherwise
 }
 
-// check is one question about one session, which all its requests wait for.
-type check struct {
+// question is one about one session, which all its requests wait for.
+type question struct {
 	done  chan struct{}
 	fresh *Session // what to go on with, nil if nothing changed; valid once done is closed
 	err   error    // likewise
 }
 
-func newRevocation(o RevocationCheck) *revocation {
-	return &revocation{RevocationCheck: o, breaker: newBreaker(),
-		young: make(map[string]answer), running: make(map[string]*check)}
+func newUserCheck(o UserCheck) *userCheck {
+	return &userCheck{UserCheck: o, breaker: newBreaker(),
+		young: make(map[string]answer), running: make(map[string]*question)}
 }
 
 // stillIn returns the session if its user is still in as far as known, asked
@@ -75,89 +75,89 @@ func newRevocation(o RevocationCheck) *revocation {
 // Errors: [ErrNotFound] (the user is out); where the access token was refused
 // and no refresh could confirm it, why not, as [Manager.Fresh]; the context's.
 func (m *Manager) stillIn(ctx context.Context, s *Session, now time.Time) (*Session, error) {
-	if m.revocation.Every <= 0 || !m.revocation.dueFor(s, now) {
+	if m.users.Every <= 0 || !m.users.dueFor(s, now) {
 		return s, nil
 	}
-	c := m.beginCheck(s)
+	q := m.beginUserCheck(s)
 	select {
-	case <-c.done:
+	case <-q.done:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 	switch {
-	case c.err != nil:
-		return nil, fmt.Errorf("check for revocation: %w", c.err)
-	case c.fresh != nil:
-		return c.fresh, nil
+	case q.err != nil:
+		return nil, fmt.Errorf("ask about its user: %w", q.err)
+	case q.fresh != nil:
+		return q.fresh, nil
 	}
 	return s, nil
 }
 
-func (r *revocation) dueFor(s *Session, now time.Time) bool {
-	if age := now.Sub(s.TokensAt); age >= 0 && age < r.Every {
+func (u *userCheck) dueFor(s *Session, now time.Time) bool {
+	if age := now.Sub(s.TokensAt); age >= 0 && age < u.Every {
 		return false
 	}
-	return !now.Before(r.answer(s.ID).due)
+	return !now.Before(u.answer(s.ID).due)
 }
 
-func (r *revocation) answer(id string) answer {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	if a, ok := r.young[id]; ok {
+func (u *userCheck) answer(id string) answer {
+	u.mu.RLock()
+	defer u.mu.RUnlock()
+	if a, ok := u.young[id]; ok {
 		return a
 	}
-	return r.old[id]
+	return u.old[id]
 }
 
-func (r *revocation) keep(id string, a answer) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if now := present(); len(r.young) >= maxChecked || now.Sub(r.turned) > r.Every {
-		r.old, r.young, r.turned = r.young, make(map[string]answer), now
+func (u *userCheck) keep(id string, a answer) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if now := present(); len(u.young) >= maxChecked || now.Sub(u.turned) > u.Every {
+		u.old, u.young, u.turned = u.young, make(map[string]answer), now
 	}
-	r.young[id] = a
+	u.young[id] = a
 }
 
-// beginCheck returns the check of the session, and starts one if there is none.
+// beginUserCheck returns the check of the session, and starts one if there is none.
 // It is detached: the next request relies on it when this one's browser leaves.
-func (m *Manager) beginCheck(s *Session) *check {
-	r := m.revocation
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if c := r.running[s.ID]; c != nil {
-		return c
+func (m *Manager) beginUserCheck(s *Session) *question {
+	u := m.users
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if q := u.running[s.ID]; q != nil {
+		return q
 	}
 	// Stands only if a panic comes between: waiters must never hang.
-	c := &check{done: make(chan struct{}), err: fmt.Errorf("%w: broken off", ErrUnavailable)}
-	r.running[s.ID] = c
+	q := &question{done: make(chan struct{}), err: fmt.Errorf("%w: broken off", ErrUnavailable)}
+	u.running[s.ID] = q
 	m.work.start(func(ctx context.Context) {
 		defer func() {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			delete(r.running, s.ID)
-			close(c.done)
+			u.mu.Lock()
+			defer u.mu.Unlock()
+			delete(u.running, s.ID)
+			close(q.done)
 		}()
-		c.fresh, c.err = m.check(ctx, s)
+		q.fresh, q.err = m.checkUser(ctx, s)
 	})
-	return c
+	return q
 }
 
-// check asks, and lets a refresh have the last word on a token that was refused
+// checkUser asks, and lets a refresh have the last word on a token that was refused
 // or has expired: the token may be an older one than the session's, or the clock
 // here behind, and it is the refresh that ends sessions, under its lease.
-func (m *Manager) check(ctx context.Context, s *Session) (*Session, error) {
-	r, began := m.revocation, present()
-	refused := r.answer(s.ID).refused
+func (m *Manager) checkUser(ctx context.Context, s *Session) (*Session, error) {
+	u, began := m.users, present()
+	refused := u.answer(s.ID).refused
 	if !refused && s.valid(began) {
-		err := r.ask(ctx, s.Tokens.Access)
-		m.o.Observe.check(checkOutcome(err))
+		err := u.ask(ctx, s.Tokens.Access)
+		m.o.Observe.check(userCheckOutcome(err))
 		m.tellAsking(err)
 		switch {
 		case err == nil:
-			r.keep(s.ID, answer{due: began.Add(r.Every)})
+			u.keep(s.ID, answer{due: began.Add(u.Every)})
 			return nil, nil
 		case !errors.Is(err, oauth.ErrGrantRevoked):
-			r.keep(s.ID, answer{due: present().Add(min(r.Every, recheck))})
+			u.keep(s.ID, answer{due: present().Add(min(u.Every, recheck))})
 			return nil, nil
 		}
 		refused = true
@@ -165,18 +165,18 @@ func (m *Manager) check(ctx context.Context, s *Session) (*Session, error) {
 	fresh, err := m.confirm(ctx, s)
 	switch {
 	case err == nil:
-		r.keep(s.ID, answer{due: began.Add(r.Every)})
+		u.keep(s.ID, answer{due: began.Add(u.Every)})
 		return fresh, nil
 	case refused, errors.Is(err, ErrNotFound):
-		r.keep(s.ID, answer{refused: true})
+		u.keep(s.ID, answer{refused: true})
 		return nil, storeError(err)
 	}
-	r.keep(s.ID, answer{due: present().Add(min(r.Every, recheck))})
+	u.keep(s.ID, answer{due: present().Add(min(u.Every, recheck))})
 	return nil, nil
 }
 
-// checkOutcome is what came of a question, for metrics.
-func checkOutcome(err error) string {
+// userCheckOutcome is what came of a question, for metrics.
+func userCheckOutcome(err error) string {
 	switch {
 	case err == nil:
 		return OutcomeDone
@@ -190,10 +190,10 @@ func checkOutcome(err error) string {
 }
 
 // ask puts the question, no more often at a time than the breaker allows.
-func (r *revocation) ask(ctx context.Context, access secret.Text) error {
+func (u *userCheck) ask(ctx context.Context, access secret.Text) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	return r.breaker.do(ctx, func() error { return r.Ask(ctx, access) })
+	return u.breaker.do(ctx, func() error { return u.Ask(ctx, access) })
 }
 
 // confirm returns the session refreshed.
@@ -209,11 +209,11 @@ func (m *Manager) confirm(ctx context.Context, s *Session) (*Session, error) {
 // session that goes without.
 func (m *Manager) tellAsking(err error) {
 	failing := err != nil && !errors.Is(err, oauth.ErrGrantRevoked)
-	r := m.revocation
-	r.mu.Lock()
-	told := r.failing == failing
-	r.failing = failing
-	r.mu.Unlock()
+	u := m.users
+	u.mu.Lock()
+	told := u.failing == failing
+	u.failing = failing
+	u.mu.Unlock()
 	switch {
 	case told:
 	case failing:

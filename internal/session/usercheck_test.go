@@ -59,7 +59,7 @@ func (p *userPool) signOut(w *world) {
 // checking returns the world's pool and an instance that asks it.
 func checking(w *world) (*userPool, *session.Manager) {
 	pool := &userPool{}
-	w.check = session.RevocationCheck{Every: checkEvery, Ask: pool.ask}
+	w.check = session.UserCheck{Every: checkEvery, Ask: pool.ask}
 	return pool, w.instance()
 }
 
@@ -79,7 +79,7 @@ func refuses(t *testing.T, m *session.Manager, s *session.Session, want error) {
 	}
 }
 
-func TestRevocationCheck(t *testing.T) {
+func TestUserCheck(t *testing.T) {
 	inBubble(t, map[string]func(*testing.T, *world){
 		"asks_at_most_once_in_the_interval": func(t *testing.T, w *world) {
 			pool, m := checking(w)
@@ -210,9 +210,9 @@ func TestRevocationCheck(t *testing.T) {
 	})
 }
 
-// TestRevocationCheck_costs_no_allocation measures a request between two checks
+// TestUserCheck_costs_no_allocation measures a request between two checks
 // against one of a manager that makes none.
-func TestRevocationCheck_costs_no_allocation(t *testing.T) {
+func TestUserCheck_costs_no_allocation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		defer w.drain()
