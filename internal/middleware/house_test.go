@@ -176,8 +176,9 @@ func inTime(t *testing.T, name string, f func(*testing.T, *house)) {
 	})
 }
 
+// route is one with the defaults of the configuration.
 func route(auth proxy.Auth) *proxy.Route {
-	return &proxy.Route{Path: "/api/", Auth: auth, Upstream: &url.URL{Scheme: "http", Host: "127.0.0.1:9"}}
+	return &proxy.Route{Path: "/api/", Access: proxy.Access{Auth: auth, Navigations: true, Touch: true}, Upstream: &url.URL{Scheme: "http", Host: "127.0.0.1:9"}}
 }
 
 var unknown = secret.NewText("a handle of nobody's")

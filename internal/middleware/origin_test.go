@@ -190,7 +190,7 @@ func TestCSRFHeader(t *testing.T) {
 	o := newOrigins(t)
 	o.CSRFHeader = "X-CSRF"
 	cookies := sessionCookie(t, o.Cookies, secret.NewText("handle"))
-	route := &proxy.Route{Auth: proxy.AuthSession}
+	route := &proxy.Route{Access: proxy.Access{Auth: proxy.AuthSession}}
 	everyCell(func(c cell) {
 		if !c.passes() {
 			return
@@ -267,7 +267,7 @@ func TestSameOrigin(t *testing.T) {
 					if c.cookies != "" {
 						r.Header.Set("Cookie", c.cookies)
 					}
-					x := on(&proxy.Route{Auth: c.auth})
+					x := on(&proxy.Route{Access: proxy.Access{Auth: c.auth}})
 					_, reached, err := walk(r, x, o.SameOrigin)
 					if reached != s.want.reached || reached && x.Handle.Equal(handle) != s.want.handle {
 						t.Errorf("reached %v with a handle %v, want %+v", reached, !x.Handle.Empty(), s.want)

@@ -44,14 +44,14 @@ func (s *Sessions) LoadSession(next Handler) Handler {
 func (s *Sessions) RequireSession(next Handler) Handler {
 	return func(w http.ResponseWriter, r *http.Request, x *Exchange) error {
 		route := x.Decision.Route
-		if route.RefuseNavigations && fetchmeta.Navigation(r) {
+		if !route.Access.Navigations && fetchmeta.Navigation(r) {
 			return &problem.Error{Status: http.StatusForbidden, Code: "navigation_refused",
 				Public: "This address is for calls, not for the address bar."}
 		}
-		if x.Session == nil && route.Auth == proxy.AuthSession {
+		if x.Session == nil && route.Access.Auth == proxy.AuthSession {
 			return session.ErrNotFound
 		}
-		if x.Session != nil && !route.NoTouch {
+		if x.Session != nil && route.Access.Touch {
 			s.touch(r.Context(), x)
 		}
 		return next(w, r, x)
@@ -86,7 +86,7 @@ func (s *Sessions) FreshToken(next Handler) Handler {
 		}
 		fresh, err := s.Manager.Fresh(r.Context(), x.Session)
 		if err != nil {
-			if gone(err) && route.Auth == proxy.AuthOptional {
+			if gone(err) && route.Access.Auth == proxy.AuthOptional {
 				x.Session = nil
 				return next(w, r, x)
 			}

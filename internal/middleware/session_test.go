@@ -60,9 +60,9 @@ func dead(*house) session.Handle   { return unknown }
 
 func TestRefusedNavigations(t *testing.T) {
 	closed := route(proxy.AuthSession)
-	closed.RefuseNavigations = true
+	closed.Access.Navigations = false
 	open := route(proxy.AuthNone)
-	open.RefuseNavigations = true
+	open.Access.Navigations = false
 	for name, c := range map[string]struct {
 		route  *proxy.Route
 		handle func(*house) session.Handle
@@ -75,6 +75,7 @@ func TestRefusedNavigations(t *testing.T) {
 		"a_click_is_not_sent_to_log_in_for_it": {closed, none, []string{"Sec-Fetch-Mode: navigate"}, true},
 		"a_click_on_an_open_route_is_refused":  {open, none, []string{"Sec-Fetch-Mode: navigate"}, true},
 		"a_call_passes":                        {closed, live, []string{"Sec-Fetch-Mode: cors"}, false},
+		"a_route_that_says_nothing_takes_none": {&proxy.Route{Path: "/api/"}, live, []string{"Sec-Fetch-Mode: navigate"}, true},
 		"a_click_on_another_route_passes":      {route(proxy.AuthSession), live, []string{"Sec-Fetch-Mode: navigate"}, false},
 	} {
 		inTime(t, name, func(t *testing.T, h *house) {
@@ -103,7 +104,7 @@ func TestTouch(t *testing.T) {
 	})
 	inTime(t, "a_poller_does_not_slide_the_limit", func(t *testing.T, h *house) {
 		quiet := route(proxy.AuthSession)
-		quiet.NoTouch = true
+		quiet.Access.Touch = false
 		began := h.lastSeen(t)
 		time.Sleep(idleTimeout / 2)
 		if _, _, reached, err := h.ask(quiet, h.handle); !reached || err != nil || !h.lastSeen(t).Equal(began) {
@@ -112,7 +113,7 @@ func TestTouch(t *testing.T) {
 	})
 	inTime(t, "a_refused_navigation_is_no_use", func(t *testing.T, h *house) {
 		closed := route(proxy.AuthSession)
-		closed.RefuseNavigations = true
+		closed.Access.Navigations = false
 		began := h.lastSeen(t)
 		time.Sleep(idleTimeout / 2)
 		x := on(closed)
@@ -154,7 +155,7 @@ func TestFreshToken(t *testing.T) {
 	inTime(t, "files_get_none_and_are_private_all_the_same", func(t *testing.T, h *house) {
 		h.pool.fail(oauth.ErrUnavailable)
 		time.Sleep(tokenLife + time.Second) // a refresh would fail
-		x, _, reached, err := h.ask(&proxy.Route{Path: "/", Auth: proxy.AuthSession, Static: "dist"}, h.handle)
+		x, _, reached, err := h.ask(&proxy.Route{Path: "/", Access: proxy.Access{Auth: proxy.AuthSession}, Static: "dist"}, h.handle)
 		if !reached || err != nil || !x.Decision.Bearer.Empty() || !x.Decision.Private {
 			t.Errorf("reached %v, error %v, private %v", reached, err, x.Decision.Private)
 		}

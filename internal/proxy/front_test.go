@@ -104,7 +104,7 @@ func (f *front) serve(w http.ResponseWriter, r *http.Request, event *telemetry.E
 		Route: route, Path: p, RequestID: "gateway-id", Proto: "https", Host: "app.example",
 		Client: "192.0.2.7", Event: event,
 	}
-	if route.Auth == proxy.AuthSession {
+	if route.Access.Auth == proxy.AuthSession {
 		d.Bearer, d.Private = secret.NewText(bearer), true
 	}
 	f.decide(d, r)

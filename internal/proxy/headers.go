@@ -61,7 +61,7 @@ func (p *headerPolicy) request(in *http.Request, d *Decision) http.Header {
 		out["Te"] = d.values.one("trailers") // they are passed on, and gRPC insists
 	}
 	p.stripCookies(out, d)
-	if d.Route.Auth != AuthNone || !d.Bearer.Empty() {
+	if d.Route.Access.Auth != AuthNone || !d.Bearer.Empty() {
 		delete(out, "Authorization")
 	}
 	from := p.kept(out, in, d)

@@ -113,7 +113,7 @@ func TestEditRequest_strips_cookies_from_its_own_copy(t *testing.T) {
 
 func TestEditRequest_passes_authorization_on_none_routes_only(t *testing.T) {
 	for auth, want := range map[Auth]string{AuthSession: "", AuthOptional: "", AuthNone: "Basic mine"} {
-		out := edit(t, Decision{Route: &Route{Auth: auth}}, http.Header{"Authorization": {"Basic mine"}})
+		out := edit(t, Decision{Route: &Route{Access: Access{Auth: auth}}}, http.Header{"Authorization": {"Basic mine"}})
 		if got := out.Get("Authorization"); got != want {
 			t.Errorf("auth %d: Authorization is %q, want %q", auth, got, want)
 		}

@@ -14,12 +14,12 @@ import (
 
 // A loose route beside stricter ones: what evades them ends on "/".
 var loose = []proxy.Route{
-	{Path: "/", Auth: proxy.AuthNone, AllowEncodedSlash: true},
+	{Path: "/", Access: proxy.Access{Auth: proxy.AuthNone}, AllowEncodedSlash: true},
 	{Path: "/api/", AllowEncodedSlash: true},
-	{Path: "/api/open/", Auth: proxy.AuthNone, AllowEncodedSlash: true},
+	{Path: "/api/open/", Access: proxy.Access{Auth: proxy.AuthNone}, AllowEncodedSlash: true},
 	{Path: "/x/api/", AllowEncodedSlash: true},
 	{Path: "/a/", Host: "admin.example", AllowEncodedSlash: true},
-	{Path: "/cut/", Auth: proxy.AuthNone, AllowEncodedSlash: true, StripPrefix: true},
+	{Path: "/cut/", Access: proxy.Access{Auth: proxy.AuthNone}, AllowEncodedSlash: true, StripPrefix: true},
 	{Path: "/cut/api/", AllowEncodedSlash: true, StripPrefix: true},
 }
 

@@ -113,7 +113,7 @@ func NewRelay(o Options) (*Dispatcher, error) {
 
 // Relay implements [Relay].
 func (s *Dispatcher) Relay(w http.ResponseWriter, r *http.Request, d *Decision) error {
-	if d.Route == nil || d.Route.Auth == AuthOwn {
+	if d.Route == nil || d.Route.Access.Auth == AuthOwn {
 		return fmt.Errorf("relay %s: no route to relay to", d.Path.Escaped())
 	}
 	if static := s.static[d.Route]; static != nil {

@@ -243,7 +243,7 @@ func TestReverse_refuses_upstreams_it_cannot_speak_to(t *testing.T) {
 func TestRelay_refuses_routes_it_does_not_have(t *testing.T) {
 	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/"})
 	p, _ := proxy.ParsePath("/x")
-	for name, route := range map[string]*proxy.Route{"none": nil, "the mount": {Auth: proxy.AuthOwn}, "of another table": {Path: "/"}} {
+	for name, route := range map[string]*proxy.Route{"none": nil, "the mount": {Access: proxy.Access{Auth: proxy.AuthOwn}}, "of another table": {Path: "/"}} {
 		w := httptest.NewRecorder()
 		err := f.relay.Relay(w, httptest.NewRequest("GET", "/x", nil), &proxy.Decision{Route: route, Path: p})
 		if err == nil || w.Body.Len() > 0 {

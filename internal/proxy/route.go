@@ -6,21 +6,6 @@ import (
 	"time"
 )
 
-// Auth says what a route asks of a request.
-type Auth int
-
-const (
-	// AuthSession demands a session.
-	AuthSession Auth = iota
-	// AuthOptional takes the session there is.
-	AuthOptional
-	// AuthNone ignores the cookie.
-	AuthNone
-	// AuthOwn marks the gateway's own endpoints, which are a route like others
-	// when a path is judged, and are never relayed.
-	AuthOwn
-)
-
 // Token says which token the upstream gets.
 type Token int
 
@@ -36,7 +21,8 @@ type Route struct {
 	Path string
 	// Host is a lower-case host[:port]; empty matches every host.
 	Host string
-	Auth Auth
+	// Access is the route's access policy.
+	Access Access
 	// Methods that the route takes; empty takes all.
 	Methods []string
 
@@ -65,10 +51,6 @@ type Route struct {
 	SPAFallback string
 
 	AllowEncodedSlash bool
-	// RefuseNavigations answers navigations with 403.
-	RefuseNavigations bool
-	// NoTouch keeps requests from sliding the session's idle limit.
-	NoTouch bool
 }
 
 // segments returns the number of segments of Path.

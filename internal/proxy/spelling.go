@@ -23,7 +23,7 @@ func (t *Table) Misspellings() []Misspelling {
 	var out []Misspelling
 	for _, open := range t.routes {
 		for _, guarded := range t.routes {
-			asks := (open.Auth == AuthNone || open.Auth == AuthOptional) && guarded.Auth == AuthSession
+			asks := (open.Access.Auth == AuthNone || open.Access.Auth == AuthOptional) && guarded.Access.Auth == AuthSession
 			if asks && shareHost(open, guarded) && misspelt(byRoute[open], byRoute[guarded]) {
 				out = append(out, Misspelling{open, guarded})
 			}

@@ -9,7 +9,9 @@ import (
 
 func TestMisspellings(t *testing.T) {
 	session := func(path string) proxy.Route { return proxy.Route{Path: path} }
-	none := func(path string) proxy.Route { return proxy.Route{Path: path, Auth: proxy.AuthNone} }
+	none := func(path string) proxy.Route {
+		return proxy.Route{Path: path, Access: proxy.Access{Auth: proxy.AuthNone}}
+	}
 	at := func(host string, r proxy.Route) proxy.Route { r.Host = host; return r }
 	for name, tt := range map[string]struct {
 		routes []proxy.Route
@@ -18,7 +20,7 @@ func TestMisspellings(t *testing.T) {
 		"an exception below":                  {[]proxy.Route{session("/api/"), none("/api/public/"), none("/")}, nil},
 		"a guarded path below":                {[]proxy.Route{none("/docs/"), session("/docs/internal/")}, nil},
 		"an exception in capitals":            {[]proxy.Route{session("/api/"), none("/API/public/")}, []string{"/API/public/ /api/"}},
-		"an optional one":                     {[]proxy.Route{session("/api/"), {Path: "/Api/me/", Auth: proxy.AuthOptional}}, []string{"/Api/me/ /api/"}},
+		"an optional one":                     {[]proxy.Route{session("/api/"), {Path: "/Api/me/", Access: proxy.Access{Auth: proxy.AuthOptional}}}, []string{"/Api/me/ /api/"}},
 		"a guarded path in capitals":          {[]proxy.Route{none("/files/"), session("/Files/private/")}, []string{"/files/ /Files/private/"}},
 		"both in capitals":                    {[]proxy.Route{none("/Files/"), session("/Files/private/")}, nil},
 		"a root, which covers every spelling": {[]proxy.Route{none("/"), session("/API/")}, nil},

@@ -342,7 +342,7 @@ func TestStatic_keeps_what_needs_a_session_out_of_caches(t *testing.T) {
 func TestRelay_serves_each_route_from_where_it_says(t *testing.T) {
 	up, _ := recorder(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "api") })
 	f := newFront(t, proxy.Options{},
-		proxy.Route{Path: "/", Static: site(t), SPAFallback: "index.html", Auth: proxy.AuthNone},
+		proxy.Route{Path: "/", Static: site(t), SPAFallback: "index.html", Access: proxy.Access{Auth: proxy.AuthNone}},
 		proxy.Route{Path: "/api/", Upstream: up})
 	for target, want := range map[string]string{"/LICENSE": "content of LICENSE", "/api/x": "api"} {
 		answer := f.talk(t, request(target))

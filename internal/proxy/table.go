@@ -38,7 +38,7 @@ type row struct {
 // apart, and routes inside the mount.
 func NewTable(routes []Route, own string) (*Table, error) {
 	t := &Table{hosts: make(map[string][]row)}
-	rows, err := parseRows(append(slices.Clone(routes), Route{Path: own, Auth: AuthOwn}))
+	rows, err := parseRows(append(slices.Clone(routes), Route{Path: own, Access: Access{Auth: AuthOwn}}))
 	if err != nil {
 		return nil, err
 	}

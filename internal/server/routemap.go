@@ -70,7 +70,7 @@ func spellingWarnings(table *proxy.Table) []string {
 	var out []string
 	for _, m := range table.Misspellings() {
 		auth := "none"
-		if m.Open.Auth == proxy.AuthOptional {
+		if m.Open.Access.Auth == proxy.AuthOptional {
 			auth = "optional"
 		}
 		out = append(out, fmt.Sprintf("routes: %s (auth %s) and %s (auth session) overlap but for their spelling: "+

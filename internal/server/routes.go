@@ -41,7 +41,7 @@ func (s *Server) dispatch(relay proxy.Relay) middleware.Handler {
 		switch {
 		case x.Decision.Path.Literal() == s.mount+"/healthz" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 			return s.health.Serve(w, r, x) // whatever the cookie says
-		case x.Decision.Route.Auth == proxy.AuthOwn:
+		case x.Decision.Route.Access.Auth == proxy.AuthOwn:
 			return own(w, r, x)
 		default:
 			return proxied(w, r, x)
@@ -131,7 +131,7 @@ func (s *Server) continueStrict(next middleware.Handler) middleware.Handler {
 		return next
 	}
 	return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
-		if x.Handle.Empty() && middleware.CrossSiteLogin(r) && x.Decision.Route.Auth != proxy.AuthNone {
+		if x.Handle.Empty() && middleware.CrossSiteLogin(r) && x.Decision.Route.Access.Auth != proxy.AuthNone {
 			// Only the grammar counts: it repeats itself, the login included, to which
 			// nothing ever returns. What must be cut would be no repetition.
 			if to := (returnto.Policy{}).Request(r.URL.EscapedPath(), r.URL.RawQuery); !to.IsZero() && !to.Cut() {
