@@ -24,6 +24,7 @@ var layers = []row{
 	{pkg: "internal/archtest"},
 	{pkg: "internal/secret"},
 	{pkg: "internal/loopback"},
+	{pkg: "internal/urlpath"},
 	{pkg: "internal/returnto"},
 	{pkg: "internal/fetchmeta"},
 	{pkg: "internal/telemetry"},
@@ -67,7 +68,7 @@ var layers = []row{
 	{
 		pkg: "internal/proxy",
 		imports: []string{
-			"internal/fetchmeta", "internal/problem", "internal/secret", "internal/telemetry",
+			"internal/fetchmeta", "internal/problem", "internal/secret", "internal/telemetry", "internal/urlpath",
 		},
 	},
 	{

@@ -3,6 +3,8 @@ package proxy
 import (
 	"net/http"
 	"strings"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // cookieNames are the names of the gateway's own cookies.
@@ -118,7 +120,7 @@ func setCookieName(line string) string {
 		switch {
 		case c == '=' && len(name) > 0:
 			return string(name)
-		case unreserved(c) || strings.IndexByte("!#$%&'*+^`|", c) >= 0:
+		case httpguts.IsTokenRune(rune(c)):
 			name = append(name, c)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
+	"github.com/gatehouse-auth/gatehouse/internal/urlpath"
 )
 
 // closedPort returns an address that nobody listens on.
@@ -138,7 +139,7 @@ func TestReverse_tells_the_log_what_kind_of_failure_it_was(t *testing.T) {
 
 func TestReverse_writes_nothing_when_it_fails(t *testing.T) {
 	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: parse(t, closedPort(t))})
-	p, err := proxy.ParsePath("/x")
+	p, err := urlpath.Parse("/x")
 	if err != nil {
 		t.Fatal(err)
 	}

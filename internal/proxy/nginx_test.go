@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
-	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/urlpath"
 )
 
 // nginx starts a real nginx that answers each path with the location it fell on,
@@ -103,7 +103,7 @@ func TestMatch_agrees_with_a_real_nginx(t *testing.T) {
 	accepted := 0
 	var walk func(prefix string, depth int)
 	walk = func(prefix string, depth int) {
-		if p, err := proxy.ParsePath(prefix); err == nil {
+		if p, err := urlpath.Parse(prefix); err == nil {
 			route, err := routes.Match("app.example", p, "GET")
 			var e *problem.Error
 			switch {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
+	"github.com/gatehouse-auth/gatehouse/internal/urlpath"
 )
 
 // Decision is what was decided about one request, filled in place by whoever
@@ -23,7 +24,7 @@ type Decision struct {
 	// Route is what the path fell on.
 	Route *Route
 	// Path is the canonical path of the request, which is what is forwarded.
-	Path Path
+	Path urlpath.Path
 	// Bearer is the Authorization header for the upstream ("Bearer …"); empty
 	// sends none.
 	Bearer secret.Text

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/gatehouse-auth/gatehouse/internal/urlpath"
 )
 
 // Reverse relays requests to upstreams over HTTP/1.1, HTTP/2 and h2c.
@@ -99,8 +101,8 @@ func (p *Reverse) via(route *Route, up *upstream) (*url.URL, error) {
 // url returns where the upstream finds the path, with the query as it came. A
 // canonical path has no dot segments, so it cannot leave the base path; opaque,
 // it is sent as it stands here.
-func (u *upstream) url(p Path, query *url.URL) url.URL {
-	target := after(p.escaped, u.cut)
+func (u *upstream) url(p urlpath.Path, query *url.URL) url.URL {
+	target := urlpath.After(p.Escaped(), u.cut)
 	if u.base != "" {
 		target = u.base + target
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/urlpath"
 )
 
 func TestReverse_forwards_the_path_that_was_judged(t *testing.T) {
@@ -242,7 +243,7 @@ func TestReverse_refuses_upstreams_it_cannot_speak_to(t *testing.T) {
 
 func TestRelay_refuses_routes_it_does_not_have(t *testing.T) {
 	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/"})
-	p, _ := proxy.ParsePath("/x")
+	p, _ := urlpath.Parse("/x")
 	for name, route := range map[string]*proxy.Route{"none": nil, "the mount": {Access: proxy.Access{Auth: proxy.AuthOwn}}, "of another table": {Path: "/"}} {
 		w := httptest.NewRecorder()
 		err := f.relay.Relay(w, httptest.NewRequest("GET", "/x", nil), &proxy.Decision{Route: route, Path: p})

@@ -1,5 +1,7 @@
 package proxy
 
+import "github.com/gatehouse-auth/gatehouse/internal/urlpath"
+
 // Misspelling is a pair of routes of which one would lie below the other, if the
 // one were spelled as the other is. An upstream that does not tell the spellings
 // apart serves, under the route that asks for nothing, what the other one guards.
@@ -36,6 +38,6 @@ func shareHost(a, b *Route) bool { return a.Host == "" || b.Host == "" || a.Host
 
 // misspelt reports whether one lies below the other as folded paths only.
 func misspelt(a, b row) bool {
-	return covers(a.folded, b.folded) && !covers(a.prefix, b.prefix) ||
-		covers(b.folded, a.folded) && !covers(b.prefix, a.prefix)
+	return urlpath.Covers(a.folded, b.folded) && !urlpath.Covers(a.prefix, b.prefix) ||
+		urlpath.Covers(b.folded, a.folded) && !urlpath.Covers(b.prefix, a.prefix)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/fetchmeta"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
+	"github.com/gatehouse-auth/gatehouse/internal/urlpath"
 )
 
 // Static serves the regular files under one directory, and nothing else: no
@@ -92,7 +93,7 @@ func (s *Static) fallsBack(root *os.Root, r *http.Request, name string) bool {
 func localPath(d *Decision) string {
 	p := d.Path.Literal()
 	if d.Route.StripPrefix {
-		p = after(p, d.Route.segments())
+		p = urlpath.After(p, d.Route.segments())
 	}
 	return strings.TrimPrefix(p, "/")
 }

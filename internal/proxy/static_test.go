@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/urlpath"
 )
 
 // write makes a file below dir, and the directories to it.
@@ -68,7 +69,7 @@ var navigation = http.Header{"Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Dest": {
 // serveStatic asks a relay for one file, without a server between.
 func serveStatic(t testing.TB, relay proxy.Relay, route *proxy.Route, method, target string, h http.Header, private bool) (*httptest.ResponseRecorder, error) {
 	t.Helper()
-	p, err := proxy.ParsePath(strings.Split(target, "?")[0])
+	p, err := urlpath.Parse(strings.Split(target, "?")[0])
 	if err != nil {
 		t.Fatalf("%s: %v", target, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
+	"github.com/gatehouse-auth/gatehouse/internal/urlpath"
 )
 
 // Table is the one route table: every path that the gateway serves falls on one
@@ -45,7 +46,7 @@ func NewTable(routes []Route, own string) (*Table, error) {
 	mount := rows[len(rows)-1]
 	seen := make(map[string]string)
 	for i, r := range rows {
-		if i < len(routes) && covers(mount.folded, r.folded) {
+		if i < len(routes) && urlpath.Covers(mount.folded, r.folded) {
 			return nil, fmt.Errorf("route %s lies in the gateway's own mount %s", r.route.Path, own)
 		}
 		key := r.route.Host + r.folded
@@ -63,17 +64,17 @@ func NewTable(routes []Route, own string) (*Table, error) {
 func parseRows(routes []Route) ([]row, error) {
 	rows := make([]row, 0, len(routes))
 	for i := range routes {
-		p, err := ParsePath(routes[i].Path)
+		p, err := urlpath.Parse(routes[i].Path)
 		if err != nil {
 			return nil, fmt.Errorf("parse route path %q: %w", routes[i].Path, err)
 		}
-		if p.slash {
+		if p.EncodedSlash() {
 			return nil, fmt.Errorf("parse route path %q: an encoded slash cannot be matched", routes[i].Path)
 		}
 		rows = append(rows, row{
 			route:  &routes[i],
-			prefix: strings.TrimSuffix(p.literal, "/"),
-			folded: strings.TrimSuffix(p.folded, "/"),
+			prefix: strings.TrimSuffix(p.Literal(), "/"),
+			folded: strings.TrimSuffix(p.Folded(), "/"),
 		})
 	}
 	return rows, nil
@@ -110,21 +111,21 @@ func (t *Table) Routes() []*Route { return t.routes }
 // with Allow, and 400 ambiguous_path if an upstream could read the path as one
 // that falls on another route, or the path has an encoded slash that the route
 // does not allow. A CORS preflight is to be matched with the method it asks for.
-func (t *Table) Match(host string, p Path, method string) (*Route, error) {
+func (t *Table) Match(host string, p urlpath.Path, method string) (*Route, error) {
 	rows := t.general
 	if len(t.hosts) > 0 {
 		if of, ok := t.hosts[host]; ok {
 			rows = of
 		}
 	}
-	route := find(rows, p.literal)
+	route := find(rows, p.Literal())
 	if !t.oneRoute(rows, p, route) {
 		return nil, ambiguous(errFolded)
 	}
 	if route == nil {
 		return nil, &problem.Error{Status: http.StatusNotFound, Code: "not_found", Public: "There is nothing at this address."}
 	}
-	if p.slash && !route.AllowEncodedSlash {
+	if p.EncodedSlash() && !route.AllowEncodedSlash {
 		return nil, ambiguous(errSlash)
 	}
 	if !allowed(route, method) {
@@ -135,11 +136,11 @@ func (t *Table) Match(host string, p Path, method string) (*Route, error) {
 
 // oneRoute reports whether all readings of the path fall on the route that its
 // literal form falls on.
-func (t *Table) oneRoute(rows []row, p Path, route *Route) bool {
-	if (t.folds || p.folded != p.literal) && findFolded(rows, p.folded) != route {
+func (t *Table) oneRoute(rows []row, p urlpath.Path, route *Route) bool {
+	if (t.folds || p.Folded() != p.Literal()) && findFolded(rows, p.Folded()) != route {
 		return false
 	}
-	for _, reading := range p.others {
+	for _, reading := range p.Others() {
 		if findFolded(rows, reading) != route {
 			return false
 		}
@@ -154,7 +155,7 @@ var (
 
 func find(rows []row, path string) *Route {
 	for i := range rows {
-		if covers(rows[i].prefix, path) {
+		if urlpath.Covers(rows[i].prefix, path) {
 			return rows[i].route
 		}
 	}
@@ -166,7 +167,7 @@ func find(rows []row, path string) *Route {
 func findFolded(rows []row, path string) *Route {
 	best := -1
 	for i := range rows {
-		if covers(rows[i].folded, path) && (best < 0 || len(rows[i].folded) > len(rows[best].folded)) {
+		if urlpath.Covers(rows[i].folded, path) && (best < 0 || len(rows[i].folded) > len(rows[best].folded)) {
 			best = i
 		}
 	}
@@ -174,11 +175,6 @@ func findFolded(rows []row, path string) *Route {
 		return nil
 	}
 	return rows[best].route
-}
-
-// covers reports whether path is prefix or lies below it, in whole segments.
-func covers(prefix, path string) bool {
-	return strings.HasPrefix(path, prefix) && (len(path) == len(prefix) || path[len(prefix)] == '/')
 }
 
 // allowed reports whether the route takes the method. TRACE is never taken: an

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/urlpath"
 )
 
 func table(t testing.TB, routes ...proxy.Route) *proxy.Table {
@@ -18,7 +19,7 @@ func table(t testing.TB, routes ...proxy.Route) *proxy.Table {
 
 func match(t testing.TB, table *proxy.Table, host, raw, method string) (*proxy.Route, error) {
 	t.Helper()
-	p, err := proxy.ParsePath(raw)
+	p, err := urlpath.Parse(raw)
 	if err != nil {
 		t.Fatalf("parse %q: %v", raw, err)
 	}
@@ -171,7 +172,7 @@ func TestNewTable_refuses_rows_that_cannot_be_told_apart(t *testing.T) {
 
 func TestMatch_allocates_nothing(t *testing.T) {
 	routes := table(t, shop...)
-	p, err := proxy.ParsePath("/api/orders/7")
+	p, err := urlpath.Parse("/api/orders/7")
 	if err != nil {
 		t.Fatal(err)
 	}
