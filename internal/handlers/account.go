@@ -129,11 +129,20 @@ func (a *Account) load(ctx context.Context, x *middleware.Exchange) (*session.Se
 	if x.Handle.Empty() {
 		return nil, session.ErrNotFound
 	}
-	s, err := a.Sessions.Load(ctx, x.Handle)
+	s, err := load(ctx, a.Sessions, x.Handle)
 	if err == nil {
 		x.Session = s
 	}
 	return s, err
+}
+
+// load returns the session of a handle, if its user is still in.
+func load(ctx context.Context, sessions *session.Manager, h session.Handle) (*session.Session, error) {
+	s, err := sessions.Load(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	return sessions.CheckUser(ctx, s)
 }
 
 // touch records the use and returns the session with its idle limit moved.

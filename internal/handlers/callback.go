@@ -140,7 +140,7 @@ func (f *Flow) destination(x *middleware.Exchange, login *cookie.Login, p oauth.
 // the login starts over.
 func (f *Flow) goOnOrRestart(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, login cookie.Login, p oauth.Pending, cause error) error {
 	if !x.Handle.Empty() {
-		_, err := f.Sessions.Load(r.Context(), x.Handle)
+		_, err := load(r.Context(), f.Sessions, x.Handle)
 		if err == nil {
 			f.Metrics.Login("repeated")
 			return f.goOn(w, r, f.destination(x, &login, p))

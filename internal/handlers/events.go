@@ -77,7 +77,6 @@ func (e *Events) Stream(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 	if err := e.Account.deliver(w, r, x, s); err != nil {
 		return err
 	}
-	x.Handle = s.Handle
 	h := w.Header()
 	problem.OwnHeaders(h)
 	h.Set("Content-Type", "text/event-stream")
@@ -86,7 +85,7 @@ func (e *Events) Stream(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	t := &stream{events: e, w: w, control: http.NewResponseController(w), exchange: x}
+	t := &stream{events: e, w: w, control: http.NewResponseController(w)}
 	if err := t.run(r.Context(), s, changes, r.Header.Get("Last-Event-ID")); err != nil {
 		x.Event.AddNote("events cut short")
 	}
@@ -95,10 +94,9 @@ func (e *Events) Stream(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 
 // stream is one open answer. Only its handler's goroutine uses it.
 type stream struct {
-	events   *Events
-	w        http.ResponseWriter
-	control  *http.ResponseController
-	exchange *middleware.Exchange
+	events  *Events
+	w       http.ResponseWriter
+	control *http.ResponseController
 
 	told   uint64    // the generation that the page knows
 	warned time.Time // the limit that it was told of
@@ -170,13 +168,14 @@ func (t *stream) lookUp(ctx context.Context, s *session.Session) (*session.Sessi
 	return now, err
 }
 
-// look returns the session now. A refresh must not be the outcome where the
-// browser would have to be told its new handle: the header is gone.
+// look returns the session now. Where handles move its user is not asked about: a
+// refresh may come of that, and the header that would bring its handle is gone.
 func (t *stream) look(ctx context.Context, s *session.Session) (*session.Session, error) {
-	if t.events.Account.Sessions.MovingHandles() {
-		return t.events.Account.Sessions.Newest(ctx, s)
+	sessions := t.events.Account.Sessions
+	if sessions.MovingHandles() {
+		return sessions.Load(ctx, s.Handle)
 	}
-	return t.events.Account.load(ctx, t.exchange)
+	return load(ctx, sessions, s.Handle)
 }
 
 // begin tells the state. A page that was told of an older generation, by the id

@@ -180,7 +180,7 @@ func (l *Logout) signOutAtCognito(ctx context.Context, x *middleware.Exchange) (
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), globalTimeout)
 	defer cancel()
-	s, err := l.Sessions.Load(ctx, x.Handle)
+	s, err := load(ctx, l.Sessions, x.Handle)
 	if err != nil {
 		x.Event.Err = err
 		return nil, globalFailed

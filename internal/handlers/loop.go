@@ -40,7 +40,7 @@ func (f *Flow) signedOut(r *http.Request, x *middleware.Exchange) bool {
 	if x.Handle.Empty() {
 		return true
 	}
-	_, err := f.Sessions.Load(r.Context(), x.Handle)
+	_, err := load(r.Context(), f.Sessions, x.Handle)
 	return errors.Is(err, session.ErrNotFound)
 }
 

@@ -28,6 +28,9 @@ func (s *Sessions) LoadSession(next Handler) Handler {
 			return next(w, r, x)
 		}
 		found, err := s.Manager.Load(r.Context(), x.Handle)
+		if err == nil {
+			found, err = s.Manager.CheckUser(r.Context(), found)
+		}
 		switch {
 		case err == nil:
 			x.Session = found
@@ -129,7 +132,7 @@ func (s *Sessions) Deliver(w http.ResponseWriter, r *http.Request, x *Exchange, 
 // cache keeps the cookie, even where the route leaves caching to its upstream.
 func (s *Sessions) lookAgain(w http.ResponseWriter, r *http.Request, x *Exchange, h http.Header) {
 	x.Decision.KeepPrivate(h)
-	newest, err := s.Manager.Newest(r.Context(), x.Session)
+	newest, err := s.Manager.Load(r.Context(), x.Session.Handle)
 	switch {
 	case errors.Is(err, session.ErrNotFound):
 		s.Cookies.UnsetSession(h)

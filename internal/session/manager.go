@@ -155,15 +155,15 @@ func (m *Manager) Create(ctx context.Context, n New, old Handle) (*Session, erro
 // the context's error where the caller left). A session loaded moments ago comes
 // from the cache, at most a second behind what other instances did to it.
 //
-// With a [UserCheck] it may come refreshed, and an error may be one of the
-// provider's: it refused the access token and could not be asked for another.
+// Load asks nobody but the store. Whether the session's user is still in is the
+// next step's question: [Manager.CheckUser].
 func (m *Manager) Load(ctx context.Context, h Handle) (*Session, error) {
 	if h.Empty() {
 		return nil, ErrNotFound
 	}
 	now := time.Now()
 	if s := m.cache.get(h, now); s != nil && now.Before(m.IdleExpiresAt(s, s.LastSeen)) {
-		return m.stillIn(ctx, s, now)
+		return s, nil
 	}
 	epoch := m.cache.begin(now)
 	s, err := m.store.Load(ctx, h)
@@ -171,7 +171,7 @@ func (m *Manager) Load(ctx context.Context, h Handle) (*Session, error) {
 		return nil, fmt.Errorf("load session: %w", err)
 	}
 	m.cache.put(s, epoch, now)
-	return m.stillIn(ctx, s, now)
+	return s, nil
 }
 
 // Touch records a use of the session, at most once in a tenth of the idle
@@ -210,21 +210,9 @@ func (m *Manager) moved(ctx context.Context, s *Session, next Handle) (*Session,
 	return newest, nil
 }
 
-// Newest returns the session as it is now, and asks nobody but the store. It is
-// for answers that are about to begin or have begun: [Manager.Load] may refresh,
-// and the browser could not be given the handle that comes of it any more.
-//
-// Errors: [ErrNotFound], [ErrUnavailable], the context's.
-func (m *Manager) Newest(ctx context.Context, s *Session) (*Session, error) {
-	newest, err := m.store.Load(ctx, s.Handle)
-	if err != nil {
-		return nil, fmt.Errorf("load newest session: %w", err)
-	}
-	return newest, nil
-}
-
 // MovingHandles reports whether each save gives a session another handle, which
-// the browser must then be given.
+// the browser must then be given: once its answer has begun, a caller must not take
+// a step that may save.
 func (m *Manager) MovingHandles() bool { return m.traits.MovingHandles }
 
 func (m *Manager) beginTouch(id string) bool {

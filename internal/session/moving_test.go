@@ -134,7 +134,7 @@ func TestMovingHandles(t *testing.T) {
 				t.Errorf("%d refresh tokens still work", n)
 			}
 		},
-		"the_newest_is_looked_up_without_asking_anyone": func(t *testing.T, w *world) {
+		"a_load_brings_the_newest_and_asks_nobody_but_the_store": func(t *testing.T, w *world) {
 			w.check = session.UserCheck{Every: time.Second, Ask: func(context.Context, secret.Text) error {
 				t.Error("asked")
 				return nil
@@ -145,8 +145,8 @@ func TestMovingHandles(t *testing.T) {
 				t.Fatal(err)
 			}
 			time.Sleep(justPast)
-			if got, err := m.Newest(t.Context(), s); err != nil || !got.Handle.Equal(next.Handle) {
-				t.Errorf("Newest = %+v, %v", got, err)
+			if got, err := m.Load(t.Context(), s.Handle); err != nil || !got.Handle.Equal(next.Handle) {
+				t.Errorf("Load = %+v, %v", got, err)
 			}
 			w.wantCalls(1)
 		},

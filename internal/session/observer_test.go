@@ -97,7 +97,7 @@ func TestUserCheckOutcomes(t *testing.T) {
 			s := w.login()
 			time.Sleep(checkEvery)
 			pool.set(fault, 0)
-			_, _ = m.Load(t.Context(), s.Handle)
+			_, _ = ask(t.Context(), m, s)
 			if w.outcome("check "+want) != 1 {
 				t.Errorf("%v", w.outcomes)
 			}

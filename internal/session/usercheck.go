@@ -67,15 +67,17 @@ func newUserCheck(o UserCheck) *userCheck {
 		young: make(map[string]answer), running: make(map[string]*question)}
 }
 
-// stillIn returns the session if its user is still in as far as known, asked
-// for no longer ago than the interval. The request that finds the answer too old
-// waits for a new one: served meanwhile, a session that nobody used for an hour
-// would be served once more. Where there is no answer to be had it is served.
+// CheckUser returns the session if its user is still in as far as known, asked
+// for no longer ago than [UserCheck.Every]. The request that finds the answer too
+// old waits for a new one: served meanwhile, a session that nobody used for an
+// hour would be served once more. Where there is no answer to be had it is served.
+//
+// The session may come refreshed, and with another handle where handles move.
 //
 // Errors: [ErrNotFound] (the user is out); where the access token was refused
 // and no refresh could confirm it, why not, as [Manager.Fresh]; the context's.
-func (m *Manager) stillIn(ctx context.Context, s *Session, now time.Time) (*Session, error) {
-	if m.users.Every <= 0 || !m.users.dueFor(s, now) {
+func (m *Manager) CheckUser(ctx context.Context, s *Session) (*Session, error) {
+	if m.users.Every <= 0 || !m.users.dueFor(s, time.Now()) {
 		return s, nil
 	}
 	q := m.beginUserCheck(s)

@@ -63,19 +63,28 @@ func checking(w *world) (*userPool, *session.Manager) {
 	return pool, w.instance()
 }
 
+// ask takes the steps of a request that uses its session.
+func ask(ctx context.Context, m *session.Manager, s *session.Session) (*session.Session, error) {
+	got, err := m.Load(ctx, s.Handle)
+	if err != nil {
+		return nil, err
+	}
+	return m.CheckUser(ctx, got)
+}
+
 func serves(t *testing.T, m *session.Manager, s *session.Session) *session.Session {
 	t.Helper()
-	got, err := m.Load(context.Background(), s.Handle)
+	got, err := ask(context.Background(), m, s)
 	if err != nil {
-		t.Fatalf("Load: %v", err)
+		t.Fatalf("not served: %v", err)
 	}
 	return got
 }
 
 func refuses(t *testing.T, m *session.Manager, s *session.Session, want error) {
 	t.Helper()
-	if _, err := m.Load(context.Background(), s.Handle); !errors.Is(err, want) {
-		t.Errorf("Load: err = %v, want %v", err, want)
+	if _, err := ask(context.Background(), m, s); !errors.Is(err, want) {
+		t.Errorf("err = %v, want %v", err, want)
 	}
 }
 
@@ -154,8 +163,8 @@ func TestUserCheck(t *testing.T) {
 			time.Sleep(checkEvery)
 			ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 			defer cancel()
-			if _, err := m.Load(ctx, s.Handle); !errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("Load: err = %v, want the context's", err)
+			if _, err := ask(ctx, m, s); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("err = %v, want the context's", err)
 			}
 			time.Sleep(2 * time.Second)
 			serves(t, m, s)
