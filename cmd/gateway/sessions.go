@@ -11,6 +11,8 @@ import (
 	"text/tabwriter"
 	"time"
 	"unicode"
+
+	"github.com/gatehouse-auth/gatehouse/internal/admin"
 )
 
 type sessionsCmd struct {
@@ -66,10 +68,7 @@ func (c *sessionsRevokeCmd) Run(ctx context.Context, p process) error {
 	if c.JSON {
 		return printBody(p, body)
 	}
-	var answer struct {
-		Ended         int    `json:"ended"`
-		GlobalSignOut string `json:"globalSignOut"`
-	}
+	var answer admin.UserEnd
 	if err := decodeAnswer(body, &answer); err != nil {
 		return err
 	}
@@ -78,13 +77,13 @@ func (c *sessionsRevokeCmd) Run(ctx context.Context, p process) error {
 }
 
 // poolSignOut words what became of the user's sign-in at Cognito, and what to do.
-func poolSignOut(outcome string) string {
+func poolSignOut(outcome admin.SignOut) string {
 	switch outcome {
-	case "done":
+	case admin.SignOutDone:
 		return "signed out everywhere"
-	case "no_credentials":
+	case admin.SignOutNoCredentials:
 		return "nothing done, the gateway has no AWS credentials (see: aws cognito-idp admin-user-global-sign-out)"
-	case "unknown_user":
+	case admin.SignOutUnknownUser:
 		return "no user of that name"
 	default:
 		return "not signed out, the gateway's log says why"
@@ -113,21 +112,7 @@ func (c *sessionsStatsCmd) Run(ctx context.Context, p process) error {
 	if c.JSON {
 		return printBody(p, body)
 	}
-	var stats struct {
-		Version       string
-		Commit        string
-		StartedAt     int64
-		UptimeSeconds int64
-		Store         struct {
-			Kind         string
-			Available    bool
-			Milliseconds float64
-		}
-		Sessions *struct {
-			Count     int
-			CountedAt int64
-		}
-	}
+	var stats admin.Stats
 	if err := decodeAnswer(body, &stats); err != nil {
 		return err
 	}

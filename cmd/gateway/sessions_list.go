@@ -8,20 +8,13 @@ import (
 	"net/http"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/gatehouse-auth/gatehouse/internal/admin"
 )
 
 type sessionsListCmd struct {
 	User string `help:"The user's sub." required:"" placeholder:"SUB"`
 	adminFlags
-}
-
-// listedSession is what the admin API says of a session; times are Unix seconds.
-type listedSession struct {
-	ID         string `json:"id"`
-	CreatedAt  int64  `json:"createdAt"`
-	LastSeenAt int64  `json:"lastSeenAt"`
-	UserAgent  string `json:"userAgent"`
-	IP         string `json:"ip"`
 }
 
 // Run prints the list, page by page as they come; that it is empty is no failure.
@@ -99,7 +92,7 @@ func endList(out io.Writer, asJSON bool, printed int) (err error) {
 
 // printSessions prints one page as rows of a table.
 func printSessions(out io.Writer, body []byte, before int) (int, error) {
-	var page []listedSession
+	var page []admin.Session
 	if err := decodeAnswer(body, &page); err != nil {
 		return 0, err
 	}

@@ -87,9 +87,16 @@ var layers = []row{
 		},
 	},
 	{
+		pkg: "internal/admin",
+		imports: []string{
+			"internal/cognito", "internal/handlers", "internal/loopback", "internal/problem", "internal/secret",
+			"internal/session", "internal/sessionstore", "internal/telemetry",
+		},
+	},
+	{
 		pkg: "internal/server",
 		imports: []string{
-			"internal/cognito", "internal/config", "internal/cookie", "internal/handlers",
+			"internal/admin", "internal/cognito", "internal/config", "internal/cookie", "internal/handlers",
 			"internal/loopback", "internal/middleware", "internal/oauth", "internal/problem", "internal/proxy",
 			"internal/returnto", "internal/secret", "internal/session", "internal/sessionstore",
 			"internal/storeurl", "internal/telemetry",
@@ -98,7 +105,8 @@ var layers = []row{
 	{
 		pkg: "cmd/gateway",
 		imports: []string{
-			"internal/cognitoemu", "internal/config", "internal/loopback", "internal/secret", "internal/server", "web",
+			"internal/admin", "internal/cognitoemu", "internal/config", "internal/loopback", "internal/secret",
+			"internal/server", "web",
 		},
 	},
 	{pkg: "bench"},

@@ -5,6 +5,7 @@
 package loopback
 
 import (
+	"net"
 	"net/netip"
 	"strings"
 )
@@ -20,4 +21,13 @@ func Host(host string) bool {
 	}
 	addr, err := netip.ParseAddr(host)
 	return err == nil && addr.IsLoopback() && !addr.Is4In6()
+}
+
+// HostPort is Host for host[:port], as in a Host header or an address to listen at.
+func HostPort(hostport string) bool {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = strings.Trim(hostport, "[]")
+	}
+	return Host(host)
 }

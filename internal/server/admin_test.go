@@ -3,11 +3,8 @@ package server_test
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/url"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -181,106 +178,6 @@ func TestAdminEndsOneSession(t *testing.T) {
 	until(t, "the log line", func() bool { return strings.Contains(r.logs.String(), "session ended by the admin API") })
 }
 
-func TestAdminTakesASubjectAsItIs(t *testing.T) {
-	_, a := withAdmin(t)
-	for _, subject := range []string{"a/b", "a%2Fb", "%", "..", "a b?c"} {
-		res, body := a.call("GET", "/admin/users/"+url.PathEscape(subject)+"/sessions")
-		if res.StatusCode != http.StatusOK || strings.TrimSpace(body) != "[]" {
-			t.Errorf("%q: %d %s", subject, res.StatusCode, body)
-		}
-	}
-}
-
-func TestAdminStats(t *testing.T) {
-	_, a := withAdmin(t)
-	res, body := a.call("GET", "/admin/stats")
-	got := decode[struct {
-		StartedAt, UptimeSeconds int64
-		Store                    struct {
-			Kind      string
-			Available bool
-		}
-	}](t, body)
-	if res.StatusCode != http.StatusOK || got.Store.Kind != "memory" || !got.Store.Available ||
-		time.Since(time.Unix(got.StartedAt, 0)) > time.Minute || got.UptimeSeconds > 60 {
-		t.Errorf("answered %d %s", res.StatusCode, body)
-	}
-}
-
-func TestAdminRefuses(t *testing.T) {
-	r, a := withAdmin(t, guarded)
-	b := r.signedIn("alice@example.com")
-	user := "/admin/users/" + b.session().UserSub + "/sessions"
-	bearer := "Bearer " + adminToken
-	for _, tt := range []struct {
-		name, method, path string
-		headers            []string
-		status             int
-		code               string
-	}{
-		{"no token", "DELETE", user, nil, 401, "admin_token_required"},
-		{"no token at an endpoint that is none", "GET", "/admin/nothing", nil, 401, "admin_token_required"},
-		{"another token", "DELETE", user, []string{"Authorization", "Bearer x" + adminToken}, 401, "admin_token_required"},
-		{"an empty token", "DELETE", user, []string{"Authorization", "Bearer "}, 401, "admin_token_required"},
-		{"another scheme", "DELETE", user, []string{"Authorization", "Basic " + adminToken}, 401, "admin_token_required"},
-		{"a page", "DELETE", user, []string{"Authorization", bearer, "Origin", "http://" + strings.TrimPrefix(a.base, "http://")}, 403, "browser_refused"},
-		{"an opaque origin", "DELETE", user, []string{"Authorization", bearer, "Origin", "null"}, 403, "browser_refused"},
-		{"the address bar", "GET", user, []string{"Authorization", bearer, "Sec-Fetch-Site", "none", "Sec-Fetch-Mode", "navigate", "Accept", "text/html"}, 403, "browser_refused"},
-		{"an image", "GET", user, []string{"Authorization", bearer, "Sec-Fetch-Site", "cross-site"}, 403, "browser_refused"},
-		{"a name of somebody's", "DELETE", user, []string{"Authorization", bearer, "Host", "evil.test"}, 421, "misdirected"},
-		{"a path that is none", "GET", "/admin/nothing", []string{"Authorization", bearer}, 404, "not_found"},
-		{"a method that is none", "POST", user, []string{"Authorization", bearer}, 405, "method_not_allowed"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			res, body := a.call(tt.method, tt.path, tt.headers...)
-			if code := problemCode(t, res, body); res.StatusCode != tt.status || code != tt.code {
-				t.Errorf("answered %d %s", res.StatusCode, code)
-			}
-			if tt.status == 401 && !strings.HasPrefix(res.Header.Get("WWW-Authenticate"), "Bearer ") {
-				t.Errorf("WWW-Authenticate is %q", res.Header.Get("WWW-Authenticate"))
-			}
-			if tt.status == 405 && res.Header.Get("Allow") != "GET, DELETE" {
-				t.Errorf("Allow is %q", res.Header.Get("Allow"))
-			}
-		})
-	}
-	if !b.session().Authenticated {
-		t.Error("a refused request ended the session")
-	}
-	if res, body := a.call("GET", user, "Authorization", bearer); res.StatusCode != 200 || !strings.Contains(body, b.sessionID()) {
-		t.Errorf("with the token: %d %s", res.StatusCode, body)
-	}
-	if strings.Contains(r.logs.String(), adminToken) {
-		t.Error("the log holds the token")
-	}
-}
-
-func TestAdminTokenIsNotGuessed(t *testing.T) {
-	r, a := withAdmin(t, guarded)
-	call := func(path, token string, want int) *http.Response {
-		t.Helper()
-		res, body := a.call("GET", path, "Authorization", "Bearer "+token)
-		if res.StatusCode != want {
-			t.Errorf("%s with %q: %d %s, want %d", path, token, res.StatusCode, body, want)
-		}
-		return res
-	}
-	for i := range 10 {
-		call([]string{"/admin/stats", "/metrics"}[i%2], "guess", http.StatusUnauthorized)
-	}
-	for _, path := range []string{"/admin/stats", "/metrics"} {
-		res := call(path, "guess", http.StatusTooManyRequests)
-		if s, err := strconv.Atoi(res.Header.Get("Retry-After")); err != nil || s < 1 || s > 60 {
-			t.Errorf("%s: Retry-After %q", path, res.Header.Get("Retry-After"))
-		}
-		call(path, adminToken, http.StatusOK)
-		if res, _ := a.call("GET", path); res.StatusCode != http.StatusUnauthorized {
-			t.Errorf("%s without a token: %d", path, res.StatusCode)
-		}
-	}
-	until(t, "the log line", func() bool { return strings.Contains(r.logs.String(), "too many wrong admin tokens") })
-}
-
 // TestAdminGuardsMetricsAndNotTheProbes, as the contract has it.
 func TestAdminGuardsMetricsAndNotTheProbes(t *testing.T) {
 	_, a := withAdmin(t, guarded)
@@ -305,27 +202,6 @@ func TestAdminIsNotOnThePublicListener(t *testing.T) {
 	}
 }
 
-// A listener that needs no token must know its own name however it is spelled:
-// else a page under another name could read it (DNS rebinding).
-func TestAdminKnowsLoopbackInAnySpelling(t *testing.T) {
-	_, port, _ := net.SplitHostPort(freeport.Addr(t))
-	newRig(t, func(doc map[string]any) { doc["admin_listen"] = "LocalHost:" + port })
-	a := admin{t: t, base: "http://127.0.0.1:" + port}
-	until(t, "the admin listener", func() bool {
-		conn, err := net.Dial("tcp", "127.0.0.1:"+port)
-		if err == nil {
-			_ = conn.Close()
-		}
-		return err == nil
-	})
-	for host, want := range map[string]int{"evil.example:" + port: 421, "LOCALHOST:" + port: 200} {
-		if res, body := a.call("GET", "/admin/stats", "Host", host); res.StatusCode != want {
-			t.Errorf("Host %s: %d %s, want %d", host, res.StatusCode, body, want)
-		}
-	}
-}
-
-// TestReadinessTellsWhyLoginsFail: a Redis that answers and takes no session.
 // TestAStoreThatTakesNoLoginIsLoggedAtTheStart, with its cause, though nobody probes.
 func TestAStoreThatTakesNoLoginIsLoggedAtTheStart(t *testing.T) {
 	redis := redistest.Start(t, redistest.Options{User: "gateway", Password: "canary-of-the-server", Rules: "~* &* +@all"})
@@ -337,7 +213,8 @@ func TestAStoreThatTakesNoLoginIsLoggedAtTheStart(t *testing.T) {
 	}
 }
 
-// Sessions that are there are served all the same.
+// TestReadinessTellsWhyLoginsFail: a Redis that answers and takes no session. Those
+// that are there are served all the same.
 func TestReadinessTellsWhyLoginsFail(t *testing.T) {
 	redis := redistest.Start(t, redistest.Options{})
 	r, a := withAdmin(t, section("session", map[string]any{"store": redis.URL}))

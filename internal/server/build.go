@@ -11,6 +11,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/config"
 	"github.com/gatehouse-auth/gatehouse/internal/cookie"
 	"github.com/gatehouse-auth/gatehouse/internal/handlers"
+	"github.com/gatehouse-auth/gatehouse/internal/loopback"
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
@@ -186,7 +187,7 @@ func (s *Server) routeMetrics(table *proxy.Table) func(*proxy.Route) *telemetry.
 // hsts is the Strict-Transport-Security header (RFC 6797). A loopback name must
 // not have it: it would force https on everything else served there.
 func (s *Server) hsts() string {
-	if s.cfg.PublicURL.Scheme != "https" || loopbackAddress(s.cfg.PublicURL.Host) {
+	if s.cfg.PublicURL.Scheme != "https" || loopback.Host(s.cfg.PublicURL.Hostname()) {
 		return ""
 	}
 	return "max-age=31536000"

@@ -3,9 +3,7 @@ package server
 import (
 	"context"
 	"log/slog"
-	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -93,17 +91,4 @@ func (r *readiness) take(reasons []string) {
 		}
 		r.was, r.reasons = true, nil
 	}
-}
-
-// ready is GET /readyz: whether logins work at this instance now, and why not.
-func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
-	if s.health.Draining.Load() {
-		plain(w, http.StatusServiceUnavailable, "draining")
-		return
-	}
-	if reasons := s.readiness.ask(r.Context()); len(reasons) > 0 {
-		plain(w, http.StatusServiceUnavailable, "not ready\n"+strings.Join(reasons, "\n"))
-		return
-	}
-	plain(w, http.StatusOK, "ready")
 }

@@ -2,7 +2,6 @@ package server
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/go-chi/chi/v5"
 
@@ -89,22 +88,9 @@ func (s *Server) own() http.Handler {
 		return &problem.Error{Status: http.StatusNotFound, Code: "not_found", Public: "The gateway has no such endpoint."}
 	}))
 	mux.MethodNotAllowed(middleware.Leaf(func(_ http.ResponseWriter, r *http.Request, _ *middleware.Exchange) error {
-		return methodNotAllowed(mux, r.URL.Path)
+		return problem.MethodNotAllowed(mux, r.URL.Path)
 	}))
 	return onCanonicalPath(mux)
-}
-
-// methodNotAllowed names the methods that a path does take (RFC 9110 §15.5.6).
-func methodNotAllowed(mux chi.Routes, path string) error {
-	var allowed []string
-	for _, method := range []string{"GET", "HEAD", "POST", "DELETE"} {
-		if mux.Match(chi.NewRouteContext(), method, path) {
-			allowed = append(allowed, method)
-		}
-	}
-	return &problem.Error{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed",
-		Public: "This endpoint does not take that method.",
-		Header: http.Header{"Allow": {strings.Join(allowed, ", ")}}}
 }
 
 // onCanonicalPath makes a router see the path that was judged.

@@ -1,4 +1,4 @@
-package server
+package admin
 
 import (
 	"log/slog"
@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	adminChallenge = `Bearer realm="gatehouse admin"`
+	challenge = `Bearer realm="gatehouse admin"`
 
 	// maxGuesses is how many wrong tokens a guessWindow may have before the next
 	// are 429. Whose they are does not count: a guesser has many addresses.
@@ -22,8 +22,8 @@ const (
 	guessWindow = time.Minute
 )
 
-// adminToken asks for admin_token (RFC 6750 §2.1). Safe for concurrent use.
-type adminToken struct {
+// tokenGuard asks for admin_token (RFC 6750 §2.1). Safe for concurrent use.
+type tokenGuard struct {
 	token secret.Text // empty: none is asked for
 	log   *slog.Logger
 
@@ -34,29 +34,29 @@ type adminToken struct {
 
 // refuse returns why a request may not pass, nil if it may. The right token
 // passes whatever others guess: nobody shuts the operator out.
-func (a *adminToken) refuse(r *http.Request) *problem.Error {
-	if a.token.Empty() {
+func (g *tokenGuard) refuse(r *http.Request) *problem.Error {
+	if g.token.Empty() {
 		return nil
 	}
 	scheme, sent, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if strings.EqualFold(scheme, "Bearer") && a.token.Equal(secret.NewText(sent)) {
+	if strings.EqualFold(scheme, "Bearer") && g.token.Equal(secret.NewText(sent)) {
 		return nil
 	}
 	if sent != "" {
-		if wait := a.guessed(time.Now()); wait > 0 {
+		if wait := g.guessed(time.Now()); wait > 0 {
 			return &problem.Error{Status: http.StatusTooManyRequests, Code: "too_many_attempts",
 				Public: "Too many wrong tokens.", RetryAfter: wait}
 		}
 	}
 	return &problem.Error{Status: http.StatusUnauthorized, Code: "admin_token_required",
 		Public: "Send admin_token as a bearer token.",
-		Header: http.Header{"Www-Authenticate": {adminChallenge}}}
+		Header: http.Header{"Www-Authenticate": {challenge}}}
 }
 
 // guard puts the question before a handler that answers in plain text.
-func (a *adminToken) guard(next http.Handler) http.Handler {
+func (g *tokenGuard) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		refused := a.refuse(r)
+		refused := g.refuse(r)
 		if refused == nil {
 			next.ServeHTTP(w, r)
 			return
@@ -70,18 +70,18 @@ func (a *adminToken) guard(next http.Handler) http.Handler {
 }
 
 // guessed counts a wrong token, and returns how long there have been too many.
-func (a *adminToken) guessed(now time.Time) (wait time.Duration) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if now.Sub(a.since) >= guessWindow {
-		a.since, a.wrong = now, 0
+func (g *tokenGuard) guessed(now time.Time) (wait time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if now.Sub(g.since) >= guessWindow {
+		g.since, g.wrong = now, 0
 	}
-	a.wrong++
-	if a.wrong <= maxGuesses {
+	g.wrong++
+	if g.wrong <= maxGuesses {
 		return 0
 	}
-	if a.wrong == maxGuesses+1 {
-		a.log.Warn("too many wrong admin tokens", "within", guessWindow.String())
+	if g.wrong == maxGuesses+1 {
+		g.log.Warn("too many wrong admin tokens", "within", guessWindow.String())
 	}
-	return a.since.Add(guessWindow).Sub(now)
+	return g.since.Add(guessWindow).Sub(now)
 }

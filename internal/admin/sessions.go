@@ -1,4 +1,4 @@
-package server
+package admin
 
 import (
 	"context"
@@ -12,20 +12,9 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 )
 
-// adminSession is one session as an operator sees it; times are Unix seconds.
-type adminSession struct {
-	ID         string `json:"id"`
-	Username   string `json:"username"`
-	CreatedAt  int64  `json:"createdAt"`
-	LastSeenAt int64  `json:"lastSeenAt"`
-	ExpiresAt  int64  `json:"expiresAt"`
-	UserAgent  string `json:"userAgent"`
-	IP         string `json:"ip"`
-}
-
 // listUser is GET /admin/users/{sub}/sessions: a page of them, newest first; a user
 // who is not known has none.
-func (a *adminAPI) listUser(w http.ResponseWriter, r *http.Request, _ *telemetry.Event) error {
+func (a *api) listUser(w http.ResponseWriter, r *http.Request, _ *telemetry.Event) error {
 	subject, err := pathValue(r, "sub")
 	if err != nil {
 		return err
@@ -34,55 +23,47 @@ func (a *adminAPI) listUser(w http.ResponseWriter, r *http.Request, _ *telemetry
 	if err != nil {
 		return err
 	}
-	list, err := a.sessions.List(r.Context(), subject, after)
+	list, err := a.Sessions.List(r.Context(), subject, after)
 	if errors.Is(err, session.ErrNotFound) {
 		return handlers.ErrAfter
 	}
 	if err != nil {
 		return err
 	}
-	answer := make([]adminSession, len(list.Sessions))
+	answer := make([]Session, len(list.Sessions))
 	for i, l := range list.Sessions {
-		answer[i] = adminSession{
+		answer[i] = Session{
 			ID: l.ID, Username: l.Username, UserAgent: l.UserAgent, IP: l.Address,
 			CreatedAt: l.CreatedAt.Unix(), LastSeenAt: l.LastSeen.Unix(), ExpiresAt: l.ExpiresAt.Unix(),
 		}
 	}
 	handlers.LinkNext(w, r, list.Next)
-	return adminJSON(w, answer)
-}
-
-// userEnd is what an end of all of a user's sessions came to.
-type userEnd struct {
-	Ended int `json:"ended"`
-	// GlobalSignOut is what became of the user's tokens at the user pool: done;
-	// no_credentials, where AWS gives this process none; unknown_user; failed.
-	GlobalSignOut string `json:"globalSignOut"`
+	return writeJSON(w, answer)
 }
 
 // endUser is DELETE /admin/users/{sub}/sessions: it ends them all and says how
 // many, and signs the user out at Cognito where AWS credentials allow that.
-func (a *adminAPI) endUser(w http.ResponseWriter, r *http.Request, ev *telemetry.Event) error {
+func (a *api) endUser(w http.ResponseWriter, r *http.Request, ev *telemetry.Event) error {
 	subject, err := pathValue(r, "sub")
 	if err != nil {
 		return err
 	}
 	ctx := context.WithoutCancel(r.Context())
 	name := a.nameAtPool(ctx, subject)
-	n, err := a.sessions.EndAll(ctx, subject, session.ReasonAdmin)
+	n, err := a.Sessions.EndAll(ctx, subject, session.ReasonAdmin)
 	out := a.signOutAtPool(ctx, name, ev)
-	a.log.Info("sessions ended by the admin API", "requestId", ev.RequestID, "client", ev.Client,
+	a.Logger.Info("sessions ended by the admin API", "requestId", ev.RequestID, "client", ev.Client,
 		"subject", subject, "ended", n, "complete", err == nil, "globalSignOut", out)
-	if err != nil && (!errors.Is(err, session.ErrNoRegistry) || out != "done") {
+	if err != nil && (!errors.Is(err, session.ErrNoRegistry) || out != SignOutDone) {
 		return err
 	}
-	return adminJSON(w, userEnd{Ended: n, GlobalSignOut: out})
+	return writeJSON(w, UserEnd{Ended: n, GlobalSignOut: out})
 }
 
 // nameAtPool is what Cognito calls the user. A subject will do but for users who
 // came from another provider; theirs is known from a session.
-func (a *adminAPI) nameAtPool(ctx context.Context, subject string) string {
-	list, err := a.sessions.List(ctx, subject, session.Position{})
+func (a *api) nameAtPool(ctx context.Context, subject string) string {
+	list, err := a.Sessions.List(ctx, subject, session.Position{})
 	if err == nil && len(list.Sessions) > 0 && list.Sessions[0].Username != "" {
 		return list.Sessions[0].Username
 	}
@@ -91,23 +72,23 @@ func (a *adminAPI) nameAtPool(ctx context.Context, subject string) string {
 
 // signOutAtPool says what became of it. That it failed fails nothing else: the
 // sessions here are over.
-func (a *adminAPI) signOutAtPool(ctx context.Context, name string, ev *telemetry.Event) string {
-	err := a.signOut(ctx, name)
+func (a *api) signOutAtPool(ctx context.Context, name string, ev *telemetry.Event) SignOut {
+	err := a.SignOut(ctx, name)
 	switch {
 	case err == nil:
-		return "done"
+		return SignOutDone
 	case errors.Is(err, cognito.ErrNoCredentials):
-		return "no_credentials"
+		return SignOutNoCredentials
 	case errors.Is(err, cognito.ErrUnknownUser):
-		return "unknown_user"
+		return SignOutUnknownUser
 	}
-	a.log.Warn("user not signed out at the user pool", "requestId", ev.RequestID, "error", err)
-	return "failed"
+	a.Logger.Warn("user not signed out at the user pool", "requestId", ev.RequestID, "error", err)
+	return SignOutFailed
 }
 
 // endSession is DELETE /admin/sessions/{id}: 204, whether or not there was one,
 // for an id says nothing about whether it ever was.
-func (a *adminAPI) endSession(w http.ResponseWriter, r *http.Request, ev *telemetry.Event) error {
+func (a *api) endSession(w http.ResponseWriter, r *http.Request, ev *telemetry.Event) error {
 	id, err := pathValue(r, "id")
 	if err != nil {
 		return err
@@ -116,10 +97,10 @@ func (a *adminAPI) endSession(w http.ResponseWriter, r *http.Request, ev *teleme
 		return &problem.Error{Status: http.StatusBadRequest, Code: "invalid_id",
 			Public: "That is no session id: lists and logs show them, 43 characters long."}
 	}
-	if err := a.sessions.EndAnyID(context.WithoutCancel(r.Context()), id); err != nil {
+	if err := a.Sessions.EndAnyID(context.WithoutCancel(r.Context()), id); err != nil {
 		return err
 	}
-	a.log.Info("session ended by the admin API", "requestId", ev.RequestID, "client", ev.Client, "session", id)
+	a.Logger.Info("session ended by the admin API", "requestId", ev.RequestID, "client", ev.Client, "session", id)
 	problem.OwnHeaders(w.Header())
 	w.WriteHeader(http.StatusNoContent)
 	return nil
