@@ -36,6 +36,7 @@ var layers = []row{
 	{pkg: "internal/cognitoemu"},
 
 	{pkg: "internal/freeport", support: true},
+	{pkg: "internal/fronttest", support: true},
 	{pkg: "internal/redistest", imports: []string{"internal/freeport"}, support: true},
 
 	{pkg: "internal/config", imports: []string{"internal/loopback", "internal/returnto", "internal/secret", "internal/storeurl"}},

@@ -7,13 +7,11 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/freeport"
+	"github.com/gatehouse-auth/gatehouse/internal/fronttest"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 	"github.com/gatehouse-auth/gatehouse/internal/urlpath"
 )
@@ -22,15 +20,6 @@ import (
 // and returns what asks it about a path.
 func nginx(t *testing.T, locations ...string) func(path string) string {
 	t.Helper()
-	program, err := exec.LookPath("nginx")
-	if err != nil {
-		program = "/usr/sbin/nginx" // not in everybody's PATH
-	}
-	dir, err := os.MkdirTemp("", "nginx") // short: the name of a socket has a limit
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	var server strings.Builder
 	for _, l := range locations {
 		if bare := strings.TrimSuffix(l, "/"); bare != "" {
@@ -38,25 +27,13 @@ func nginx(t *testing.T, locations ...string) func(path string) string {
 		}
 		fmt.Fprintf(&server, "location %s { return 200 %q; }\n", l, l)
 	}
-	conf := filepath.Join(dir, "conf")
-	if err := os.WriteFile(conf, fmt.Appendf(nil, `daemon off; master_process off; pid %[1]s/pid; error_log %[1]s/log;
-events {}
-http {
-  access_log off; keepalive_requests 1000000;
-  client_body_temp_path %[1]s; proxy_temp_path %[1]s; fastcgi_temp_path %[1]s; uwsgi_temp_path %[1]s; scgi_temp_path %[1]s;
-  server { listen unix:%[1]s/socket; %[2]s }
-}`, dir, server.String()), 0o600); err != nil {
+	addr := freeport.Addr(t)
+	fronttest.Nginx(t, fmt.Sprintf("keepalive_requests 1000000; server { listen %s; %s }", addr, server.String()), addr)
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(program, "-e", filepath.Join(dir, "log"), "-p", dir, "-c", conf)
-	if err := cmd.Start(); err != nil {
-		t.Fatalf("this test needs nginx (apt-get install nginx): %v", err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	conn := dialSoon(t, filepath.Join(dir, "socket"), filepath.Join(dir, "log"))
+	t.Cleanup(func() { _ = conn.Close() })
 	br := bufio.NewReader(conn)
 	return func(path string) string {
 		_, _ = io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: app.example\r\n\r\n")
@@ -73,21 +50,6 @@ http {
 		}
 		return string(body)
 	}
-}
-
-// dialSoon connects to a server that is just starting.
-func dialSoon(t *testing.T, socket, log string) net.Conn {
-	t.Helper()
-	for range 3000 {
-		if conn, err := net.Dial("unix", socket); err == nil {
-			t.Cleanup(func() { _ = conn.Close() })
-			return conn
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	text, _ := os.ReadFile(log)
-	t.Fatalf("nginx does not start: %s", text)
-	return nil
 }
 
 // nginx decodes %2F and merges slashes unless told otherwise.
