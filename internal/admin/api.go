@@ -46,7 +46,7 @@ func (a *api) routes() http.Handler {
 		return &problem.Error{Status: http.StatusNotFound, Code: "not_found", Public: "The admin API has no such endpoint."}
 	}))
 	mux.MethodNotAllowed(a.serve(func(_ http.ResponseWriter, r *http.Request, _ *telemetry.Event) error {
-		return problem.MethodNotAllowed(mux, chi.RouteContext(r.Context()).RoutePath)
+		return problem.MethodNotRouted(mux, chi.RouteContext(r.Context()).RoutePath)
 	}))
 	return mux
 }

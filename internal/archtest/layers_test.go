@@ -67,9 +67,14 @@ var layers = []row{
 		},
 	},
 	{
+		pkg:     "internal/static",
+		imports: []string{"internal/fetchmeta", "internal/problem"},
+	},
+	{
 		pkg: "internal/proxy",
 		imports: []string{
-			"internal/fetchmeta", "internal/problem", "internal/secret", "internal/telemetry", "internal/urlpath",
+			"internal/problem", "internal/secret", "internal/static",
+			"internal/telemetry", "internal/urlpath",
 		},
 	},
 	{

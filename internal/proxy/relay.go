@@ -12,8 +12,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/static"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 	"github.com/gatehouse-auth/gatehouse/internal/urlpath"
 )
@@ -90,7 +92,7 @@ type Options struct {
 // its route names. It goes together with its table; a reload replaces both.
 type Dispatcher struct {
 	reverse *Reverse
-	static  map[*Route]*Static
+	files   map[*Route]*static.Files
 }
 
 // NewRelay builds the relays of all routes in o.Table. It looks at the
@@ -101,15 +103,15 @@ func NewRelay(o Options) (*Dispatcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	static := make(map[*Route]*Static)
+	files := make(map[*Route]*static.Files)
 	for _, route := range o.Table.Routes() {
 		if route.Static != "" {
-			if static[route], err = NewStatic(route.Static, route.SPAFallback); err != nil {
+			if files[route], err = static.New(route.Static, route.SPAFallback); err != nil {
 				return nil, fmt.Errorf("route %s: %w", route.Path, err)
 			}
 		}
 	}
-	return &Dispatcher{reverse: reverse, static: static}, nil
+	return &Dispatcher{reverse: reverse, files: files}, nil
 }
 
 // Relay implements [Relay].
@@ -117,10 +119,19 @@ func (s *Dispatcher) Relay(w http.ResponseWriter, r *http.Request, d *Decision) 
 	if d.Route == nil || d.Route.Access.Auth == AuthOwn {
 		return fmt.Errorf("relay %s: no route to relay to", d.Path.Escaped())
 	}
-	if static := s.static[d.Route]; static != nil {
-		return static.Relay(w, r, d)
+	if files := s.files[d.Route]; files != nil {
+		return files.Serve(w, r, static.Target{Name: fileName(d), Path: d.Path.Escaped(), CacheControl: d.fileCaching()})
 	}
 	return s.reverse.Relay(w, r, d)
+}
+
+// fileName is the name below the route's directory that the path stands for.
+func fileName(d *Decision) string {
+	path := d.Path.Literal()
+	if d.Route.StripPrefix {
+		path = urlpath.After(path, d.Route.segments())
+	}
+	return strings.TrimPrefix(path, "/")
 }
 
 // CloseIdle closes the idle connections to upstreams, after a reload or at the

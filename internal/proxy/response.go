@@ -24,7 +24,7 @@ func (p *headerPolicy) editResponse(h, own http.Header, d *Decision) {
 	if eventStream(h) {
 		h["X-Accel-Buffering"] = d.values.one("no") // or nginx holds events back
 	}
-	if d.Private && !d.Route.CacheUpstream {
+	if d.keptPrivate() {
 		d.KeepPrivate(h)
 	}
 }
@@ -80,50 +80,4 @@ var judged = map[string]bool{
 func eventStream(h http.Header) bool {
 	mediaType, _, _ := strings.Cut(h.Get("Content-Type"), ";")
 	return strings.EqualFold(strings.TrimSpace(mediaType), "text/event-stream")
-}
-
-// KeepPrivate sees to it that no shared cache keeps the answer. RFC 9111 §3.5
-// protects answers to requests with Authorization, but what a browser sends is
-// a cookie, which caches do not look at. Headers that are meant for some caches
-// alone would override Cache-Control, so they go.
-func (d *Decision) KeepPrivate(h http.Header) {
-	for name := range h {
-		if cacheControl(name) && name != "Cache-Control" {
-			delete(h, name)
-		}
-	}
-	if !saysPrivate(h["Cache-Control"]) {
-		h["Cache-Control"] = d.values.one("private, no-store")
-	}
-}
-
-// cacheControl reports whether a header is Cache-Control, or one of those that
-// take its place at particular caches: CDN-Cache-Control and what is named like it
-// (RFC 9213 §2: Cloudflare, Akamai, Vercel, Netlify), X-LiteSpeed-Cache-Control,
-// Surrogate-Control (Fastly, Varnish), Edge-Control (Akamai).
-func cacheControl(name string) bool {
-	return strings.HasSuffix(name, "Cache-Control") || name == "Surrogate-Control" || name == "Edge-Control"
-}
-
-// saysPrivate reports whether one of the directives is private or no-store. A
-// private with field names holds for these fields only, RFC 9111 §5.2.2.7.
-func saysPrivate(lines []string) bool {
-	for _, line := range lines {
-		quoted := false
-		start := 0
-		for i := 0; i <= len(line); i++ {
-			if i < len(line) && line[i] == '"' {
-				quoted = !quoted
-			}
-			if i < len(line) && (line[i] != ',' || quoted) {
-				continue
-			}
-			directive := strings.TrimSpace(line[start:i])
-			if strings.EqualFold(directive, "private") || strings.EqualFold(directive, "no-store") {
-				return true
-			}
-			start = i + 1
-		}
-	}
-	return false
 }

@@ -123,13 +123,13 @@ func (t *Table) Match(host string, p urlpath.Path, method string) (*Route, error
 		return nil, ambiguous(errFolded)
 	}
 	if route == nil {
-		return nil, &problem.Error{Status: http.StatusNotFound, Code: "not_found", Public: "There is nothing at this address."}
+		return nil, problem.NotFound(nil)
 	}
 	if p.EncodedSlash() && !route.AllowEncodedSlash {
 		return nil, ambiguous(errSlash)
 	}
 	if !allowed(route, method) {
-		return nil, notAllowed(route.Methods)
+		return nil, problem.MethodNotAllowed(methodsOf(route)...)
 	}
 	return route, nil
 }
@@ -187,16 +187,11 @@ func allowed(route *Route, method string) bool {
 	return len(route.Methods) == 0 || slices.Contains(route.Methods, method)
 }
 
-// notAllowed is the answer to a method that is not among those allowed; the
-// empty list stands for the usual ones.
-func notAllowed(methods []string) error {
-	if len(methods) == 0 {
-		methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+// methodsOf are the methods that an answer says the route takes; of a route that
+// takes all, the usual ones.
+func methodsOf(route *Route) []string {
+	if len(route.Methods) == 0 {
+		return []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 	}
-	return &problem.Error{
-		Status: http.StatusMethodNotAllowed,
-		Code:   "method_not_allowed",
-		Public: "This method is not allowed at this address.",
-		Header: http.Header{"Allow": {strings.Join(methods, ", ")}},
-	}
+	return route.Methods
 }

@@ -88,7 +88,7 @@ func (s *Server) own() http.Handler {
 		return &problem.Error{Status: http.StatusNotFound, Code: "not_found", Public: "The gateway has no such endpoint."}
 	}))
 	mux.MethodNotAllowed(middleware.Leaf(func(_ http.ResponseWriter, r *http.Request, _ *middleware.Exchange) error {
-		return problem.MethodNotAllowed(mux, r.URL.Path)
+		return problem.MethodNotRouted(mux, r.URL.Path)
 	}))
 	return onCanonicalPath(mux)
 }

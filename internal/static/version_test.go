@@ -1,4 +1,4 @@
-package proxy_test
+package static_test
 
 import (
 	"errors"
@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
-	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/static"
 )
 
 // large is more than is tagged by content.
@@ -24,7 +24,7 @@ const large = 64<<20 + 1
 type published struct {
 	t     *testing.T
 	path  string
-	relay *proxy.Static
+	files *static.Files
 	times time.Time
 	size  int64 // of the file, if not that of the content
 	// settled says that the clock is far ahead of the files' times.
@@ -35,7 +35,7 @@ func publish(t *testing.T, settled bool, times time.Time, size int64) *published
 	t.Helper()
 	p := &published{t: t, path: filepath.Join(t.TempDir(), "app.js"), times: times, size: size, settled: settled}
 	p.put("app-1")
-	p.relay = static(t, filepath.Dir(p.path), "")
+	p.files = serving(t, filepath.Dir(p.path), "")
 	return p
 }
 
@@ -108,7 +108,7 @@ func (p *published) changed() time.Time {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return proxy.ChangeTime(info)
+	return static.ChangeTime(info)
 }
 
 func (p *published) get(h http.Header) *httptest.ResponseRecorder {
@@ -117,7 +117,7 @@ func (p *published) get(h http.Header) *httptest.ResponseRecorder {
 	if p.size > 0 {
 		method = "HEAD" // megabytes need not be copied
 	}
-	w, err := serveStatic(p.t, p.relay, &proxy.Route{Path: "/"}, method, "/app.js", h, false)
+	w, err := ask(p.t, p.files, method, "/app.js", h)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ var (
 
 // Files are replaced and edited, and look the same from outside: as long, and as
 // old. No condition that a client may send holds for the next version.
-func TestStatic_calls_no_other_version_unchanged(t *testing.T) {
+func TestFiles_calls_no_other_version_unchanged(t *testing.T) {
 	for _, size := range []int64{0, 17 << 20, large} {
 		for _, times := range []time.Time{year1970, year1980, year2024} {
 			if size == 17<<20 && times != year1980 {
@@ -182,7 +182,7 @@ func TestStatic_calls_no_other_version_unchanged(t *testing.T) {
 	}
 }
 
-func TestStatic_calls_the_same_version_unchanged(t *testing.T) {
+func TestFiles_calls_the_same_version_unchanged(t *testing.T) {
 	for _, size := range []int64{0, 17 << 20} {
 		whenever(t, func(t *testing.T, settled bool) {
 			p := publish(t, settled, year1980, size)
@@ -214,7 +214,7 @@ func TestStatic_calls_the_same_version_unchanged(t *testing.T) {
 	})
 }
 
-func TestStatic_tells_no_date_that_cannot_be(t *testing.T) {
+func TestFiles_tells_no_date_that_cannot_be(t *testing.T) {
 	for times, want := range map[time.Time]string{
 		year1970: "", year1980: "",
 		time.Date(1989, 12, 31, 23, 59, 59, 0, time.UTC): "",
@@ -238,22 +238,18 @@ func (c *counter) Write(p []byte) (int, error) {
 	return c.ResponseWriter.Write(p)
 }
 
-func TestStatic_answers_a_thousand_ranges_as_one_request(t *testing.T) {
+func TestFiles_answers_a_thousand_ranges_as_one_request(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "film.mp4", strings.Repeat("0123456789abcdef", 1<<16))
-	relay := static(t, dir, "")
-	ask := func(ranges string) (*httptest.ResponseRecorder, *counter) {
+	files := serving(t, dir, "")
+	count := func(ranges string) (*httptest.ResponseRecorder, *counter) {
 		r := httptest.NewRequest("GET", "/film.mp4", nil)
 		if ranges != "" {
 			r.Header.Set("Range", ranges)
 		}
-		p, err := proxy.Canonical(r)
-		if err != nil {
-			t.Fatal(err)
-		}
 		w := httptest.NewRecorder()
 		c := &counter{ResponseWriter: w}
-		if err := relay.Relay(c, r, &proxy.Decision{Route: &proxy.Route{Path: "/"}, Path: p}); err != nil {
+		if err := files.Serve(c, r, targetOf(t, "/film.mp4")); err != nil {
 			t.Fatal(err)
 		}
 		return w, c
@@ -265,7 +261,7 @@ func TestStatic_answers_a_thousand_ranges_as_one_request(t *testing.T) {
 		}
 		return "bytes=" + strings.Join(parts, ",")
 	}
-	_, plain := ask("")
+	_, plain := count("")
 	for name, c := range map[string]struct {
 		ranges string
 		status int
@@ -279,7 +275,7 @@ func TestStatic_answers_a_thousand_ranges_as_one_request(t *testing.T) {
 		"more than there is":     {several(8, "%d-"), http.StatusOK},
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
-			w, cost := ask(c.ranges)
+			w, cost := count(c.ranges)
 			if w.Code != c.status {
 				t.Errorf("answered %d, want %d", w.Code, c.status)
 			}
@@ -290,20 +286,20 @@ func TestStatic_answers_a_thousand_ranges_as_one_request(t *testing.T) {
 	}
 }
 
-// TestStatic_refuses_a_range_in_its_own_words, with nothing of the file's headers
+// TestFiles_refuses_a_range_in_its_own_words, with nothing of the file's headers
 // left but its size.
-func TestStatic_refuses_a_range_in_its_own_words(t *testing.T) {
+func TestFiles_refuses_a_range_in_its_own_words(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "film.mp4", "0123456789")
-	relay := static(t, dir, "")
+	files := serving(t, dir, "")
 	for _, ranges := range []string{"bytes=10-", "bytes=99-100", "bytes=x", "lines=1-2"} {
-		_, err := serveStatic(t, relay, &proxy.Route{Path: "/"}, "GET", "/film.mp4", http.Header{"Range": {ranges}}, true)
+		_, err := ask(t, files, "GET", "/film.mp4", http.Header{"Range": {ranges}})
 		var p *problem.Error
 		if !errors.As(err, &p) || p.Status != http.StatusRequestedRangeNotSatisfiable || p.Code != "range_not_satisfiable" {
 			t.Errorf("%s: %v", ranges, err)
 		}
 	}
-	_, err := serveStatic(t, relay, &proxy.Route{Path: "/"}, "GET", "/film.mp4", http.Header{"Range": {"bytes=10-"}}, true)
+	_, err := ask(t, files, "GET", "/film.mp4", http.Header{"Range": {"bytes=10-"}})
 	if p := (*problem.Error)(nil); !errors.As(err, &p) || p.Header.Get("Content-Range") != "bytes */10" {
 		t.Errorf("the size is not told: %v", err)
 	}

@@ -1,6 +1,6 @@
 //go:build !linux && !darwin
 
-package proxy
+package static
 
 import (
 	"io/fs"

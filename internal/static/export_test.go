@@ -1,4 +1,4 @@
-package proxy
+package static
 
 // ChangeTime lets tests see what tags go by.
 var ChangeTime = changeTime

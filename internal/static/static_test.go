@@ -1,7 +1,7 @@
-package proxy_test
+package static_test
 
 import (
-	"io"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -12,7 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/problem"
+	"github.com/gatehouse-auth/gatehouse/internal/static"
 	"github.com/gatehouse-auth/gatehouse/internal/urlpath"
 )
 
@@ -54,39 +55,60 @@ func site(t testing.TB) string {
 	return dir
 }
 
-// static is a relay of a directory that is there.
-func static(t testing.TB, dir, fallback string) *proxy.Static {
+// serving serves a directory that is there.
+func serving(t testing.TB, dir, fallback string) *static.Files {
 	t.Helper()
-	relay, err := proxy.NewStatic(dir, fallback)
+	files, err := static.New(dir, fallback)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return relay
+	return files
 }
 
-var navigation = http.Header{"Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Dest": {"document"}}
-
-// serveStatic asks a relay for one file, without a server between.
-func serveStatic(t testing.TB, relay proxy.Relay, route *proxy.Route, method, target string, h http.Header, private bool) (*httptest.ResponseRecorder, error) {
+// ask asks for one file, without a server between.
+func ask(t testing.TB, files *static.Files, method, target string, h http.Header) (*httptest.ResponseRecorder, error) {
 	t.Helper()
-	p, err := urlpath.Parse(strings.Split(target, "?")[0])
-	if err != nil {
-		t.Fatalf("%s: %v", target, err)
-	}
 	r := httptest.NewRequest(method, target, nil)
 	for name, values := range h {
 		r.Header[name] = values
 	}
 	w := httptest.NewRecorder()
-	err = relay.Relay(w, r, &proxy.Decision{Route: route, Path: p, Private: private})
+	err := files.Serve(w, r, targetOf(t, target))
 	if err != nil && (w.Body.Len() > 0 || len(w.Header()) > 0) {
 		t.Errorf("%s: an error, and yet something is written: %v", target, w.Header())
 	}
 	return w, err
 }
 
-func TestStatic_serves_regular_files(t *testing.T) {
-	relay := static(t, site(t), "")
+// targetOf is what a request for the address asks of a directory at the root.
+func targetOf(t testing.TB, address string) static.Target {
+	t.Helper()
+	path, _, _ := strings.Cut(address, "?")
+	p, err := urlpath.Parse(path)
+	if err != nil {
+		t.Fatalf("%s: %v", address, err)
+	}
+	return static.Target{Name: strings.TrimPrefix(p.Literal(), "/"), Path: p.Escaped(), CacheControl: "no-cache"}
+}
+
+// checkProblem fails unless err is a problem of that status and code, and
+// returns the headers that go with it.
+func checkProblem(t testing.TB, err error, status int, code string) http.Header {
+	t.Helper()
+	var p *problem.Error
+	if !errors.As(err, &p) {
+		t.Fatalf("error is %v, want the problem %d %s", err, status, code)
+	}
+	if p.Status != status || p.Code != code {
+		t.Errorf("problem is %d %s (%v), want %d %s", p.Status, p.Code, p.Err, status, code)
+	}
+	return p.Header
+}
+
+var navigation = http.Header{"Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Dest": {"document"}}
+
+func TestFiles_serves_regular_files(t *testing.T) {
+	files := serving(t, site(t), "")
 	for target, want := range map[string]struct{ content, contentType string }{
 		"/":                         {"index.html", "text/html; charset=utf-8"},
 		"/index.html":               {"index.html", "text/html; charset=utf-8"},
@@ -101,7 +123,7 @@ func TestStatic_serves_regular_files(t *testing.T) {
 		"/page.unheard-of":          {"page.unheard-of", "application/octet-stream"},
 	} {
 		for _, method := range []string{"GET", "HEAD"} {
-			w, err := serveStatic(t, relay, &proxy.Route{Path: "/"}, method, target, nil, false)
+			w, err := ask(t, files, method, target, nil)
 			if err != nil {
 				t.Errorf("%s %s: %v", method, target, err)
 				continue
@@ -118,7 +140,7 @@ func TestStatic_serves_regular_files(t *testing.T) {
 	}
 }
 
-func TestStatic_serves_nothing_else(t *testing.T) {
+func TestFiles_serves_nothing_else(t *testing.T) {
 	dir := site(t)
 	targets := []string{
 		"/nothing", "/nothing.html", "/docs/nothing/", "/empty/", "/empty", "/noindex/", "/noindex", "/LICENSE/", "/index.html/x",
@@ -130,10 +152,10 @@ func TestStatic_serves_nothing_else(t *testing.T) {
 		targets = append(targets, "/pipe.txt")
 	}
 	for _, fallback := range []string{"", "index.html"} {
-		relay := static(t, dir, fallback)
+		files := serving(t, dir, fallback)
 		for _, target := range targets {
 			// No navigation, so no fallback either.
-			w, err := serveStatic(t, relay, &proxy.Route{Path: "/"}, "GET", target, nil, false)
+			w, err := ask(t, files, "GET", target, nil)
 			if err == nil {
 				t.Errorf("%s: %d %q", target, w.Code, w.Body)
 				continue
@@ -143,18 +165,18 @@ func TestStatic_serves_nothing_else(t *testing.T) {
 	}
 }
 
-func TestStatic_answers_get_and_head_only(t *testing.T) {
-	relay := static(t, site(t), "")
+func TestFiles_answers_get_and_head_only(t *testing.T) {
+	files := serving(t, site(t), "")
 	for _, method := range []string{"POST", "PUT", "DELETE", "OPTIONS", "PATCH", "PROPFIND", "get"} {
-		_, err := serveStatic(t, relay, &proxy.Route{Path: "/"}, method, "/", nil, false)
+		_, err := ask(t, files, method, "/", nil)
 		if h := checkProblem(t, err, http.StatusMethodNotAllowed, "method_not_allowed"); h.Get("Allow") != "GET, HEAD" {
 			t.Errorf("%s: Allow: %s", method, h.Get("Allow"))
 		}
 	}
 }
 
-func TestStatic_falls_back_for_navigations_but_not_for_assets(t *testing.T) {
-	relay := static(t, site(t), "index.html")
+func TestFiles_falls_back_for_navigations_but_not_for_assets(t *testing.T) {
+	files := serving(t, site(t), "index.html")
 	for _, test := range []struct {
 		target string
 		h      http.Header
@@ -183,7 +205,7 @@ func TestStatic_falls_back_for_navigations_but_not_for_assets(t *testing.T) {
 		{"/.env", navigation, false},
 		{"/users/.hidden", navigation, false},
 	} {
-		w, err := serveStatic(t, relay, &proxy.Route{Path: "/"}, "GET", test.target, test.h, false)
+		w, err := ask(t, files, "GET", test.target, test.h)
 		if got := err == nil && w.Body.String() == "content of index.html"; got != test.want {
 			t.Errorf("%s with %v: fallback is %v: %v", test.target, test.h, got, err)
 		}
@@ -192,14 +214,14 @@ func TestStatic_falls_back_for_navigations_but_not_for_assets(t *testing.T) {
 
 // A deployment brings the first file of a kind. What the directory held before
 // is forgotten in seconds; where another one takes its place, at once.
-func TestStatic_learns_of_new_kinds_of_files(t *testing.T) {
+func TestFiles_learns_of_new_kinds_of_files(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		parent := t.TempDir()
 		dir := filepath.Join(parent, "dist")
 		write(t, dir, "index.html", "app")
-		relay := static(t, dir, "index.html")
+		files := serving(t, dir, "index.html")
 		falls := func(target string) bool {
-			w, err := serveStatic(t, relay, &proxy.Route{Path: "/"}, "GET", target, navigation, false)
+			w, err := ask(t, files, "GET", target, navigation)
 			return err == nil && w.Body.String() == "app"
 		}
 		if !falls("/models/of.glb") {
@@ -223,76 +245,56 @@ func TestStatic_learns_of_new_kinds_of_files(t *testing.T) {
 	})
 }
 
-func TestStatic_needs_its_directory_and_its_fallback_at_the_start(t *testing.T) {
+func TestFiles_needs_its_directory_and_its_fallback_at_the_start(t *testing.T) {
 	dir := site(t)
 	for name, args := range map[string][2]string{
 		"no directory": {filepath.Join(dir, "none"), ""}, "a file": {filepath.Join(dir, "index.html"), ""},
 		"no fallback": {dir, "none.html"}, "a directory": {dir, "docs"}, "a link to a hidden file": {dir, "env.txt"}, "a link out": {dir, "out.txt"},
 	} {
-		if _, err := proxy.NewStatic(args[0], args[1]); err == nil {
+		if _, err := static.New(args[0], args[1]); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
 }
 
-func TestStatic_is_unavailable_while_its_files_are_away(t *testing.T) {
+func TestFiles_is_unavailable_while_its_files_are_away(t *testing.T) {
 	dir := site(t)
-	relay := static(t, dir, "index.html")
-	ask := func(target string, want int, code string) {
+	files := serving(t, dir, "index.html")
+	check := func(target string, want int, code string) {
 		t.Helper()
-		_, err := serveStatic(t, relay, &proxy.Route{Path: "/"}, "GET", target, navigation, false)
+		_, err := ask(t, files, "GET", target, navigation)
 		checkProblem(t, err, want, code)
 	}
 	if err := os.Remove(filepath.Join(dir, "index.html")); err != nil {
 		t.Fatal(err)
 	}
-	ask("/orders/7", http.StatusServiceUnavailable, "files_unavailable")
-	ask("/app.js", http.StatusNotFound, "not_found")
+	check("/orders/7", http.StatusServiceUnavailable, "files_unavailable")
+	check("/app.js", http.StatusNotFound, "not_found")
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
-	ask("/app.js", http.StatusServiceUnavailable, "files_unavailable")
+	check("/app.js", http.StatusServiceUnavailable, "files_unavailable")
 }
 
-func TestStatic_redirects_to_the_slash_of_a_directory(t *testing.T) {
-	relay := static(t, site(t), "index.html")
-	targets := []string{"/s/docs"}
+func TestFiles_redirects_to_the_slash_of_a_directory(t *testing.T) {
+	files := serving(t, site(t), "index.html")
+	targets := []string{"/docs"}
 	if runtime.GOOS != "windows" {
-		targets = append(targets, "/s/docs/here")
+		targets = append(targets, "/docs/here")
 	}
 	for _, target := range targets {
-		w, err := serveStatic(t, relay, &proxy.Route{Path: "/s/", StripPrefix: true}, "GET", target+"?a=b", navigation, false)
+		w, err := ask(t, files, "GET", target+"?a=b", navigation)
 		if err != nil || w.Code != http.StatusFound || w.Header().Get("Location") != target+"/?a=b" {
 			t.Errorf("%s: %d %v: %v", target, w.Code, w.Header(), err)
 		}
 	}
 }
 
-func TestStatic_strips_the_prefix_where_the_route_says_so(t *testing.T) {
-	relay := static(t, site(t), "")
-	for _, test := range []struct {
-		route  proxy.Route
-		target string
-		want   string
-	}{
-		{proxy.Route{Path: "/s/", StripPrefix: true}, "/s/docs/", "docs/index.html"},
-		{proxy.Route{Path: "/s/", StripPrefix: true}, "/s/", "index.html"},
-		{proxy.Route{Path: "/s/", StripPrefix: true}, "/s", "index.html"},
-		{proxy.Route{Path: "/%C3%BC/", StripPrefix: true}, "/%C3%BC/docs/", "docs/index.html"},
-		{proxy.Route{Path: "/docs/"}, "/docs/deep/page.html", "docs/deep/page.html"},
-	} {
-		w, err := serveStatic(t, relay, &test.route, "GET", test.target, nil, false)
-		if err != nil || w.Body.String() != "content of "+test.want {
-			t.Errorf("%s: %q, %v", test.target, w.Body, err)
-		}
-	}
-}
-
-func TestStatic_follows_links_that_stay_in_the_open(t *testing.T) {
+func TestFiles_follows_links_that_stay_in_the_open(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		return // links take a privilege there
 	}
-	relay := static(t, site(t), "")
+	files := serving(t, site(t), "")
 	for target, want := range map[string]string{
 		"/in.txt":         "LICENSE",
 		"/deep/page.html": "docs/deep/page.html",
@@ -301,18 +303,18 @@ func TestStatic_follows_links_that_stay_in_the_open(t *testing.T) {
 		"/docs/here/":     "docs/index.html",
 		"/docs/top/docs/": "docs/index.html",
 	} {
-		w, err := serveStatic(t, relay, &proxy.Route{Path: "/"}, "GET", target, nil, false)
+		w, err := ask(t, files, "GET", target, nil)
 		if err != nil || w.Body.String() != "content of "+want {
 			t.Errorf("%s: %q, %v", target, w.Body, err)
 		}
 	}
 }
 
-func TestStatic_goes_on_when_the_directory_is_replaced(t *testing.T) {
+func TestFiles_goes_on_when_the_directory_is_replaced(t *testing.T) {
 	parent := t.TempDir()
 	dir := filepath.Join(parent, "dist")
 	write(t, dir, "index.html", "first")
-	relay := static(t, dir, "")
+	files := serving(t, dir, "")
 	for _, release := range []string{"one", "two"} {
 		write(t, parent, release+"/index.html", release)
 		if err := os.RemoveAll(dir); err != nil {
@@ -321,47 +323,22 @@ func TestStatic_goes_on_when_the_directory_is_replaced(t *testing.T) {
 		if err := os.Rename(filepath.Join(parent, release), dir); err != nil {
 			t.Fatal(err)
 		}
-		w, err := serveStatic(t, relay, &proxy.Route{Path: "/"}, "GET", "/", nil, false)
+		w, err := ask(t, files, "GET", "/", nil)
 		if err != nil || w.Body.String() != release {
 			t.Errorf("release %s: %q, %v", release, w.Body, err)
 		}
 	}
 }
 
-func TestStatic_keeps_what_needs_a_session_out_of_caches(t *testing.T) {
-	relay := static(t, site(t), "")
-	for want, route := range map[string]*proxy.Route{
-		"private, no-store": {Path: "/"}, "no-cache": {Path: "/", CacheUpstream: true},
-	} {
-		w, err := serveStatic(t, relay, route, "GET", "/logo.svg", nil, true)
-		if err != nil || w.Header().Get("Cache-Control") != want {
-			t.Errorf("%v, %v; want %s", w.Header(), err, want)
-		}
-	}
-}
-
-func TestRelay_serves_each_route_from_where_it_says(t *testing.T) {
-	up, _ := recorder(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "api") })
-	f := newFront(t, proxy.Options{},
-		proxy.Route{Path: "/", Static: site(t), SPAFallback: "index.html", Access: proxy.Access{Auth: proxy.AuthNone}},
-		proxy.Route{Path: "/api/", Upstream: up})
-	for target, want := range map[string]string{"/LICENSE": "content of LICENSE", "/api/x": "api"} {
-		answer := f.talk(t, request(target))
-		if !strings.HasSuffix(answer, "\r\n\r\n"+want) {
-			t.Errorf("%s: %s", target, answer)
-		}
-	}
-}
-
-func TestStatic_leaves_no_file_open(t *testing.T) {
-	relay := static(t, site(t), "index.html")
+func TestFiles_leaves_no_file_open(t *testing.T) {
+	files := serving(t, site(t), "index.html")
 	before, ok := openFiles()
 	if !ok {
 		t.Log("this system does not list open files; the paths are walked all the same")
 	}
 	for range 50 {
 		for _, target := range []string{"/", "/docs", "/nothing", "/.env", "/empty/", "/logo.svg"} {
-			_, _ = serveStatic(t, relay, &proxy.Route{Path: "/"}, "GET", target, nil, false)
+			_, _ = ask(t, files, "GET", target, nil)
 		}
 	}
 	if after, _ := openFiles(); after > before+10 {

@@ -1,0 +1,73 @@
+package proxy
+
+import (
+	"net/http"
+	"strings"
+)
+
+// The Cache-Control of answers (RFC 9111 §5.2.2).
+const (
+	// privately is that of an answer that no cache may keep for others.
+	privately = "private, no-store"
+	// revalidated is that of a file. A browser asks at each use whether it has
+	// changed, which takes one short round trip, and sees a new deployment at once.
+	revalidated = "no-cache"
+)
+
+// keptPrivate reports whether the answer must not be cached by anyone but the
+// browser that asked.
+func (d *Decision) keptPrivate() bool { return d.Private && !d.Route.CacheUpstream }
+
+// fileCaching is the Cache-Control of a file that the gateway serves itself.
+func (d *Decision) fileCaching() string {
+	if d.keptPrivate() {
+		return privately
+	}
+	return revalidated
+}
+
+// KeepPrivate sees to it that no shared cache keeps the answer. RFC 9111 §3.5
+// protects answers to requests with Authorization, but what a browser sends is
+// a cookie, which caches do not look at. Headers that are meant for some caches
+// alone would override Cache-Control, so they go.
+func (d *Decision) KeepPrivate(h http.Header) {
+	for name := range h {
+		if cacheControl(name) && name != "Cache-Control" {
+			delete(h, name)
+		}
+	}
+	if !saysPrivate(h["Cache-Control"]) {
+		h["Cache-Control"] = d.values.one(privately)
+	}
+}
+
+// cacheControl reports whether a header is Cache-Control, or one of those that
+// take its place at particular caches: CDN-Cache-Control and what is named like it
+// (RFC 9213 §2: Cloudflare, Akamai, Vercel, Netlify), X-LiteSpeed-Cache-Control,
+// Surrogate-Control (Fastly, Varnish), Edge-Control (Akamai).
+func cacheControl(name string) bool {
+	return strings.HasSuffix(name, "Cache-Control") || name == "Surrogate-Control" || name == "Edge-Control"
+}
+
+// saysPrivate reports whether one of the directives is private or no-store. A
+// private with field names holds for these fields only, RFC 9111 §5.2.2.7.
+func saysPrivate(lines []string) bool {
+	for _, line := range lines {
+		quoted := false
+		start := 0
+		for i := 0; i <= len(line); i++ {
+			if i < len(line) && line[i] == '"' {
+				quoted = !quoted
+			}
+			if i < len(line) && (line[i] != ',' || quoted) {
+				continue
+			}
+			directive := strings.TrimSpace(line[start:i])
+			if strings.EqualFold(directive, "private") || strings.EqualFold(directive, "no-store") {
+				return true
+			}
+			start = i + 1
+		}
+	}
+	return false
+}
