@@ -89,7 +89,7 @@ func (f *Flow) orAgain(x *middleware.Exchange, err error, login cookie.Login, p 
 
 // badCallback is a callback that is refused in the same words whatever is wrong with
 // it; the cause, which holds nothing of the query, is for the log.
-func badCallback(code, public string, cause error) error {
+func badCallback(code problem.Code, public string, cause error) error {
 	return &problem.Error{Status: http.StatusBadRequest, Code: code, Public: public, Err: cause}
 }
 
@@ -167,10 +167,10 @@ func (f *Flow) restart(w http.ResponseWriter, r *http.Request, x *middleware.Exc
 // if there is one. An outage keeps its own status.
 func (f *Flow) fail(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, err error) error {
 	e := problem.Of(err)
-	f.Metrics.Login(e.Code)
+	f.Metrics.Login(string(e.Code))
 	if f.ErrorURL != "" {
-		x.Event.Code, x.Event.Err, x.Event.Level = e.Code, err, e.Level()
-		told := url.Values{"code": {e.Code}, "requestId": {x.Event.RequestID}}
+		x.Event.Code, x.Event.Err, x.Event.Level = string(e.Code), err, e.Level()
+		told := url.Values{"code": {string(e.Code)}, "requestId": {x.Event.RequestID}}
 		if e.Reason != "" {
 			told.Set("reason", e.Reason)
 		}

@@ -40,6 +40,6 @@ func redirect(w http.ResponseWriter, r *http.Request, to string) error {
 	return nil
 }
 
-func badRequest(code, public string) error {
+func badRequest(code problem.Code, public string) error {
 	return &problem.Error{Status: http.StatusBadRequest, Code: code, Public: public}
 }

@@ -14,17 +14,20 @@ import (
 
 // refusal is what one of the provider's codes means to the user. What a code has
 // no words of its own for is login_refused.
-type refusal struct{ code, text, hint string }
+type refusal struct {
+	code       problem.Code
+	text, hint string
+}
 
 // refusals are those that another try may cure (RFC 6749 §4.1.2.1, OpenID Connect
 // Core §3.1.2.6).
 var refusals = map[string]refusal{
-	"access_denied":           {text: "The sign-in was cancelled, or refused by the sign-in service."},
-	"login_required":          {text: "You are not signed in at the sign-in service."},
+	"access_denied":           {code: "access_denied", text: "The sign-in was cancelled, or refused by the sign-in service."},
+	"login_required":          {code: "login_required", text: "You are not signed in at the sign-in service."},
 	"interaction_required":    {code: "login_required", text: "The sign-in service has a question first."},
 	"consent_required":        {code: "login_required", text: "The sign-in service needs your consent first."},
-	"server_error":            {text: "The sign-in service had an error of its own.", hint: "Starting again often helps."},
-	"temporarily_unavailable": {text: "The sign-in service is busy.", hint: "Start again in a moment."},
+	"server_error":            {code: "server_error", text: "The sign-in service had an error of its own.", hint: "Starting again often helps."},
+	"temporarily_unavailable": {code: "temporarily_unavailable", text: "The sign-in service is busy.", hint: "Start again in a moment."},
 }
 
 // misconfigurations are those that only an operator can cure, with what to look at.
@@ -46,12 +49,9 @@ func (f *Flow) refused(e *oauth.AuthorizationError, p oauth.Pending) error {
 		found.Status, found.Reason = http.StatusBadRequest, e.Description
 		return found
 	}
-	own := refusals[e.Code]
-	switch {
-	case own.text == "":
+	own, known := refusals[e.Code]
+	if !known {
 		own = refusal{"login_refused", "The sign-in service refused the sign-in.", f.refusalHint(p)}
-	case own.code == "":
-		own.code = e.Code
 	}
 	return &problem.Error{
 		Status: http.StatusBadRequest, Code: own.code, Public: own.text, Hint: own.hint, Reason: e.Description, Err: e,

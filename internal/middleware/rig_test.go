@@ -120,7 +120,7 @@ func answered(w http.ResponseWriter, _ *http.Request, _ *middleware.Exchange) er
 // isProblem reports whether err is a problem of that status and code.
 func isProblem(err error, status int, code string) bool {
 	var e *problem.Error
-	return errors.As(err, &e) && e.Status == status && e.Code == code
+	return errors.As(err, &e) && e.Status == status && string(e.Code) == code
 }
 
 // request makes a request with header lines written "Name: value".

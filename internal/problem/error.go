@@ -9,12 +9,15 @@ import (
 	"github.com/gatehouse-auth/gatehouse/web"
 )
 
+// Code is the stable, machine-readable name of a problem, snake_case. A constant of
+// this type is a promise to callers, so docs/errors.md must explain it.
+type Code string
+
 // Error says that this request is wrong, or cannot be served now, in words meant
 // for the caller. Status, Code and Public are answered; Err is logged only.
 type Error struct {
 	Status int
-	// Code is the stable, machine-readable name of the problem, snake_case.
-	Code string
+	Code   Code
 	// Public is the detail text of the answer. It never holds an internal error's
 	// text, nor anything from the request unescaped.
 	Public string
@@ -50,7 +53,7 @@ func (e *Error) Error() string {
 	if e.Err != nil {
 		return fmt.Sprintf("%s: %v", e.Code, e.Err)
 	}
-	return e.Code
+	return string(e.Code)
 }
 
 // Unwrap returns the cause.

@@ -37,7 +37,7 @@ func writeHTML(w http.ResponseWriter, status int, body []byte, csp string) {
 func (p *Renderer) page(w http.ResponseWriter, r *http.Request, ev *telemetry.Event, e *Error) {
 	page := web.Page{
 		Heading: e.heading(), Text: e.Public, Quote: e.Reason, Hint: e.Hint,
-		Code: e.Code, RequestID: ev.RequestID, Action: p.wayOn(r, ev, e),
+		Code: string(e.Code), RequestID: ev.RequestID, Action: p.wayOn(r, ev, e),
 	}
 	page.Secondary = p.wayBack(e, page.Action)
 	csp := web.CSP()

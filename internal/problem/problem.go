@@ -100,7 +100,7 @@ func (p *Renderer) RenderDocument(w http.ResponseWriter, r *http.Request, ev *te
 
 // note records the problem on the event and counts it.
 func (p *Renderer) note(ev *telemetry.Event, e *Error, level slog.Level) {
-	ev.Code, ev.Err, ev.Level = e.Code, e.Err, level
+	ev.Code, ev.Err, ev.Level = string(e.Code), e.Err, level
 	p.count(e, ev)
 }
 
@@ -197,7 +197,7 @@ func (p *Renderer) count(e *Error, ev *telemetry.Event) {
 	if p.opts.Metrics == nil {
 		return
 	}
-	p.opts.Metrics.Problem(e.Code)
+	p.opts.Metrics.Problem(string(e.Code))
 	if e.Code == "misconfigured" {
 		p.opts.Metrics.Misconfigured(ev.Route)
 	}
@@ -222,7 +222,7 @@ type document struct {
 	Title     string `json:"title"`
 	Status    int    `json:"status"`
 	Detail    string `json:"detail,omitempty"`
-	Code      string `json:"code"`
+	Code      Code   `json:"code"`
 	Reason    string `json:"reason,omitempty"`
 	RequestID string `json:"requestId"`
 	LoginURL  string `json:"loginUrl,omitempty"`

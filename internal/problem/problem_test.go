@@ -347,7 +347,7 @@ func TestOf(t *testing.T) {
 	for name, c := range rows {
 		t.Run(name+"_is_told_as_it_would_be_answered", func(t *testing.T) {
 			e := problem.Of(c.err)
-			if e.Status != c.status || e.Code != c.code || e.Public == "" || strings.Contains(e.Public, "CANARY") {
+			if e.Status != c.status || string(e.Code) != c.code || e.Public == "" || strings.Contains(e.Public, "CANARY") {
 				t.Errorf("got %d %q %q", e.Status, e.Code, e.Public)
 			}
 		})

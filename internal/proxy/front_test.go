@@ -84,7 +84,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		for name, values := range p.Header {
 			w.Header()[name] = values
 		}
-		w.Header().Set("X-Problem", p.Code)
+		w.Header().Set("X-Problem", string(p.Code))
 		w.WriteHeader(p.Status)
 	} else if err != nil {
 		w.WriteHeader(http.StatusInternalServerError)
