@@ -5,7 +5,6 @@ import (
 	"net/http"
 
 	"github.com/gatehouse-auth/gatehouse/internal/admin"
-	"github.com/gatehouse-auth/gatehouse/internal/cognito"
 )
 
 // adminServer serves probes, metrics and the admin API, on a listener of their
@@ -23,9 +22,7 @@ func (s *Server) adminOptions() admin.Options {
 	return admin.Options{
 		Listen: s.cfg.AdminListen, Token: s.cfg.AdminToken,
 		Sessions: s.manager, Store: s.store, StoreKind: s.cfg.Session.Store.Scheme, Count: s.countSessions,
-		SignOut: cognito.NewAdmin(cognito.AdminOptions{
-			PoolID: s.cfg.Cognito.UserPoolID, Endpoint: s.cfg.Cognito.APIEndpoint, Region: s.cfg.Cognito.Region, HTTP: s.calls,
-		}).SignOutUser,
+		SignOut:  s.pool.admin.SignOutUser,
 		Draining: s.health.Draining.Load, Reasons: s.readiness.ask, Metrics: s.metrics,
 		Version: s.opts.Version, Commit: s.opts.Commit, Logger: s.log,
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/handlers"
 	"github.com/gatehouse-auth/gatehouse/internal/loopback"
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
+	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
 	"github.com/gatehouse-auth/gatehouse/internal/returnto"
@@ -24,16 +25,11 @@ import (
 // New builds a gateway. It reads the certificate files, and asks nothing of the
 // network.
 func New(cfg *config.Config, o Options) (*Server, error) {
-	s := &Server{
-		cfg: cfg, opts: o, mount: cfg.Mount,
-		buffer:  telemetry.NewBuffer(o.Logs),
-		metrics: telemetry.NewMetrics(o.Version, o.Commit),
-		health:  &handlers.Health{},
-	}
-	var err error
-	if s.log, err = telemetry.NewLogger(s.buffer, cfg.Log.Level, cfg.Log.Format); err != nil {
+	sig, err := newSignals(cfg.Log, o)
+	if err != nil {
 		return nil, err
 	}
+	s := &Server{cfg: cfg, opts: o, signals: sig, mount: cfg.Mount, health: &handlers.Health{}}
 	if cfg.TLS.CertFile != "" {
 		cert, err := tls.LoadX509KeyPair(cfg.TLS.CertFile, cfg.TLS.KeyFile)
 		if err != nil {
@@ -42,6 +38,10 @@ func New(cfg *config.Config, o Options) (*Server, error) {
 		s.opts.Certificate = &cert
 	}
 	if s.ring, err = secret.NewRing(cfg.Session.Keys...); err != nil {
+		return nil, err
+	}
+	s.proxy = forwardProxy(cfg.Proxy)
+	if s.pool, err = newPool(cfg, s.ring, oauth.NewHTTPClient(s.proxy), sig); err != nil {
 		return nil, err
 	}
 	if err := s.buildCookies(); err != nil {
@@ -108,7 +108,7 @@ func (s *Server) buildEndpoints() {
 		s.returnTo.Origins = append(s.returnTo.Origins, s.cfg.PublicURL.Scheme+"://"+host)
 	}
 	s.flow = &handlers.Flow{
-		OAuth: s.oauth, Sessions: s.manager, Cookies: s.cookies, ReturnTo: s.returnTo,
+		OAuth: s.pool.oauth, Sessions: s.manager, Cookies: s.cookies, ReturnTo: s.returnTo,
 		DefaultReturnTo: s.cfg.Login.DefaultReturnTo, ErrorURL: s.cfg.Login.ErrorURL,
 		PublicURL: s.cfg.PublicURL, LoginPath: s.mount + "/login",
 		Username: cognito.Username, Metrics: s.metrics,
@@ -154,8 +154,8 @@ func (s *Server) buildMiddleware() {
 	}
 	s.logout = &handlers.Logout{
 		Sessions: s.manager, Cookies: s.cookies, ReturnTo: s.returnTo,
-		Trusts: s.origins.MayUseCookie, GlobalSignOut: s.api.GlobalSignOut,
-		ProviderURL:     cognito.LogoutURL(s.cfg.Cognito.Domain, s.cfg.Cognito.ClientID, s.ownURL("/signed-out")),
+		Trusts: s.origins.MayUseCookie, GlobalSignOut: s.pool.api.GlobalSignOut,
+		ProviderURL:     s.pool.logoutURL,
 		DefaultReturnTo: s.cfg.Login.LogoutReturnTo, StartURL: s.cfg.Login.DefaultReturnTo,
 		Path: s.mount + "/logout", FormOrigins: s.formOrigins(),
 	}
@@ -193,7 +193,8 @@ func (s *Server) hsts() string {
 	return "max-age=31536000"
 }
 
-func (s *Server) ownURL(path string) string { return s.cfg.PublicURL.String() + s.mount + path }
+// ownURL is the address of one of the gateway's own endpoints.
+func ownURL(cfg *config.Config, path string) string { return cfg.PublicURL.String() + cfg.Mount + path }
 
 // Handler returns the gateway's public handler, for tests that serve it themselves.
 func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serveRouted) }

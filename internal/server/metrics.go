@@ -11,9 +11,9 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 )
 
-// askedUserPool tells the metrics of one call of the user pool.
-func (s *Server) askedUserPool(call string, took time.Duration, err error) {
-	s.metrics.UserPool(call, poolOutcome(err), took)
+// poolObserver tells the metrics of each call of a user pool.
+func poolObserver(m *telemetry.Metrics) func(call string, took time.Duration, err error) {
+	return func(call string, took time.Duration, err error) { m.UserPool(call, poolOutcome(err), took) }
 }
 
 // poolOutcome names what came of a call. A caller that left says nothing about

@@ -18,12 +18,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/gatehouse-auth/gatehouse/internal/cognito"
 	"github.com/gatehouse-auth/gatehouse/internal/config"
 	"github.com/gatehouse-auth/gatehouse/internal/cookie"
 	"github.com/gatehouse-auth/gatehouse/internal/handlers"
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
-	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 	"github.com/gatehouse-auth/gatehouse/internal/returnto"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
@@ -68,10 +66,9 @@ type Options struct {
 
 // Server is a gateway, built and checked.
 type Server struct {
-	cfg    *config.Config
-	opts   Options
-	log    *slog.Logger
-	buffer *telemetry.Buffer
+	cfg  *config.Config
+	opts Options
+	signals
 
 	mount    string
 	record   *middleware.Record
@@ -96,14 +93,8 @@ type Server struct {
 	readiness readiness
 
 	proxy func(*url.URL) (*url.URL, error)
-	calls *http.Client // to the user pool
-	oauth *oauth.Client
-	api   *cognito.API
-	pool  cognito.Endpoints // where it is
-	// keysRefused: the user pool answered the first fetch of its key set, and has none.
-	keysRefused atomic.Bool
-	metrics     *telemetry.Metrics
-	store       session.Store
+	pool  *pool
+	store session.Store
 	// count says how many sessions the store has, and keepCount, while it runs,
 	// finds that out; nil where there is nothing to say or to do.
 	count     func() (sessionstore.Count, bool)
@@ -120,7 +111,7 @@ func (s *Server) Run(ctx context.Context) error {
 	telemetry.TakeStandardLog(s.log)
 	done := make(chan struct{})
 	var logging sync.WaitGroup
-	logging.Go(func() { s.buffer.Run(done, logInterval) })
+	logging.Go(func() { s.lines.Run(done, logInterval) })
 	defer logging.Wait()
 	defer close(done)
 	defer func() { _ = s.store.Close() }() // nothing is left to lose by then
@@ -160,7 +151,7 @@ func (s *Server) background() (stop func()) {
 		running.Go(func() { s.keepCount(ctx) })
 	}
 	running.Go(func() {
-		if s.fetchKeys(ctx) {
+		if s.pool.fetchKeys(ctx) {
 			s.readiness.ask(ctx)
 		}
 	})

@@ -3,24 +3,13 @@ package server
 import (
 	"time"
 
-	"github.com/gatehouse-auth/gatehouse/internal/cognito"
-	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
 	"github.com/gatehouse-auth/gatehouse/internal/storeurl"
 )
 
-// buildSessions makes the provider, the store and the manager between them.
+// buildSessions makes the store, and the manager between it and the user pool.
 func (s *Server) buildSessions() (err error) {
-	s.proxy = forwardProxy(s.cfg.Proxy)
-	s.calls = oauth.NewHTTPClient(s.proxy)
-	s.api = cognito.NewAPI(cognito.APIOptions{
-		Endpoint: s.cfg.Cognito.APIEndpoint, Region: s.cfg.Cognito.Region, HTTP: s.calls,
-		Observe: s.askedUserPool,
-	})
-	if s.oauth, err = s.oauthClient(); err != nil {
-		return err
-	}
 	if s.store, err = s.openStore(); err != nil {
 		return err
 	}
@@ -31,13 +20,13 @@ func (s *Server) buildSessions() (err error) {
 	s.readiness.log = s.log
 	s.readiness.checks = append(s.readiness.checks,
 		check{"store unavailable", s.store.Ping, sessionstore.Reason},
-		check{"user pool", s.keysKnown, error.Error})
+		check{"user pool", s.pool.keysKnown, error.Error})
 	return nil
 }
 
 func (s *Server) managerOptions() session.Options {
 	return session.Options{
-		Store: s.store, Provider: s.oauth,
+		Store: s.store, Provider: s.pool.oauth,
 		IdleTimeout:     s.cfg.Session.IdleTimeout,
 		AbsoluteTimeout: s.cfg.Session.AbsoluteTimeout,
 		BeforeExpiry:    s.cfg.Refresh.BeforeExpiry,
@@ -45,7 +34,7 @@ func (s *Server) managerOptions() session.Options {
 		ForcedPerMinute: s.cfg.Refresh.ForcedPerMinute,
 		RotationGrace:   s.cfg.Cognito.RotationGrace,
 		MaxPerUser:      s.cfg.Session.MaxPerUser,
-		UserCheck:       session.UserCheck{Every: s.cfg.RevocationCheck, Ask: s.api.GetUser},
+		UserCheck:       session.UserCheck{Every: s.cfg.RevocationCheck, Ask: s.pool.api.GetUser},
 		Cache:           sessionCache(s.cfg.Session.Store.Scheme),
 		Observe: session.Observer{
 			Refresh: s.metrics.Refresh, Revoke: s.metrics.Revoke, Delete: s.metrics.Delete,
@@ -54,22 +43,6 @@ func (s *Server) managerOptions() session.Options {
 		},
 		Logger: s.log,
 	}
-}
-
-func (s *Server) oauthClient() (*oauth.Client, error) {
-	at := cognito.NewEndpoints(s.cfg.Cognito.Domain, s.cfg.Cognito.Issuer)
-	s.pool = at
-	return oauth.New(oauth.Options{
-		ClientID: s.cfg.Cognito.ClientID, ClientSecret: s.cfg.Cognito.ClientSecret,
-		AuthorizeURL: at.Authorize, SignupURL: at.Signup, TokenURL: at.Token,
-		RevokeURL: at.Revoke, JWKSURL: at.JWKS,
-		Settings: oauth.Settings{
-			Issuer: issuerSetting(s.cfg), Domain: "cognito.domain", Client: "cognito.client_id and cognito.client_secret",
-		},
-		Issuer: s.cfg.Cognito.Issuer, RedirectURL: s.ownURL("/callback"),
-		Scopes: s.cfg.Cognito.Scopes, Ring: s.ring,
-		HTTP: s.calls, Timeout: s.cfg.Refresh.Timeout, Observe: s.askedUserPool,
-	})
 }
 
 func (s *Server) openStore() (session.Store, error) {
@@ -86,7 +59,7 @@ func (s *Server) openStore() (session.Store, error) {
 		at := s.cfg.Session.Store
 		at.Username, at.Password = s.cfg.Session.StoreUsername, s.cfg.Session.StorePassword
 		redis, err := sessionstore.NewRedis(sessionstore.RedisOptions{
-			Address: at, Ring: s.ring, Audience: s.audience(), IdleTimeout: s.cfg.Session.IdleTimeout, Observe: s.askedStore,
+			Address: at, Ring: s.ring, Audience: s.pool.audience, IdleTimeout: s.cfg.Session.IdleTimeout, Observe: s.askedStore,
 			WaitReplicas: s.cfg.Session.WaitReplicas, Logger: s.log,
 		})
 		if err == nil {
@@ -98,12 +71,8 @@ func (s *Server) openStore() (session.Store, error) {
 
 // portable makes the handles of the store cookie:.
 func (s *Server) portable() *session.PortableCodec {
-	return session.NewPortableCodec(s.ring, s.audience())
+	return session.NewPortableCodec(s.ring, s.pool.audience)
 }
-
-// audience is whose sessions these are. Gateways that share keys, and a Redis, may
-// still serve other user pools, or other clients of one.
-func (s *Server) audience() string { return s.cfg.Cognito.Issuer + " " + s.cfg.Cognito.ClientID }
 
 // sessionCache bounds the cache of opened sessions; only sessions that lie in a
 // store elsewhere, sealed, need one.

@@ -11,7 +11,7 @@ func TestIssuerSettingNamesWhatWasWritten(t *testing.T) {
 	custom := pool
 	custom.Issuer = "https://issuer.example.com/eu-west-1_A"
 	for want, c := range map[string]config.Cognito{"cognito.user_pool_id and cognito.region": pool, "cognito.issuer": custom} {
-		if got := issuerSetting(&config.Config{Cognito: c}); got != want {
+		if got := issuerSetting(c); got != want {
 			t.Errorf("%s comes from %s, want %s", c.Issuer, got, want)
 		}
 	}
