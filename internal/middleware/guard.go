@@ -87,7 +87,7 @@ func loopbackAlias(host string, public *url.URL) bool {
 
 // safeTarget is the request's own target, if it is fit for a Location header.
 func safeTarget(r *http.Request) string {
-	p, err := proxy.Canonical(r)
+	p, err := proxy.TargetOf(r, "").Canonical()
 	if err != nil {
 		return "/"
 	}

@@ -12,15 +12,11 @@ import (
 func Match(table *proxy.Table) Middleware {
 	return func(next Handler) Handler {
 		return func(w http.ResponseWriter, r *http.Request, x *Exchange) error {
-			path, err := proxy.Canonical(r)
+			route, path, err := table.Judge(proxy.TargetOf(r, x.Decision.Host))
 			if err != nil {
 				return err
 			}
-			route, err := table.Match(x.Decision.Host, path, r.Method)
-			if err != nil {
-				return err
-			}
-			x.Decision.Path, x.Decision.Route = path, route
+			x.Decision.Route, x.Decision.Path = route, path
 			x.Event.Route = route.Path
 			return next(w, r, x)
 		}

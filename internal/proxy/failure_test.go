@@ -299,7 +299,7 @@ func TestReverse_returns_no_error_once_the_connection_is_taken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := proxy.Canonical(r)
+	p, err := proxy.TargetOf(r, "").Canonical()
 	if err != nil {
 		t.Fatal(err)
 	}

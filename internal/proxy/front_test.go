@@ -92,11 +92,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (f *front) serve(w http.ResponseWriter, r *http.Request, event *telemetry.Event) error {
-	p, err := proxy.Canonical(r)
-	if err != nil {
-		return err
-	}
-	route, err := f.table.Match("", p, r.Method)
+	route, p, err := f.table.Judge(proxy.TargetOf(r, ""))
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ type Misspelling struct {
 }
 
 // Misspellings finds them, in the order of the routes. No request gets from one
-// route to the other by its spelling, which [Table.Match] sees to; but what was
+// route to the other by its spelling, which [Table.Judge] sees to; but what was
 // meant to be guarded in both may be guarded in one only.
 func (t *Table) Misspellings() []Misspelling {
 	rows := t.general

@@ -103,15 +103,28 @@ func (t *Table) index(rows []row) {
 }
 
 // Routes returns the rows in the order they were given, the mount last. They
-// are what [Table.Match] returns, and must not be changed.
+// are what [Table.Judge] returns, and must not be changed.
 func (t *Table) Routes() []*Route { return t.routes }
 
-// Match returns the route that the path falls on, for the effective host in
-// lower case. Errors are *problem.Error: 404 not_found, 405 method_not_allowed
-// with Allow, and 400 ambiguous_path if an upstream could read the path as one
-// that falls on another route, or the path has an encoded slash that the route
-// does not allow. A CORS preflight is to be matched with the method it asks for.
-func (t *Table) Match(host string, p urlpath.Path, method string) (*Route, error) {
+// Judge makes the path of a target canonical and returns it with the route that
+// it falls on. It looks at the target alone, so that it can be asked about any.
+// Errors are *problem.Error: 404 not_found, 405 method_not_allowed with Allow, and
+// 400 ambiguous_path if two readers could take the path for different ones, if an
+// upstream could read it as one that falls on another route, or if it has an
+// encoded slash that the route does not allow.
+func (t *Table) Judge(target Target) (*Route, urlpath.Path, error) {
+	p, err := target.Canonical()
+	if err != nil {
+		return nil, urlpath.Path{}, err
+	}
+	route, err := t.match(target.Host, p, target.Method)
+	if err != nil {
+		return nil, urlpath.Path{}, err
+	}
+	return route, p, nil
+}
+
+func (t *Table) match(host string, p urlpath.Path, method string) (*Route, error) {
 	rows := t.general
 	if len(t.hosts) > 0 {
 		if of, ok := t.hosts[host]; ok {

@@ -19,11 +19,11 @@ func table(t testing.TB, routes ...proxy.Route) *proxy.Table {
 
 func match(t testing.TB, table *proxy.Table, host, raw, method string) (*proxy.Route, error) {
 	t.Helper()
-	p, err := urlpath.Parse(raw)
-	if err != nil {
+	if _, err := urlpath.Parse(raw); err != nil {
 		t.Fatalf("parse %q: %v", raw, err)
 	}
-	return table.Match(host, p, method)
+	route, _, err := table.Judge(proxy.Target{Method: method, Host: host, Path: raw})
+	return route, err
 }
 
 var shop = []proxy.Route{
@@ -36,7 +36,7 @@ var shop = []proxy.Route{
 	{Path: "/Docs/"},
 }
 
-func TestMatch_finds_the_longest_prefix_in_whole_segments(t *testing.T) {
+func TestJudge_finds_the_longest_prefix_in_whole_segments(t *testing.T) {
 	routes := table(t, shop...)
 	for _, test := range []struct{ host, path, want string }{
 		{"app.example", "/", "/"},
@@ -67,7 +67,7 @@ func TestMatch_finds_the_longest_prefix_in_whole_segments(t *testing.T) {
 	}
 }
 
-func TestMatch_prefers_the_route_that_names_the_host(t *testing.T) {
+func TestJudge_prefers_the_route_that_names_the_host(t *testing.T) {
 	routes := table(t, shop...)
 	for host, want := range map[string]string{"app.example": "", "admin.example": "admin.example"} {
 		route, err := match(t, routes, host, "/x", "GET")
@@ -80,7 +80,7 @@ func TestMatch_prefers_the_route_that_names_the_host(t *testing.T) {
 	}
 }
 
-func TestMatch_never_tries_a_method_on_a_shorter_route(t *testing.T) {
+func TestJudge_never_tries_a_method_on_a_shorter_route(t *testing.T) {
 	routes := table(t, shop...)
 	_, err := match(t, routes, "", "/api/admin/x", "POST")
 	h := checkProblem(t, err, http.StatusMethodNotAllowed, "method_not_allowed")
@@ -94,7 +94,7 @@ func TestMatch_never_tries_a_method_on_a_shorter_route(t *testing.T) {
 	}
 }
 
-func TestMatch_refuses_methods_that_echo_or_tunnel(t *testing.T) {
+func TestJudge_refuses_methods_that_echo_or_tunnel(t *testing.T) {
 	routes := table(t, shop...)
 	for _, method := range []string{"TRACE", "TRACK", "CONNECT"} {
 		_, err := match(t, routes, "", "/x", method)
@@ -104,7 +104,7 @@ func TestMatch_refuses_methods_that_echo_or_tunnel(t *testing.T) {
 	}
 }
 
-func TestMatch_refuses_a_path_that_folds_onto_another_route(t *testing.T) {
+func TestJudge_refuses_a_path_that_folds_onto_another_route(t *testing.T) {
 	routes := table(t, shop...)
 	for _, path := range []string{
 		"/API/x", "/Api", "/api;v=1/x", "/api%3b/x", "/api./x", "/api%20/x", "/api%20.%20;x/y", "/%2561pi/x", "/API%3bx",
@@ -121,7 +121,7 @@ func TestMatch_refuses_a_path_that_folds_onto_another_route(t *testing.T) {
 	}
 }
 
-func TestMatch_takes_routes_that_are_not_their_own_folded_form(t *testing.T) {
+func TestJudge_takes_routes_that_are_not_their_own_folded_form(t *testing.T) {
 	routes := table(t, proxy.Route{Path: "/a;version=1/"}, proxy.Route{Path: "/a/b/"}, proxy.Route{Path: "/B/"})
 	for path, want := range map[string]string{"/a;version=1/x": "/a;version=1/", "/a/b/x": "/a/b/", "/B/x": "/B/"} {
 		route, err := match(t, routes, "", path, "GET")
@@ -131,7 +131,7 @@ func TestMatch_takes_routes_that_are_not_their_own_folded_form(t *testing.T) {
 	}
 }
 
-func TestMatch_refuses_encoded_slashes_unless_the_route_takes_them(t *testing.T) {
+func TestJudge_refuses_encoded_slashes_unless_the_route_takes_them(t *testing.T) {
 	routes := table(t, shop...)
 	for _, path := range []string{"/x%2Fy", "/api/a%2fb", "/auth/login%2f", "/files/private/a%2Fb"} {
 		_, err := match(t, routes, "", path, "GET")
@@ -143,7 +143,7 @@ func TestMatch_refuses_encoded_slashes_unless_the_route_takes_them(t *testing.T)
 	}
 }
 
-func TestMatch_without_a_route_is_not_found(t *testing.T) {
+func TestJudge_without_a_route_is_not_found(t *testing.T) {
 	routes := table(t, proxy.Route{Path: "/api/"})
 	_, err := match(t, routes, "", "/x", "GET")
 	checkProblem(t, err, http.StatusNotFound, "not_found")
@@ -170,18 +170,18 @@ func TestNewTable_refuses_rows_that_cannot_be_told_apart(t *testing.T) {
 	}
 }
 
-func TestMatch_allocates_nothing(t *testing.T) {
+func TestJudge_allocates_nothing(t *testing.T) {
 	routes := table(t, shop...)
-	p, err := urlpath.Parse("/api/orders/7")
+	r, err := read(t, "/api/orders/7?x=y")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := testing.AllocsPerRun(100, func() { _, _ = routes.Match("app.example", p, "GET") }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { _, _, _ = routes.Judge(proxy.TargetOf(r, "app.example")) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
 
-func BenchmarkMatch(b *testing.B) {
+func BenchmarkJudge(b *testing.B) {
 	routes := table(b, shop...)
 	r, err := read(b, "/api/orders/7?page=2")
 	if err != nil {
@@ -189,11 +189,7 @@ func BenchmarkMatch(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		p, err := proxy.Canonical(r)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if _, err := routes.Match("app.example", p, "GET"); err != nil {
+		if _, _, err := routes.Judge(proxy.TargetOf(r, "app.example")); err != nil {
 			b.Fatal(err)
 		}
 	}

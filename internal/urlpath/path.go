@@ -48,7 +48,7 @@ var (
 	errNotPath     = errors.New("request target is not a path")
 	errEscape      = errors.New("path has an invalid escape")
 	errUTF8        = errors.New("path is not UTF-8")
-	errForbidden   = errors.New("path has a control character, a backslash or a fragment")
+	errForbidden   = errors.New("path has a control character, a backslash, a query or a fragment")
 	errEmpty       = errors.New("path has an empty segment")
 	errDots        = errors.New("path has a segment of dots, spaces or parameters only")
 	errDoubleSlash = errors.New("path has a slash that is encoded twice")
@@ -122,7 +122,7 @@ func decode(raw string) (Path, error) {
 			}
 			c, keep = b, unreserved(b)
 			i += 2
-		} else if c == '#' {
+		} else if c == '#' || c == '?' {
 			return Path{}, errForbidden
 		}
 		if c == '/' && !keep {

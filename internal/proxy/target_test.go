@@ -77,7 +77,7 @@ func TestCanonical_refuses_what_has_more_than_one_reading(t *testing.T) {
 			if err != nil {
 				return // refused by net/http, before any handler
 			}
-			p, err := proxy.Canonical(r)
+			p, err := proxy.TargetOf(r, "").Canonical()
 			if err == nil {
 				t.Fatalf("accepted as %q", p.Escaped())
 			}
@@ -86,14 +86,18 @@ func TestCanonical_refuses_what_has_more_than_one_reading(t *testing.T) {
 	}
 }
 
-func TestCanonical_refuses_connect(t *testing.T) {
-	for _, target := range []string{"evil.example:443", "/path"} {
+func TestJudge_refuses_connect(t *testing.T) {
+	routes := table(t, proxy.Route{Path: "/"})
+	for target, want := range map[string]struct {
+		status int
+		code   string
+	}{"evil.example:443": {400, "ambiguous_path"}, "/path": {405, "method_not_allowed"}} {
 		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader("CONNECT " + target + " HTTP/1.1\r\nHost: evil.example\r\n\r\n")))
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = proxy.Canonical(r)
-		checkProblem(t, err, http.StatusBadRequest, "ambiguous_path")
+		_, _, err = routes.Judge(proxy.TargetOf(r, "evil.example"))
+		checkProblem(t, err, want.status, want.code)
 	}
 }
 
@@ -139,7 +143,7 @@ func TestCanonical_accepts_what_has_one_reading(t *testing.T) {
 		if err != nil {
 			t.Fatalf("read %q: %v", test.target, err)
 		}
-		p, err := proxy.Canonical(r)
+		p, err := proxy.TargetOf(r, "").Canonical()
 		if err != nil {
 			t.Errorf("%q: %v", test.target, err)
 			continue
@@ -156,7 +160,7 @@ func TestCanonical_allocates_nothing_for_a_plain_path(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := testing.AllocsPerRun(100, func() { _, _ = proxy.Canonical(r) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { _, _ = proxy.TargetOf(r, "").Canonical() }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -164,9 +168,45 @@ func TestCanonical_allocates_nothing_for_a_plain_path(t *testing.T) {
 // HTTP/2 carries a space in the query, where the request line of HTTP/1.1 would end.
 func TestCanonical_refuses_a_space_in_the_query(t *testing.T) {
 	for query, refused := range map[string]bool{"a HTTP/1.0": true, "a%20b": false, "a+b": false} {
-		_, err := proxy.Canonical(&http.Request{Method: "GET", RequestURI: "/x?" + query, URL: &url.URL{Path: "/x", RawQuery: query}})
+		_, err := proxy.TargetOf(&http.Request{Method: "GET", RequestURI: "/x?" + query, URL: &url.URL{Path: "/x", RawQuery: query}}, "").Canonical()
 		if (err != nil) != refused {
 			t.Errorf("%q: %v", query, err)
+		}
+	}
+}
+
+// A front names the target of a request in headers of its own. Nothing of the
+// request that brings them counts, and what net/url would hide is seen.
+func TestJudge_of_what_a_front_names(t *testing.T) {
+	routes := table(t, proxy.Route{Path: "/"}, proxy.Route{Path: "/api/", Methods: []string{"POST"}}, proxy.Route{Path: "/", Host: "admin.example"})
+	for _, test := range []struct {
+		target proxy.Target
+		route  string // of this path; "" is refused
+		status int
+		code   string
+	}{
+		{proxy.Target{Method: "POST", Host: "app.example", Path: "/%61pi/x", Query: "q=//.."}, "/api/", 0, ""},
+		{proxy.Target{Method: "GET", Host: "app.example", Path: "/api/x"}, "", 405, "method_not_allowed"},
+		{proxy.Target{Method: "GET", Host: "admin.example", Path: "/api/x"}, "", 405, "method_not_allowed"},
+		{proxy.Target{Method: "GET", Host: "admin.example", Path: "/apix"}, "/", 0, ""},
+		{proxy.Target{Method: "CONNECT", Host: "app.example", Path: "/x"}, "", 405, "method_not_allowed"},
+		{proxy.Target{Method: "TRACE", Host: "app.example", Path: "/x"}, "", 405, "method_not_allowed"},
+		{proxy.Target{Method: "GET", Host: "app.example", Path: "/x#y"}, "", 400, "ambiguous_path"},
+		{proxy.Target{Method: "GET", Host: "app.example", Path: "/x?y"}, "", 400, "ambiguous_path"},
+		{proxy.Target{Method: "GET", Host: "app.example", Path: "/x", Query: "a b"}, "", 400, "ambiguous_path"},
+		{proxy.Target{Method: "GET", Host: "app.example", Path: "//app.example/x"}, "", 400, "ambiguous_path"},
+		{proxy.Target{Method: "GET", Host: "app.example", Path: "http://app.example/x"}, "", 400, "ambiguous_path"},
+		{proxy.Target{Method: "GET", Host: "app.example", Path: "x"}, "", 400, "ambiguous_path"},
+		{proxy.Target{Method: "GET", Host: "app.example"}, "", 400, "ambiguous_path"},
+		{proxy.Target{}, "", 400, "ambiguous_path"},
+	} {
+		route, p, err := routes.Judge(test.target)
+		if test.route == "" {
+			if checkProblem(t, err, test.status, test.code); route != nil || p.Escaped() != "" {
+				t.Errorf("%+v: refused, and yet %v", test.target, route)
+			}
+		} else if err != nil || route.Path != test.route {
+			t.Errorf("%+v: %v, error %v", test.target, route, err)
 		}
 	}
 }
