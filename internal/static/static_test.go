@@ -99,7 +99,7 @@ func checkProblem(t testing.TB, err error, status int, code string) http.Header 
 	if !errors.As(err, &p) {
 		t.Fatalf("error is %v, want the problem %d %s", err, status, code)
 	}
-	if p.Status != status || p.Code != code {
+	if p.Status != status || string(p.Code) != code {
 		t.Errorf("problem is %d %s (%v), want %d %s", p.Status, p.Code, p.Err, status, code)
 	}
 	return p.Header
