@@ -10,7 +10,7 @@
 #
 #   docker build --build-arg VERSION=v1.2.3 --build-arg COMMIT=$(git rev-parse HEAD) .
 
-ARG GO_VERSION=1.26.8
+ARG GO_VERSION=1.27.4
 ARG VERSION=dev
 ARG COMMIT=unknown
 

@@ -27,6 +27,10 @@ COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 BUILD = CGO_ENABLED=0 go build -trimpath -ldflags='-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)'
 IMAGE = docker build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT)
 
+# The oldest Go that compiles this, and the one that images are built with.
+OLDEST := go$(shell awk '$$1 == "go" {print $$2}' go.mod)
+NEWEST := $(shell awk '$$1 == "toolchain" {print $$2}' go.mod)
+
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME  ?= 30s
 SOAKTIME  ?= 2h
@@ -129,21 +133,44 @@ bench: ## measure the gateway against a bare reverse proxy (ARGS='-store redis:/
 # --- checks ------------------------------------------------------------------
 
 .PHONY: check
-check: lint vuln tidy generated cross ## run every check that is not a test
+check: lint vuln tidy generated cross toolchains ## run every check that is not a test
 
 .PHONY: lint
-lint: ## gofmt, go vet, staticcheck, golangci-lint
+lint: vet ## gofmt, go vet, staticcheck, golangci-lint
 	@unformatted=$$(gofmt -l bench cmd internal web); \
 	if [[ -n $$unformatted ]]; then echo "not formatted; run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
-	go vet ./...
-	go vet -tags production ./...
 	$(TOOL) staticcheck ./...
 	$(TOOL) golangci-lint run
+	$(FLEETTOOL) staticcheck ./...
+	$(FLEETTOOL) golangci-lint run --config $(CURDIR)/.golangci.yml
+
+.PHONY: vet
+vet:
+	go vet ./...
+	go vet -tags production ./...
 	go vet -tags soak ./internal/session
 	go -C $(FLEET) vet ./...
 	go -C $(FLEET) vet -tags soak ./...
-	$(FLEETTOOL) staticcheck ./...
-	$(FLEETTOOL) golangci-lint run --config $(CURDIR)/.golangci.yml
+
+# The gateway is kept compiling with two versions of Go. The checks above ran with one
+# of them; this is for the other.
+.PHONY: toolchains
+toolchains: ## vet and build with the oldest Go and the newest, and run govulncheck with the newest
+	@here=$$(go env GOVERSION); \
+	echo "the other checks ran with $$here; the oldest is $(OLDEST), the newest $(NEWEST)"; \
+	[[ $${here%.*} == $(basename $(OLDEST)) ]] || $(MAKE) with-toolchain GOTOOLCHAIN=$(OLDEST); \
+	[[ $$here == $(NEWEST) ]] || $(MAKE) with-toolchain vuln GOTOOLCHAIN=$(NEWEST)
+
+.PHONY: with-toolchain
+with-toolchain:
+	@go version || { echo "$$GOTOOLCHAIN could not be fetched, so nothing was checked with it:" \
+		"go needs a module proxy (GOPROXY) that has golang.org/toolchain" >&2; exit 1; }
+	@$(MAKE) vet compile
+
+.PHONY: compile
+compile:
+	CGO_ENABLED=0 go build ./...
+	CGO_ENABLED=0 go build -tags production ./...
 
 .PHONY: vuln
 vuln:
@@ -165,12 +192,11 @@ generated:
 	if [[ -n $$changed ]]; then echo "go generate changed these; commit them:"; echo "$$changed"; exit 1; fi
 
 .PHONY: cross
-cross: ## compile for linux, darwin and windows, amd64 and arm64
+cross: compile ## compile for linux, darwin and windows, amd64 and arm64
 	@for platform in $(PLATFORMS); do \
 		echo "build $$platform"; \
 		CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} go build ./...; \
 	done
-	CGO_ENABLED=0 go build -tags production ./...
 
 .PHONY: clean
 clean: ## remove what was built and installed inside the checkout

@@ -2,6 +2,8 @@ module github.com/gatehouse-auth/gatehouse
 
 go 1.26.0
 
+toolchain go1.27.4
+
 require (
 	github.com/alecthomas/kong v1.17.0
 	github.com/aws/aws-sdk-go-v2 v1.48.0

@@ -4,6 +4,8 @@ module github.com/gatehouse-auth/gatehouse/internal/fleet
 
 go 1.26.0
 
+toolchain go1.27.4
+
 replace github.com/gatehouse-auth/gatehouse => ../..
 
 require (
