@@ -25,7 +25,7 @@ var layers = []row{
 	{pkg: "internal/secret"},
 	{pkg: "internal/loopback"},
 	{pkg: "internal/urlpath"},
-	{pkg: "internal/returnto"},
+	{pkg: "internal/returnto", imports: []string{"internal/urlpath"}},
 	{pkg: "internal/fetchmeta"},
 	{pkg: "internal/telemetry"},
 	{pkg: "internal/storeurl", imports: []string{"internal/secret"}},
@@ -39,7 +39,12 @@ var layers = []row{
 	{pkg: "internal/fronttest", support: true},
 	{pkg: "internal/redistest", imports: []string{"internal/freeport"}, support: true},
 
-	{pkg: "internal/config", imports: []string{"internal/loopback", "internal/returnto", "internal/secret", "internal/storeurl"}},
+	{
+		pkg: "internal/config",
+		imports: []string{
+			"internal/loopback", "internal/returnto", "internal/secret", "internal/storeurl", "internal/urlpath",
+		},
+	},
 	{pkg: "internal/oauth", imports: []string{"internal/loopback", "internal/secret"}},
 	{pkg: "internal/cognito", imports: []string{"internal/oauth", "internal/secret"}},
 	{pkg: "internal/cookie", imports: []string{"internal/oauth", "internal/secret"}},

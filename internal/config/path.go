@@ -9,24 +9,8 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 
 	"github.com/gatehouse-auth/gatehouse/internal/returnto"
+	"github.com/gatehouse-auth/gatehouse/internal/urlpath"
 )
-
-// canonicalPath accepts the path of a request as the proxy judges it: absolute,
-// unescaped, and with no segment that an upstream could read as another one.
-func canonicalPath(p string) bool {
-	rest, absolute := strings.CutPrefix(p, "/")
-	if !absolute || !printable(p) || strings.ContainsAny(p, `%?#\;`) {
-		return false
-	}
-	segments := strings.Split(strings.TrimSuffix(rest, "/"), "/")
-	for _, s := range segments {
-		// Trailing dots and spaces vanish on some file systems; "." and ".." are among them.
-		if s != strings.TrimRight(s, ". ") || s == "" && len(segments) > 1 {
-			return false
-		}
-	}
-	return rest != "/"
-}
 
 // mountPath fills a *string: no slash at its end, and not the root.
 type mountPath struct{}
@@ -35,7 +19,7 @@ func (mountPath) want() string { return "a path such as /auth, in plain letters,
 
 func (k mountPath) parse(field any, s string) error {
 	plain := strings.Trim(s, "/-_.~abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == ""
-	if s == "/" || !plain || !canonicalPath(s) {
+	if s == "/" || !plain || !urlpath.Plain(s) {
 		return cure(k.want())
 	}
 	if trimmed := strings.TrimSuffix(s, "/"); trimmed != s {

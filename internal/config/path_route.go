@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/google/jsonschema-go/jsonschema"
+
+	"github.com/gatehouse-auth/gatehouse/internal/urlpath"
 )
 
 // routePath fills a *string, always with a slash at its end: routes match whole
@@ -22,7 +24,7 @@ func (k routePath) parse(field any, s string) error {
 	if s == "" {
 		return nil
 	}
-	if !canonicalPath(s) || isPattern(s) {
+	if !urlpath.Plain(s) || isPattern(s) {
 		return k.refuse(s)
 	}
 	put(field, strings.TrimSuffix(s, "/")+"/")
@@ -85,7 +87,7 @@ func meantPath(s string) string {
 		}
 	}
 	meant := "/" + strings.Join(kept, "")
-	if !canonicalPath(meant) || isPattern(meant) {
+	if !urlpath.Plain(meant) || isPattern(meant) {
 		return ""
 	}
 	return meant

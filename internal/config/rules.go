@@ -11,6 +11,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/loopback"
 	"github.com/gatehouse-auth/gatehouse/internal/returnto"
 	"github.com/gatehouse-auth/gatehouse/internal/storeurl"
+	"github.com/gatehouse-auth/gatehouse/internal/urlpath"
 )
 
 // derive fills in what follows from other keys.
@@ -234,11 +235,7 @@ func (l *loader) checkReturnTo(path string, address *string) {
 // underMount judges a normalised address, whose path may still have escapes.
 func (l *loader) underMount(address string) bool {
 	path, _, _ := strings.Cut(strings.ReplaceAll(address, "#", "?"), "?")
-	if decoded, err := url.PathUnescape(path); err == nil {
-		path = decoded
-	}
-	path, mount := strings.ToLower(path), strings.ToLower(l.cfg.Mount)
-	return path == mount || strings.HasPrefix(path, mount+"/")
+	return urlpath.Covers(urlpath.Fold(l.cfg.Mount), urlpath.Fold(path))
 }
 
 func (l *loader) checkLimits() {

@@ -12,6 +12,8 @@ import (
 	"errors"
 	"slices"
 	"strings"
+
+	"github.com/gatehouse-auth/gatehouse/internal/urlpath"
 )
 
 // MaxLength bounds an address, in bytes of its normalised form.
@@ -123,51 +125,12 @@ func authorityLike(path string) bool {
 			return -1
 		}
 		return r
-	}, decode(path))
+	}, urlpath.Decode(path))
 	return len(path) > 1 && isSlash(path[0]) && isSlash(path[1])
 }
 
 // refuses reports whether path is one of p.Refused, in whatever spelling.
 func (p Policy) refuses(path string) bool {
-	path = fold(path)
-	return slices.ContainsFunc(p.Refused, func(r string) bool { return path == fold(r) })
-}
-
-// fold returns the path as the most tolerant router would read it: decoded,
-// without empty segments, of each segment only what stands before a ";", less
-// trailing dots and spaces, in lower case.
-func fold(path string) string {
-	segments := strings.FieldsFunc(decode(path), func(r rune) bool { return r == '/' || r == '\\' })
-	for i, s := range segments {
-		s, _, _ = strings.Cut(s, ";")
-		segments[i] = strings.TrimRight(s, ". ")
-	}
-	return strings.ToLower(strings.Join(segments, "/"))
-}
-
-// decode takes escapes away until none is left, those that appear on the way too.
-func decode(s string) string {
-	b := make([]byte, 0, len(s))
-	for i := range len(s) {
-		b = append(b, s[i])
-		for n := len(b) - 3; n >= 0 && b[n] == '%' && isHex(b[n+1]) && isHex(b[n+2]); n = len(b) - 3 {
-			b = append(b[:n], unhex(b[n+1])<<4|unhex(b[n+2]))
-		}
-	}
-	return string(b)
-}
-
-func isHex(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
-}
-
-func unhex(c byte) byte {
-	switch {
-	case c <= '9':
-		return c - '0'
-	case c >= 'a':
-		return c - 'a' + 10
-	default:
-		return c - 'A' + 10
-	}
+	path = urlpath.Fold(path)
+	return slices.ContainsFunc(p.Refused, func(r string) bool { return path == urlpath.Fold(r) })
 }

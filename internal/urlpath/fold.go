@@ -80,13 +80,18 @@ func join(parts []part) (string, error) {
 	return b.String(), nil
 }
 
-// foldSegment cuts parameters, and a query or fragment that was encoded, off a
+// cutSegment cuts parameters, and a query or fragment that was encoded, off a
 // segment, and then the dots and spaces that some file systems ignore.
-func foldSegment(segment string) string {
+func cutSegment(segment string) string {
 	if i := strings.IndexAny(segment, ";?#"); i >= 0 {
 		segment = segment[:i]
 	}
-	segment = strings.TrimRightFunc(segment, func(r rune) bool { return r == '.' || unicode.IsSpace(r) })
+	return strings.TrimRightFunc(segment, func(r rune) bool { return r == '.' || unicode.IsSpace(r) })
+}
+
+// foldSegment is what cutSegment leaves, in lower case.
+func foldSegment(segment string) string {
+	segment = cutSegment(segment)
 	if ascii(segment) {
 		return strings.ToLower(segment)
 	}

@@ -152,7 +152,7 @@ func appendEscaped(b []byte, c byte, keep bool) []byte {
 }
 
 // unhex returns the byte that the escape at s[i] stands for.
-func unhex(s string, i int) (byte, bool) {
+func unhex[text string | []byte](s text, i int) (byte, bool) {
 	if i+2 >= len(s) {
 		return 0, false
 	}
