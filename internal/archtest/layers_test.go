@@ -27,6 +27,7 @@ var layers = []row{
 	{pkg: "internal/urlpath"},
 	{pkg: "internal/returnto", imports: []string{"internal/urlpath"}},
 	{pkg: "internal/fetchmeta"},
+	{pkg: "internal/readiness"},
 	{pkg: "internal/telemetry"},
 	{pkg: "internal/storeurl", imports: []string{"internal/secret"}},
 	{pkg: "web", imports: []string{"internal/loopback"}},
@@ -109,7 +110,7 @@ var layers = []row{
 		imports: []string{
 			"internal/admin", "internal/cognito", "internal/config", "internal/cookie", "internal/handlers",
 			"internal/loopback", "internal/middleware", "internal/oauth", "internal/problem", "internal/proxy",
-			"internal/returnto", "internal/secret", "internal/session", "internal/sessionstore",
+			"internal/readiness", "internal/returnto", "internal/secret", "internal/session", "internal/sessionstore",
 			"internal/storeurl", "internal/telemetry",
 		},
 	},

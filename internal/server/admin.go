@@ -23,7 +23,7 @@ func (s *Server) adminOptions() admin.Options {
 		Listen: s.cfg.AdminListen, Token: s.cfg.AdminToken,
 		Sessions: s.manager, Store: s.store, StoreKind: s.cfg.Session.Store.Scheme, Count: s.countSessions,
 		SignOut:  s.pool.admin.SignOutUser,
-		Draining: s.health.Draining.Load, Reasons: s.readiness.ask, Metrics: s.metrics,
+		Draining: s.health.Draining.Load, Reasons: s.ready.Reasons, Metrics: s.metrics,
 		Version: s.opts.Version, Commit: s.opts.Commit, Logger: s.log,
 	}
 }

@@ -16,8 +16,10 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/readiness"
 	"github.com/gatehouse-auth/gatehouse/internal/returnto"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
 	"github.com/gatehouse-auth/gatehouse/internal/storeurl"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 )
@@ -50,6 +52,9 @@ func New(cfg *config.Config, o Options) (*Server, error) {
 	if err := s.buildSessions(); err != nil {
 		return nil, err
 	}
+	s.ready = readiness.New(sig.log,
+		readiness.Check{Name: "store unavailable", Ask: s.store.Ping, Reason: sessionstore.Reason},
+		readiness.Check{Name: "user pool", Ask: s.pool.keysKnown, Reason: error.Error})
 	s.buildEndpoints()
 	s.buildMiddleware()
 	routing, err := s.newRouting(cfg.Routes)

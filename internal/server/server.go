@@ -22,6 +22,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/cookie"
 	"github.com/gatehouse-auth/gatehouse/internal/handlers"
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
+	"github.com/gatehouse-auth/gatehouse/internal/readiness"
 	"github.com/gatehouse-auth/gatehouse/internal/returnto"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
@@ -90,7 +91,7 @@ type Server struct {
 	public  *handlers.PublicConfig
 	health  *handlers.Health
 
-	readiness readiness
+	ready *readiness.State
 
 	proxy func(*url.URL) (*url.URL, error)
 	pool  *pool
@@ -152,7 +153,7 @@ func (s *Server) background() (stop func()) {
 	}
 	running.Go(func() {
 		if s.pool.fetchKeys(ctx) {
-			s.readiness.ask(ctx)
+			s.ready.Reasons(ctx)
 		}
 	})
 	return func() {

@@ -1,4 +1,4 @@
-package server
+package readiness
 
 import (
 	"context"
@@ -25,16 +25,16 @@ func TestReadiness(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var well bool
-				r := readiness{log: slog.New(slog.DiscardHandler), checks: []check{{"store", func(context.Context) error {
+				r := New(slog.New(slog.DiscardHandler), Check{"store", func(context.Context) error {
 					if well {
 						return nil
 					}
 					return errors.New("canary")
-				}, func(error) string { return "full" }}}}
+				}, func(error) string { return "full" }})
 				got := ""
 				for _, answer := range c.checks {
 					well = answer == '+'
-					switch reasons := r.ask(t.Context()); {
+					switch reasons := r.Reasons(t.Context()); {
 					case len(reasons) == 0:
 						got += "y"
 					case slices.Equal(reasons, []string{"store: full"}):
@@ -57,10 +57,10 @@ func TestReadiness(t *testing.T) {
 func TestReadinessIsCheap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0
-		r := readiness{log: slog.New(slog.DiscardHandler), checks: []check{{"store", func(ctx context.Context) error {
+		r := New(slog.New(slog.DiscardHandler), Check{"store", func(ctx context.Context) error {
 			asked++
 			return ctx.Err()
-		}, error.Error}}}
+		}, error.Error})
 		gone, leave := context.WithCancel(t.Context())
 		leave()
 		began := time.Now()
@@ -68,7 +68,7 @@ func TestReadinessIsCheap(t *testing.T) {
 			var probes sync.WaitGroup
 			for range 20 {
 				probes.Go(func() {
-					if reasons := r.ask(gone); len(reasons) > 0 {
+					if reasons := r.Reasons(gone); len(reasons) > 0 {
 						t.Errorf("not ready: %s", strings.Join(reasons, ", "))
 					}
 				})
