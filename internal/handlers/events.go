@@ -28,18 +28,17 @@ const (
 	// They all do, so each takes a moment of its own.
 	hurry = time.Second
 
-	// maxStreams is how many streams a session may have at an instance. Each costs
-	// memory for as long as it lasts, and a page that goes wrong opens many.
-	maxStreams     = 16
 	streamsRetryIn = 30 * time.Second
 )
+
+// EventStreams are bounded: each costs memory for as long as it lasts, and a page
+// that goes wrong opens many.
+var EventStreams = session.StreamKind{Name: "events", Most: 16}
 
 // Events is GET {mount}/events: what happens to the session at hand, as
 // server-sent events (HTML Living Standard §9.2).
 type Events struct {
 	Account *Account
-	// Changes is told of every change of a session.
-	Changes *session.Listeners
 	// Lookups bounds, by its capacity, how many streams look their sessions up at
 	// a time once changes are heard again; 0: no bound.
 	Lookups chan struct{}
@@ -55,14 +54,14 @@ var errTooManyStreams = &problem.Error{
 	Public: "This session has as many event streams open as it may.", RetryAfter: streamsRetryIn,
 }
 
-// Stream answers with the events of a session, or 401, or 429 above maxStreams.
+// Stream answers with the events of a session, or 401, or 429 above [EventStreams].
 // A stream is no use of its session, however long it lasts.
 func (e *Events) Stream(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
 	s, err := e.Account.load(r.Context(), x)
 	if err != nil {
 		return unauthenticatedOr(err)
 	}
-	changes, leave, ok := e.Changes.Join(s.ID, maxStreams)
+	changes, leave, ok := e.Account.Sessions.Listen(s.ID, EventStreams)
 	if !ok {
 		return errTooManyStreams
 	}

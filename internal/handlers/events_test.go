@@ -55,7 +55,7 @@ func accountIn(t *testing.T, st session.Store) (*handlers.Events, *session.Sessi
 		t.Fatal(err)
 	}
 	return &handlers.Events{
-		Account: &handlers.Account{Sessions: m}, Changes: &session.Listeners{}, Lead: time.Minute,
+		Account: &handlers.Account{Sessions: m}, Lead: time.Minute,
 	}, s
 }
 
@@ -83,7 +83,7 @@ func stream(t *testing.T, e *handlers.Events, s *session.Session, a *answer, d t
 	if err := e.Stream(a, r, &middleware.Exchange{Handle: s.Handle}); err != nil {
 		t.Fatal(err)
 	}
-	if n := e.Changes.Open(); n != 0 {
+	if n := e.Account.Sessions.Stats().Streams[handlers.EventStreams.Name]; n != 0 {
 		t.Errorf("%d streams are still counted", n)
 	}
 }
@@ -130,9 +130,23 @@ type slowStore struct {
 	session.Store
 	took time.Duration
 
+	gap chan struct{} // taken once changes have not been heard for a moment
+
 	mu                 sync.Mutex
 	away               bool
 	loads, now, atOnce int
+}
+
+// Watch hears of nothing but gaps.
+func (s *slowStore) Watch(ctx context.Context, _ func(session.Change), up func(bool)) error {
+	for up(true); ; up(true) {
+		select {
+		case <-s.gap:
+			up(false)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 func (s *slowStore) Load(ctx context.Context, h session.Handle) (*session.Session, error) {
@@ -163,11 +177,14 @@ func (s *slowStore) begin(away bool) (loads, atOnce int) {
 func TestStreamsThatMissedChangesLookSoonAndNotAllAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const streams, atOnce = 16, 2
-		st := &slowStore{Store: sessionstore.NewMemory(sessionstore.MemoryOptions{IdleTimeout: idle}), took: 300 * time.Millisecond}
+		st := &slowStore{Store: sessionstore.NewMemory(sessionstore.MemoryOptions{IdleTimeout: idle}), took: 300 * time.Millisecond,
+			gap: make(chan struct{})}
 		e, s := accountIn(t, st)
 		e.Lookups = make(chan struct{}, atOnce)
 		ctx, cancel := context.WithCancel(t.Context())
 		var open sync.WaitGroup
+		open.Go(func() { _ = e.Account.Sessions.Run(ctx) })
+		synctest.Wait() // or the streams would take the beginning for a gap
 		for range streams {
 			open.Go(func() {
 				r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/auth/events", nil)
@@ -178,12 +195,12 @@ func TestStreamsThatMissedChangesLookSoonAndNotAllAtOnce(t *testing.T) {
 		}
 		time.Sleep(2 * time.Second)
 		st.begin(false)
-		e.Changes.Miss()
+		st.gap <- struct{}{}
 		time.Sleep(5 * time.Second)
 		if n, most := st.begin(true); n != streams || most > atOnce {
 			t.Errorf("%d lookups, %d at once", n, most)
 		}
-		e.Changes.Miss()
+		st.gap <- struct{}{}
 		time.Sleep(5 * time.Second)
 		if n, _ := st.begin(false); n < streams {
 			t.Errorf("%d lookups of a store that was away", n)

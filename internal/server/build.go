@@ -127,7 +127,7 @@ func (s *Server) buildEndpoints() {
 		LogoutPath: s.mount + "/logout",
 	}
 	s.events = &handlers.Events{
-		Account: s.account, Changes: &s.changes, Lookups: make(chan struct{}, 16),
+		Account: s.account, Lookups: make(chan struct{}, 16),
 		Lead: min(expiryNotice, s.cfg.Session.IdleTimeout/4),
 	}
 	s.public = &handlers.PublicConfig{

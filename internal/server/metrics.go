@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/handlers"
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
@@ -73,6 +74,6 @@ func (s *Server) sessionFigures() telemetry.SessionFigures {
 		CacheHits: stats.CacheHits, CacheMisses: stats.CacheMisses, CacheBypasses: stats.CacheBypasses,
 		CacheStaleness: stats.CacheStaleness,
 		ChangesHeard:   stats.Listening, BreakerOpen: stats.BreakerOpen, BreakerRefusals: stats.BreakerRefusals,
-		EventStreams: s.changes.Open(),
+		EventStreams: stats.Streams[handlers.EventStreams.Name],
 	}
 }

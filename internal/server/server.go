@@ -101,7 +101,6 @@ type Server struct {
 	count     func() (sessionstore.Count, bool)
 	keepCount func(context.Context)
 	manager   *session.Manager
-	changes   session.Listeners
 }
 
 // Run listens, serves until ctx ends, and drains: not ready, no new
@@ -171,7 +170,7 @@ func (s *Server) drain(front, back *http.Server) error {
 	defer cancelFlights()
 	ctx, cancel := context.WithTimeout(flights, drainRequests)
 	defer cancel()
-	s.changes.Close() // a stream of events has no end of its own
+	s.manager.CloseStreams() // a stream of events has no end of its own
 	if err := front.Shutdown(ctx); err != nil {
 		s.log.Warn("requests cut short by the stop", "error", err)
 		_ = front.Close()

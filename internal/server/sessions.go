@@ -35,7 +35,6 @@ func (s *Server) managerOptions() session.Options {
 		Observe: session.Observer{
 			Refresh: s.metrics.Refresh, Revoke: s.metrics.Revoke, Delete: s.metrics.Delete,
 			LeaseWait: s.metrics.LeaseWait, Check: s.metrics.RevocationCheck, Beat: s.metrics.ChangesHeard,
-			Change: s.changes.Tell, Heard: s.changes.Miss,
 		},
 		Logger: s.log,
 	}

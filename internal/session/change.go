@@ -28,7 +28,7 @@ type Change struct {
 	// Reason is why it ended; empty where it was refreshed.
 	Reason Reason
 	// Missed: nobody knows whether anything happened, for changes were not heard a
-	// while. Only [Listeners] say so.
+	// while. Stores never say so, [Manager.Listen] does.
 	Missed bool
 }
 

@@ -1,26 +1,50 @@
 package session
 
 import (
+	"maps"
 	"slices"
 	"sync"
 )
 
-// Listeners hand the changes of sessions, as [Observer.Change] is told of them,
-// to those in this process who wait for one session's. The zero value is ready.
-// It runs nothing by itself.
-type Listeners struct {
-	mu     sync.Mutex
-	closed bool
-	byID   map[string][]chan Change
-	open   int
+// StreamKind is a kind of long answer that lasts as long as its session, and has a
+// limit and a count of its own.
+type StreamKind struct {
+	Name string
+	// Most is how many of the kind a session may have in this process.
+	Most int
 }
 
-// Join returns where the changes of a session arrive until leave is called, or
-// false where most listen to that session already. The newest change takes the
-// place of one that was not received, for it says more: an end is always the
-// last. The channel is closed by [Listeners.Close], and closed already after
-// that.
-func (l *Listeners) Join(id string, most int) (changes <-chan Change, leave func(), ok bool) {
+// Listen returns where the changes of the session with a public id arrive, here
+// and elsewhere, as far as [Manager.Run] hears of them, until leave is called; ok
+// is false where the session has as many streams of that kind as it may.
+//
+// The newest change takes the place of one that was not received, for it says
+// more: an end is always the last. Where changes were not heard for a while,
+// [Change.Missed] says so. [Manager.CloseStreams] closes the channel. What happened
+// before the call is told to nobody: load the session once more after it.
+func (m *Manager) Listen(id string, kind StreamKind) (changes <-chan Change, leave func(), ok bool) {
+	return m.listeners.join(id, kind)
+}
+
+// CloseStreams closes the channels of all who listen, and of those who come later.
+// Call it at a stop, before requests are waited for: a stream has no end of its own.
+func (m *Manager) CloseStreams() { m.listeners.close() }
+
+// listeners hand the changes of sessions to those in this process who wait for one
+// session's. The zero value is ready. It runs nothing by itself.
+type listeners struct {
+	mu     sync.Mutex
+	closed bool
+	byID   map[string][]listener
+	open   map[string]int // by the name of the kind
+}
+
+type listener struct {
+	kind    string
+	changes chan Change // holds one; only tell and miss send, under the lock
+}
+
+func (l *listeners) join(id string, kind StreamKind) (changes <-chan Change, leave func(), ok bool) {
 	c := make(chan Change, 1)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -28,73 +52,81 @@ func (l *Listeners) Join(id string, most int) (changes <-chan Change, leave func
 		close(c)
 		return c, func() {}, true
 	}
-	if len(l.byID[id]) >= most {
+	if l.count(id, kind.Name) >= kind.Most {
 		return nil, nil, false
 	}
 	if l.byID == nil {
-		l.byID = make(map[string][]chan Change)
+		l.byID, l.open = make(map[string][]listener), make(map[string]int)
 	}
-	l.byID[id] = append(l.byID[id], c)
-	l.open++
+	l.byID[id] = append(l.byID[id], listener{kind: kind.Name, changes: c})
+	l.open[kind.Name]++
 	return c, func() { l.leave(id, c) }, true
 }
 
-func (l *Listeners) leave(id string, c chan Change) {
+func (l *listeners) count(id, kind string) (n int) {
+	for _, each := range l.byID[id] {
+		if each.kind == kind {
+			n++
+		}
+	}
+	return n
+}
+
+func (l *listeners) leave(id string, c chan Change) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	at := slices.Index(l.byID[id], c)
+	at := slices.IndexFunc(l.byID[id], func(each listener) bool { return each.changes == c })
 	if at < 0 {
 		return
 	}
-	l.open--
+	l.open[l.byID[id][at].kind]--
 	if l.byID[id] = slices.Delete(l.byID[id], at, at+1); len(l.byID[id]) == 0 {
 		delete(l.byID, id)
 	}
 }
 
-// Tell hands on a change. It never blocks.
-func (l *Listeners) Tell(change Change) {
+// tell hands on a change. It never blocks.
+func (l *listeners) tell(change Change) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, c := range l.byID[change.ID] {
+	for _, each := range l.byID[change.ID] {
 		select {
-		case <-c:
+		case <-each.changes:
 		default:
 		}
-		c <- change // one place, and nobody else sends
+		each.changes <- change
 	}
 }
 
-// Miss tells all who listen that changes of their sessions may have been missed.
+// miss tells all who listen that changes of their sessions may have been missed.
 // It never blocks, and takes no one's news away.
-func (l *Listeners) Miss() {
+func (l *listeners) miss() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for id, all := range l.byID {
-		for _, c := range all {
+		for _, each := range all {
 			select {
-			case c <- Change{ID: id, Missed: true}:
+			case each.changes <- Change{ID: id, Missed: true}:
 			default: // it has something to look at already
 			}
 		}
 	}
 }
 
-// Close ends all listening, of those who join later too.
-func (l *Listeners) Close() {
+func (l *listeners) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, all := range l.byID {
-		for _, c := range all {
-			close(c)
+		for _, each := range all {
+			close(each.changes)
 		}
 	}
-	l.closed, l.byID, l.open = true, nil, 0
+	l.closed, l.byID, l.open = true, nil, nil
 }
 
-// Open returns how many listen.
-func (l *Listeners) Open() int {
+// streams returns how many listen, by the name of their kind.
+func (l *listeners) streams() map[string]int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.open
+	return maps.Clone(l.open)
 }

@@ -90,6 +90,8 @@ type Manager struct {
 	confirmingNow chan struct{}
 
 	users *userCheck
+
+	listeners listeners
 }
 
 // NewManager returns a manager. It starts nothing.

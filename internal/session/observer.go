@@ -26,12 +26,6 @@ type Observer struct {
 	// Beat is told of each sign that changes of sessions arrive, and how long ago
 	// the one before was. Not where there is no cache.
 	Beat func(gap time.Duration)
-	// Change is told of each change of a session, here or elsewhere, that
-	// [Manager.Run] hears of; in the order in which they happened.
-	Change func(Change)
-	// Heard is called when [Manager.Run] begins to hear of changes, at first and
-	// after a gap: what happened before was told to nobody.
-	Heard func()
 }
 
 // The outcomes an [Observer] hears of.
@@ -67,12 +61,6 @@ func (o *Observer) delete(outcome string) {
 	}
 }
 
-func (o *Observer) heard() {
-	if o.Heard != nil {
-		o.Heard()
-	}
-}
-
 func (o *Observer) leaseWait(outcome string, waited time.Duration) {
 	if o.LeaseWait != nil {
 		o.LeaseWait(outcome, waited)
@@ -88,11 +76,5 @@ func (o *Observer) check(outcome string) {
 func (o *Observer) beat(gap time.Duration) {
 	if o.Beat != nil {
 		o.Beat(gap)
-	}
-}
-
-func (o *Observer) change(c Change) {
-	if o.Change != nil {
-		o.Change(c)
 	}
 }

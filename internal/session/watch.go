@@ -32,7 +32,7 @@ func (m *Manager) Run(ctx context.Context) error {
 func (m *Manager) tellListening(up bool) {
 	if up {
 		m.log.Info("changes of sessions are heard")
-		m.o.Observe.heard()
+		m.listeners.miss() // what happened before was told to nobody
 		return
 	}
 	m.log.Warn("changes of sessions are not heard: every request asks the store")
@@ -42,7 +42,7 @@ func (m *Manager) tellListening(up bool) {
 func (m *Manager) changed(c Change) {
 	m.cache.drop(c.ID)
 	m.wake(c.ID)
-	m.o.Observe.change(c)
+	m.listeners.tell(c)
 }
 
 // Stats are figures of a manager at one moment.
@@ -62,11 +62,14 @@ type Stats struct {
 	// BreakerRefusals counts the calls that were not made for that.
 	BreakerOpen     bool
 	BreakerRefusals uint64
+	// Streams is how many listen to a session, by [StreamKind.Name].
+	Streams map[string]int
 }
 
 // Stats returns the figures of now.
 func (m *Manager) Stats() Stats {
 	s := m.cache.stats(time.Now())
 	s.BreakerOpen, s.BreakerRefusals = m.breaker.open(time.Now()), m.breaker.refusals.Load()
+	s.Streams = m.listeners.streams()
 	return s
 }
