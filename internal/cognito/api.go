@@ -37,9 +37,8 @@ type APIOptions struct {
 	// Timeout bounds one call; zero: [DefaultAPITimeout].
 	Timeout time.Duration
 	// Observe is told of each call: the operation (get_user, global_sign_out), how
-	// long it took, retries included, its error after sorting. It must return at
-	// once. Default: none.
-	Observe func(operation string, took time.Duration, err error)
+	// long it took, retries included, its error after sorting. Default: none.
+	Observe oauth.Observer
 }
 
 // API makes the calls that a user's own access token authorizes. They are not
@@ -53,7 +52,7 @@ type APIOptions struct {
 type API struct {
 	client  *idp.Client
 	timeout time.Duration
-	observe func(operation string, took time.Duration, err error)
+	observe oauth.Observer
 }
 
 // NewAPI returns a client of the user-pool API. It calls nobody.
@@ -68,7 +67,7 @@ func NewAPI(o APIOptions) *API {
 		o.Timeout = DefaultAPITimeout
 	}
 	if o.Observe == nil {
-		o.Observe = func(string, time.Duration, error) {}
+		o.Observe = func(context.Context, string, time.Duration, error) {}
 	}
 	return &API{timeout: o.Timeout, observe: o.Observe, client: idp.New(idp.Options{
 		Region:           o.Region,
@@ -102,14 +101,14 @@ func (a *API) call(ctx context.Context, operation string, access secret.Text, do
 	if lacksScope(access) {
 		return fmt.Errorf("call %s: %w: access token lacks the scope %s", operation, oauth.ErrMisconfigured, adminScope)
 	}
-	ctx, cancel := context.WithTimeout(ctx, a.timeout)
+	bounded, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
 	began := time.Now()
-	err := do(ctx, aws.String(access.Reveal()))
+	err := do(bounded, aws.String(access.Reveal()))
 	if err != nil {
-		err = fmt.Errorf("call %s: %w", operation, classify(ctx, err))
+		err = fmt.Errorf("call %s: %w", operation, classify(bounded, err))
 	}
-	a.observe(operation, time.Since(began), err)
+	a.observe(ctx, operation, time.Since(began), err)
 	return err
 }
 

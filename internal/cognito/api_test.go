@@ -185,7 +185,10 @@ func TestAPIObserve(t *testing.T) {
 	p := &pool{}
 	s := httptest.NewServer(p)
 	t.Cleanup(s.Close)
-	a := NewAPI(APIOptions{Endpoint: mustURL(t, s.URL+"/"), Observe: func(operation string, took time.Duration, err error) {
+	a := NewAPI(APIOptions{Endpoint: mustURL(t, s.URL+"/"), Observe: func(ctx context.Context, operation string, took time.Duration, err error) {
+		if ctx.Err() != nil {
+			t.Errorf("%s was told under the context of its deadline: %v", operation, ctx.Err())
+		}
 		if took <= 0 || took > time.Minute {
 			t.Errorf("%s took %v", operation, took)
 		}

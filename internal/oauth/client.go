@@ -14,6 +14,7 @@
 package oauth
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -59,11 +60,15 @@ type Options struct {
 	// Timeout bounds one call of the token or the revocation endpoint; zero:
 	// [DefaultTimeout].
 	Timeout time.Duration
-	// Observe is told of each call: what it was for (code, refresh, revoke, jwks),
-	// how long it took, its error after sorting. It must return at once. Default:
-	// none.
-	Observe func(call string, took time.Duration, err error)
+	// Observe is told of each call. Default: none.
+	Observe Observer
 }
+
+// Observer is told of a call of the provider when it ends: under which context it
+// was made, what it was for (code, refresh, revoke, jwks), how long it took, and its
+// error after sorting. The context may have ended; its values are the caller's. It
+// must return at once and be safe for concurrent use.
+type Observer func(ctx context.Context, call string, took time.Duration, err error)
 
 // Settings are what the text of an [ErrMisconfigured] tells an operator to look
 // at; empty ones are not told.
@@ -94,7 +99,7 @@ func New(o Options) (*Client, error) {
 	}
 	h = plain(h)
 	if o.Observe == nil {
-		o.Observe = func(string, time.Duration, error) {}
+		o.Observe = func(context.Context, string, time.Duration, error) {}
 	}
 	return &Client{opts: o, http: h, keys: newKeySet(o.JWKSURL, o.Settings.Issuer, h, o.Observe)}, nil
 }

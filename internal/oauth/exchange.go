@@ -113,14 +113,14 @@ func (c *Client) Refresh(ctx context.Context, prior Tokens) (Tokens, error) {
 // ID token is not verified yet.
 func (c *Client) call(ctx context.Context, what string, sent []secret.Text, ask func(context.Context) (*oauth2.Token, error)) (t Tokens, err error) {
 	began := time.Now()
-	defer func() { c.opts.Observe(what, time.Since(began), err) }()
-	ctx, cancel := context.WithTimeout(ctx, c.opts.Timeout)
+	defer func() { c.opts.Observe(ctx, what, time.Since(began), err) }()
+	bounded, cancel := context.WithTimeout(ctx, c.opts.Timeout)
 	defer cancel()
 	h := *c.http
 	h.Transport = jsonOnly{orDefault(h.Transport)}
-	got, err := ask(context.WithValue(ctx, oauth2.HTTPClient, &h))
+	got, err := ask(context.WithValue(bounded, oauth2.HTTPClient, &h))
 	if err != nil {
-		return Tokens{}, c.classifyToken(ctx, err, append(sent, c.opts.ClientSecret))
+		return Tokens{}, c.classifyToken(bounded, err, append(sent, c.opts.ClientSecret))
 	}
 	return c.accept(got, time.Now())
 }

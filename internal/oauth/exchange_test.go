@@ -416,8 +416,9 @@ func TestCallsHaveTheirOwnDeadline(t *testing.T) {
 	})
 }
 
-// TestObserve: every call that goes out is told once, with its time and its
-// sorted error, and nothing is told that did not go out.
+// TestObserve: every call that goes out is told once, with its time, its sorted
+// error and the values of its caller's context, and nothing is told that did not go
+// out.
 func TestObserve(t *testing.T) {
 	type told struct {
 		Call string
@@ -436,28 +437,34 @@ func TestObserve(t *testing.T) {
 		p := newProvider(t)
 		var got []told // calls here come one after the other
 		c := p.inBubble(func(o *Options) {
-			o.Observe = func(call string, took time.Duration, err error) { got = append(got, told{call, took, kindOf(err)}) }
+			o.Observe = func(ctx context.Context, call string, took time.Duration, err error) {
+				if ctx.Value(traceKey{}) != "trace" {
+					t.Errorf("%s was told without its caller's context", call)
+				}
+				got = append(got, told{call, took, kindOf(err)})
+			}
 		})
+		ctx := context.WithValue(t.Context(), traceKey{}, "trace")
 		l := beginLogin(t, c)
 		p.jwks = slow(p.jwks)
 		p.answers(200, p.tokenAnswer(p.idToken(l.query.Get("nonce"))))
 		p.token = slow(p.token)
-		tokens, err := l.exchange(t, c)
+		tokens, err := c.Exchange(ctx, l.callback, l.pending, l.binding)
 		if err != nil {
 			t.Fatal(err)
 		}
 		p.token = raw(400, "application/json", `{"error":"invalid_grant"}`)
-		_, _ = c.Refresh(t.Context(), tokens)
+		_, _ = c.Refresh(ctx, tokens)
 		p.token = raw(200, "application/json", `{"token_type":"mac","access_token":"x"}`)
-		_, _ = c.Refresh(t.Context(), tokens)
+		_, _ = c.Refresh(ctx, tokens)
 		p.revoke = hang
-		_ = c.Revoke(t.Context(), tokens.Refresh)
+		_ = c.Revoke(ctx, tokens.Refresh)
 		time.Sleep(keysSoftAge)
 		p.jwks = raw(500, "", "")
-		_, _ = c.keys.key(t.Context(), "another")
-		_, _ = c.keys.key(t.Context(), "another") // too soon
-		_ = c.Revoke(t.Context(), secret.Text{})
-		_, _ = c.Refresh(t.Context(), Tokens{})
+		_, _ = c.keys.key(ctx, "another")
+		_, _ = c.keys.key(ctx, "another") // too soon
+		_ = c.Revoke(ctx, secret.Text{})
+		_, _ = c.Refresh(ctx, Tokens{})
 		want := []told{
 			{"jwks", 3 * time.Second, nil}, {"code", 3 * time.Second, nil},
 			{"refresh", 0, ErrGrantRevoked}, {"refresh", 0, ErrInvalidToken},
@@ -468,6 +475,9 @@ func TestObserve(t *testing.T) {
 		}
 	})
 }
+
+// traceKey is where a caller's context keeps what its trace needs.
+type traceKey struct{}
 
 func TestAccessExpiry(t *testing.T) {
 	for name, tc := range map[string]struct {

@@ -51,7 +51,7 @@ type keySet struct {
 	url     string
 	setting string // where an operator says where the set is
 	http    *http.Client
-	observe func(call string, took time.Duration, err error)
+	observe Observer
 
 	mu       sync.Mutex
 	keys     map[string]*rsa.PublicKey // nil for a kid that two keys claim
@@ -62,7 +62,7 @@ type keySet struct {
 	inFlight chan struct{}             // closed when the latest fetch ends; nil: it has
 }
 
-func newKeySet(url, setting string, h *http.Client, observe func(string, time.Duration, error)) *keySet {
+func newKeySet(url, setting string, h *http.Client, observe Observer) *keySet {
 	return &keySet{url: url, setting: setting, http: h, observe: observe}
 }
 
@@ -73,12 +73,12 @@ func (s *keySet) key(ctx context.Context, kid string) (*rsa.PublicKey, error) {
 	if err := s.ready(ctx); err != nil {
 		return nil, err
 	}
-	k, wait := s.look(kid)
+	k, wait := s.look(ctx, kid)
 	if wait != nil {
 		if err := await(ctx, wait); err != nil {
 			return nil, err
 		}
-		k, _ = s.look(kid)
+		k, _ = s.look(ctx, kid)
 	}
 	if k == nil {
 		return nil, s.absent()
@@ -91,12 +91,12 @@ func (s *keySet) ready(ctx context.Context) error {
 	s.mu.Lock()
 	if s.usable() {
 		if time.Since(s.fetched) > keysSoftAge {
-			s.start() // and do not wait
+			s.start(ctx) // and do not wait
 		}
 		s.mu.Unlock()
 		return nil
 	}
-	wait := s.start()
+	wait := s.start(ctx)
 	s.mu.Unlock()
 	if wait != nil {
 		if err := await(ctx, wait); err != nil {
@@ -124,7 +124,7 @@ func await(ctx context.Context, fetched <-chan struct{}) error {
 // look finds a key. For a kid that is unknown, or claimed by two keys, it starts
 // or joins a fetch and returns what to wait for, unless the budget for such
 // fetches is spent.
-func (s *keySet) look(kid string) (*rsa.PublicKey, <-chan struct{}) {
+func (s *keySet) look(ctx context.Context, kid string) (*rsa.PublicKey, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if k := s.keys[kid]; k != nil {
@@ -137,7 +137,7 @@ func (s *keySet) look(kid string) (*rsa.PublicKey, <-chan struct{}) {
 		}
 		s.unknown = time.Now()
 	}
-	return nil, s.start()
+	return nil, s.start(ctx)
 }
 
 // absent says what an unknown kid means: a fact if the set was had, nothing if
@@ -157,8 +157,9 @@ func (s *keySet) usable() bool {
 }
 
 // start begins a fetch, or joins the one under way. It returns nil while a
-// failure is too fresh to try again. Call with mu held.
-func (s *keySet) start() <-chan struct{} {
+// failure is too fresh to try again. A fetch keeps the values of the context that
+// began it, and not its end. Call with mu held.
+func (s *keySet) start(ctx context.Context) <-chan struct{} {
 	if s.lastErr == nil && s.inFlight != nil {
 		return s.inFlight
 	}
@@ -168,10 +169,10 @@ func (s *keySet) start() <-chan struct{} {
 	done, began := make(chan struct{}), time.Now()
 	s.inFlight, s.began = done, began
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), keysFetchTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keysFetchTimeout)
 		defer cancel()
 		keys, err := s.fetch(ctx)
-		s.observe("jwks", time.Since(began), err)
+		s.observe(ctx, "jwks", time.Since(began), err)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.settle(keys, err, began)

@@ -25,7 +25,7 @@ func (c *Client) Revoke(ctx context.Context, refresh secret.Text) error {
 	}
 	began := time.Now()
 	err := c.revoke(ctx, refresh)
-	c.opts.Observe("revoke", time.Since(began), err)
+	c.opts.Observe(ctx, "revoke", time.Since(began), err)
 	return err
 }
 

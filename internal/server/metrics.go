@@ -13,8 +13,8 @@ import (
 )
 
 // poolObserver tells the metrics of each call of a user pool.
-func poolObserver(m *telemetry.Metrics) func(call string, took time.Duration, err error) {
-	return func(call string, took time.Duration, err error) { m.UserPool(call, poolOutcome(err), took) }
+func poolObserver(m *telemetry.Metrics) oauth.Observer {
+	return func(_ context.Context, call string, took time.Duration, err error) { m.UserPool(call, poolOutcome(err), took) }
 }
 
 // poolOutcome names what came of a call. A caller that left says nothing about
@@ -39,7 +39,7 @@ func poolOutcome(err error) string {
 }
 
 // askedStore tells the metrics of one call of the session store.
-func (s *Server) askedStore(operation string, took time.Duration, err error) {
+func (s *Server) askedStore(_ context.Context, operation string, took time.Duration, err error) {
 	s.metrics.Store(operation, storeOutcome(err), took)
 }
 

@@ -48,9 +48,9 @@ type RedisOptions struct {
 	// TLS is for addresses with TLS only. Default: the system's roots, TLS 1.2 or
 	// later, and what the address says.
 	TLS *tls.Config
-	// Observe is told of each call: its name, how long it took, its error after
-	// sorting. Default: none.
-	Observe func(op string, took time.Duration, err error)
+	// Observe is told of each call: under which context it was made, its name, how
+	// long it took, its error after sorting. The context may have ended. Default: none.
+	Observe func(ctx context.Context, op string, took time.Duration, err error)
 
 	// dial opens connections for tests whose time is not the world's. Default:
 	// [net.Dialer]. TLS is not for them.

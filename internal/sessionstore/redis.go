@@ -42,7 +42,7 @@ type Redis struct {
 	audience string
 	idle     time.Duration
 	timeout  time.Duration
-	observe  func(op string, took time.Duration, err error)
+	observe  func(ctx context.Context, op string, took time.Duration, err error)
 
 	replicas  int          // to wait for
 	waitAgain atomic.Int64 // Unix nanoseconds: until then nobody waits
@@ -84,7 +84,7 @@ func (r *Redis) call(ctx context.Context, op string, f func(context.Context) err
 		err = fmt.Errorf("%s in redis: %w: %w", op, session.ErrUnavailable, err)
 	}
 	if r.observe != nil {
-		r.observe(op, time.Since(began), err)
+		r.observe(ctx, op, time.Since(began), err)
 	}
 	return err
 }
