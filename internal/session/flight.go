@@ -41,7 +41,8 @@ type flight struct {
 	changed chan struct{} // holds one: the store has news of the session
 
 	done    chan struct{} // closed when the result stands
-	landed  bool          // for run's goroutine only
+	saved   bool          // the store has the tokens that it brought home
+	landed  bool          // for run's goroutine only, as saved is
 	session *Session
 	err     error
 }
@@ -67,11 +68,22 @@ func (f *flight) run(ctx context.Context) {
 		f.m.o.Observe.refresh(outcome, time.Since(began))
 		f.finish(s, err)
 	}()
-	s, outcome, err = f.refresh(ctx)
-	if err != nil {
+	s, err = f.refresh(ctx)
+	if outcome = f.outcome(err); err != nil {
 		err = fmt.Errorf("refresh session: %w", err)
 		f.m.log.Log(ctx, level(err), "session not refreshed", "session", f.from.ID, "outcome", outcome, "error", err)
 	}
+}
+
+// outcome names what came of the flight, for metrics.
+func (f *flight) outcome(err error) string {
+	switch {
+	case err != nil:
+		return outcomeOf(err)
+	case f.saved:
+		return OutcomeDone
+	}
+	return OutcomeAdopted
 }
 
 // level keeps an outage from filling the log: the calls that failed are there.
@@ -92,7 +104,7 @@ func (f *flight) finish(s *Session, err error) {
 	case errors.Is(err, errBreakerOpen): // nobody was asked but the store
 		f.leaveIn(jittered(breakerPause))
 	default:
-		f.leaveIn(told(err) + jittered(refreshPause))
+		f.leaveIn(retryAfter(err) + jittered(refreshPause))
 	}
 	f.land(s, err)
 }
@@ -101,9 +113,9 @@ func (f *flight) leaveIn(d time.Duration) {
 	time.AfterFunc(d, func() { f.m.leave(f) })
 }
 
-// told is how long the provider asked to be left alone about this session; 0 if
-// it did not.
-func told(err error) time.Duration {
+// retryAfter is how long the provider asked to be left alone about this session; 0
+// if it did not.
+func retryAfter(err error) time.Duration {
 	var busy *oauth.BusyError
 	if !errors.As(err, &busy) {
 		return 0
@@ -120,27 +132,23 @@ func (f *flight) land(s *Session, err error) {
 	close(f.done)
 }
 
-// refresh is the flight's steps. It returns a session or an error, and the
-// outcome to count.
-func (f *flight) refresh(ctx context.Context) (*Session, string, error) {
+// refresh is the flight's steps.
+func (f *flight) refresh(ctx context.Context) (*Session, error) {
 	if f.m.breaker.open(time.Now()) {
 		return f.withoutProvider(ctx)
 	}
 	lease, newer, err := f.turn(ctx)
-	switch {
-	case err != nil:
-		return failed(err)
-	case newer != nil:
-		return newer, OutcomeAdopted, nil
+	if newer != nil || err != nil {
+		return newer, err
 	}
 	defer lease.release(ctx)
 	// What the request had may be old: someone may have refreshed while it waited.
 	current, err := f.m.store.Load(ctx, f.from.Handle)
 	if err != nil {
-		return failed(storeError(err))
+		return nil, storeError(err)
 	}
 	if current.Generation != f.from.Generation && current.valid(time.Now()) {
-		return current, OutcomeAdopted, nil
+		return current, nil
 	}
 	tokens, err := f.redeem(ctx, lease, current)
 	switch {
@@ -148,22 +156,19 @@ func (f *flight) refresh(ctx context.Context) (*Session, string, error) {
 		return f.refused(ctx, lease, current, err)
 	case err != nil:
 		// An allow-list: nothing but the provider's final word ends a session.
-		return failed(err)
+		return nil, err
 	}
 	return f.save(ctx, current, tokens)
 }
 
 // withoutProvider is what can be had while the breaker is open: what another
 // instance brought home.
-func (f *flight) withoutProvider(ctx context.Context) (*Session, string, error) {
+func (f *flight) withoutProvider(ctx context.Context) (*Session, error) {
 	newer, err := f.newer(ctx)
-	switch {
-	case err != nil:
-		return failed(err)
-	case newer != nil:
-		return newer, OutcomeAdopted, nil
+	if newer != nil || err != nil {
+		return newer, err
 	}
-	return failed(f.m.breaker.refusal())
+	return nil, f.m.breaker.refusal()
 }
 
 // redeem calls the provider, and once more if the answer was lost and the
@@ -195,7 +200,7 @@ func (f *flight) call(ctx context.Context, current *Session) (tokens oauth.Token
 	defer cancel()
 	err = f.m.breaker.do(ctx, func() error {
 		tokens, err = f.m.o.Provider.Refresh(ctx, current.Tokens)
-		if err != nil && left(err) {
+		if err != nil && contextEnded(err) {
 			return fmt.Errorf("%w: %w", oauth.ErrUnavailable, err)
 		}
 		return err
@@ -211,7 +216,7 @@ func (f *flight) call(ctx context.Context, current *Session) (tokens oauth.Token
 
 // save writes the new tokens before anyone is answered with them. If the store
 // is away the waiters are told so, and the tokens are kept for its return.
-func (f *flight) save(ctx context.Context, current *Session, t oauth.Tokens) (*Session, string, error) {
+func (f *flight) save(ctx context.Context, current *Session, t oauth.Tokens) (*Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, saveFor)
 	defer cancel()
 	next := *current
@@ -221,22 +226,23 @@ func (f *flight) save(ctx context.Context, current *Session, t oauth.Tokens) (*S
 		saved, err := f.m.store.Replace(ctx, &next)
 		switch {
 		case err == nil:
-			return saved, OutcomeDone, nil
+			f.saved = true
+			return saved, nil
 		case errors.Is(err, ErrNotFound):
 			// Signed out meanwhile, and so it stays; what was brought home is
 			// worth nothing to anyone else either.
 			f.m.revoke(t.Refresh)
-			return failed(err)
+			return nil, err
 		case errors.Is(err, ErrConflict):
 			return f.overtaken(ctx, current, err)
 		case errors.Is(err, ErrTooLarge):
 			return f.outgrown(ctx, current, t, err)
 		case !errors.Is(err, ErrUnavailable):
-			return failed(storeError(err))
+			return nil, storeError(err)
 		}
 		f.land(nil, fmt.Errorf("save refreshed session: %w", err))
 		if !pause(ctx, d) {
-			return nil, OutcomeStore, err
+			return nil, err
 		}
 	}
 }
@@ -244,10 +250,10 @@ func (f *flight) save(ctx context.Context, current *Session, t oauth.Tokens) (*S
 // overtaken adopts what another instance wrote meanwhile. Our tokens are not
 // revoked: without rotation the winner's refresh token is the same one, and with
 // it the provider may end the whole family.
-func (f *flight) overtaken(ctx context.Context, current *Session, cause error) (*Session, string, error) {
+func (f *flight) overtaken(ctx context.Context, current *Session, cause error) (*Session, error) {
 	newest, err := f.m.store.Load(ctx, current.Handle)
 	if err != nil {
-		return failed(storeError(err))
+		return nil, storeError(err)
 	}
 	return adopt(newest, cause)
 }
@@ -255,73 +261,58 @@ func (f *flight) overtaken(ctx context.Context, current *Session, cause error) (
 // outgrown ends a session whose new tokens the store will never hold. Kept, it
 // would ask the provider again and again, and under rotation for nothing; at the
 // login that follows the user is told why.
-func (f *flight) outgrown(ctx context.Context, current *Session, t oauth.Tokens, cause error) (*Session, string, error) {
+func (f *flight) outgrown(ctx context.Context, current *Session, t oauth.Tokens, cause error) (*Session, error) {
 	f.m.revoke(t.Refresh)
 	if _, err := f.m.delete(ctx, current.Handle, ReasonRevoked); err != nil {
-		return failed(storeError(err))
+		return nil, storeError(err)
 	}
-	return failed(fmt.Errorf("%w: %w", ErrNotFound, cause))
+	return nil, fmt.Errorf("%w: %w", ErrNotFound, cause)
 }
 
 // adopt takes what someone else wrote, if it is of use.
-func adopt(newest *Session, cause error) (*Session, string, error) {
+func adopt(newest *Session, cause error) (*Session, error) {
 	if !newest.valid(time.Now()) {
-		return failed(cause)
+		return nil, cause
 	}
-	return newest, OutcomeAdopted, nil
+	return newest, nil
 }
 
 // refused ends the session whose grant is revoked, unless the refresh token
 // that was refused is no longer the session's: then someone was faster, and
 // theirs holds. Only under the lease can nobody save between reading and deleting.
-func (f *flight) refused(ctx context.Context, l *lease, current *Session, cause error) (*Session, string, error) {
+func (f *flight) refused(ctx context.Context, l *lease, current *Session, cause error) (*Session, error) {
 	if !pause(ctx, refusedPause) {
-		return failed(storeError(ctx.Err()))
+		return nil, storeError(ctx.Err())
 	}
 	held, err := l.holds(ctx)
 	if err != nil {
-		return failed(storeError(err))
+		return nil, storeError(err)
 	}
 	newest, err := f.m.store.Load(ctx, current.Handle)
 	switch {
 	case err != nil:
-		return failed(storeError(err))
+		return nil, storeError(err)
 	case newest.Generation != current.Generation:
 		return adopt(newest, ErrConflict)
 	case !held:
-		return failed(ErrConflict) // whoever has it now may be about to save
+		return nil, ErrConflict // whoever has it now may be about to save
 	}
 	if _, err := f.m.delete(ctx, current.Handle, ReasonRevoked); err != nil {
-		return failed(storeError(err))
+		return nil, storeError(err)
 	}
-	return failed(fmt.Errorf("%w: %w", ErrNotFound, cause))
-}
-
-// failed sorts an error under its outcome.
-func failed(err error) (*Session, string, error) {
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return nil, OutcomeEnded, err
-	case errors.Is(err, ErrUnavailable):
-		return nil, OutcomeStore, err
-	case errors.Is(err, oauth.ErrUnavailable):
-		return nil, OutcomeUnavailable, err
-	case errors.Is(err, oauth.ErrMisconfigured):
-		return nil, OutcomeMisconfigured, err
-	}
-	return nil, OutcomeFailed, err
+	return nil, fmt.Errorf("%w: %w", ErrNotFound, cause)
 }
 
 // storeError makes of an abandoned flight's own context an outage: to the
 // waiters a context error would say that they themselves had left.
 func storeError(err error) error {
-	if left(err) && !errors.Is(err, ErrUnavailable) {
+	if contextEnded(err) && !errors.Is(err, ErrUnavailable) {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return err
 }
 
-// left reports whether err is that of a context that ended.
-func left(err error) bool {
+// contextEnded reports whether err is that of a context that ended.
+func contextEnded(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

@@ -110,8 +110,7 @@ func waitOutcome(mine *lease, err error) string {
 	case errors.Is(err, oauth.ErrUnavailable):
 		return OutcomeTimedOut
 	}
-	_, outcome, _ := failed(err)
-	return outcome
+	return outcomeOf(err)
 }
 
 // await waits for news of the session, at most d.

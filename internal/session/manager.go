@@ -122,7 +122,7 @@ type New struct {
 	Address   string
 }
 
-// maxText is where the texts of a session are cut, in bytes. Cognito's user
+// maxText is where the texts of a session are truncated, in bytes. Cognito's user
 // names end before it; a browser must not fill the store.
 const maxText = 512
 
@@ -135,8 +135,8 @@ const maxText = 512
 func (m *Manager) Create(ctx context.Context, n New, old Handle) (*Session, error) {
 	now := present()
 	s := &Session{
-		Subject: n.Tokens.Subject, Username: cut(n.Username, maxText),
-		UserAgent: cut(n.UserAgent, maxText), Address: cut(n.Address, maxText),
+		Subject: n.Tokens.Subject, Username: truncate(n.Username, maxText),
+		UserAgent: truncate(n.UserAgent, maxText), Address: truncate(n.Address, maxText),
 		CreatedAt: now, LastSeen: now, ExpiresAt: now.Add(m.o.AbsoluteTimeout),
 	}
 	s.setTokens(n.Tokens, now)
@@ -276,8 +276,8 @@ func (s *Session) setTokens(t oauth.Tokens, now time.Time) {
 // monotonic clock would stand still while a laptop sleeps, and tokens don't.
 func present() time.Time { return time.Now().Round(0).Truncate(time.Millisecond) }
 
-// cut shortens s to at most n bytes of valid UTF-8.
-func cut(s string, n int) string {
+// truncate shortens s to at most n bytes of valid UTF-8.
+func truncate(s string, n int) string {
 	if len(s) > n {
 		s = s[:n]
 	}

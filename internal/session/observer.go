@@ -1,6 +1,11 @@
 package session
 
-import "time"
+import (
+	"errors"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/oauth"
+)
 
 // Observer is told what happens, for metrics. Every function may be nil; each
 // must return at once and be safe for concurrent use.
@@ -42,6 +47,21 @@ const (
 	OutcomeTimedOut      = "timed_out"         // another instance had it for too long
 	OutcomeRefused       = "refused"           // the provider refuses the access token
 )
+
+// outcomeOf names the outcome of what failed with err.
+func outcomeOf(err error) string {
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return OutcomeEnded
+	case errors.Is(err, ErrUnavailable):
+		return OutcomeStore
+	case errors.Is(err, oauth.ErrUnavailable):
+		return OutcomeUnavailable
+	case errors.Is(err, oauth.ErrMisconfigured):
+		return OutcomeMisconfigured
+	}
+	return OutcomeFailed
+}
 
 func (o *Observer) refresh(outcome string, took time.Duration) {
 	if o.Refresh != nil {

@@ -187,8 +187,7 @@ func userCheckOutcome(err error) string {
 	case errors.Is(err, errBreakerOpen):
 		return OutcomeDropped
 	}
-	_, outcome, _ := failed(err)
-	return outcome
+	return outcomeOf(err)
 }
 
 // ask puts the question, no more often at a time than the breaker allows.
