@@ -15,7 +15,6 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/loopback"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
-	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 )
 
@@ -31,8 +30,6 @@ type Options struct {
 	Store    session.Store
 	// StoreKind names the kind of the store, such as "memory".
 	StoreKind string
-	// Count returns how many sessions the store has, false where nobody knows.
-	Count func() (sessionstore.Count, bool)
 	// SignOut signs a user out at the user pool (cognito.Admin.SignOutUser).
 	SignOut func(ctx context.Context, username string) error
 

@@ -89,8 +89,7 @@ func (a *api) refuse(r *http.Request) error {
 	return nil
 }
 
-// stats is GET /admin/stats. The sessions were counted before, as in Redis that
-// is a walk over all keys (sessionstore.Redis.KeepCount).
+// stats is GET /admin/stats.
 func (a *api) stats(w http.ResponseWriter, r *http.Request, ev *telemetry.Event) error {
 	asked := time.Now()
 	err := a.Store.Ping(r.Context())
@@ -98,7 +97,7 @@ func (a *api) stats(w http.ResponseWriter, r *http.Request, ev *telemetry.Event)
 		ev.Err = err
 	}
 	var sessions *SessionStats
-	if c, ok := a.Count(); ok {
+	if c, err := a.Store.Count(r.Context()); err == nil {
 		sessions = &SessionStats{Count: c.Sessions, CountedAt: c.At.Unix()}
 	}
 	return writeJSON(w, Stats{

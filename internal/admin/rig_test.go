@@ -56,7 +56,7 @@ func newRig(t *testing.T, change ...func(*admin.Options)) *rig {
 	}
 	r := &rig{t: t, sessions: m, logs: &logs{}}
 	o := admin.Options{
-		Listen: "127.0.0.1:9090", Sessions: m, Store: store, StoreKind: "memory", Count: store.Count,
+		Listen: "127.0.0.1:9090", Sessions: m, Store: store, StoreKind: "memory",
 		SignOut:  func(context.Context, string) error { return cognito.ErrNoCredentials },
 		Draining: func() bool { return false }, Reasons: func(context.Context) []string { return nil },
 		Metrics: telemetry.NewMetrics("1.2.3", "c0ffee"), Version: "1.2.3", Commit: "c0ffee",

@@ -102,7 +102,7 @@ var layers = []row{
 		pkg: "internal/admin",
 		imports: []string{
 			"internal/cognito", "internal/handlers", "internal/loopback", "internal/problem", "internal/secret",
-			"internal/session", "internal/sessionstore", "internal/telemetry",
+			"internal/session", "internal/telemetry",
 		},
 	},
 	{
@@ -111,7 +111,7 @@ var layers = []row{
 			"internal/admin", "internal/cognito", "internal/config", "internal/cookie", "internal/handlers",
 			"internal/loopback", "internal/middleware", "internal/oauth", "internal/problem", "internal/proxy",
 			"internal/readiness", "internal/returnto", "internal/secret", "internal/session", "internal/sessionstore",
-			"internal/storeurl", "internal/telemetry",
+			"internal/telemetry",
 		},
 	},
 	{

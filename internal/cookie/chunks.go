@@ -26,26 +26,33 @@ const (
 
 var errTooLong = errors.New("handle longer than its cookies may be")
 
-// chunks is how many chunks there may be: a cookie and its attributes may take
-// maxSize each, though what is sent back is less.
-func (o Options) chunks() int { return min(max(1, (o.Bytes-loginRoom)/maxSize), maxChunks) }
+// chunkNames are the names of as many chunks as there may be: a cookie and its
+// attributes may take maxSize each, though what is sent back is less.
+func (o *Options) chunkNames() []string {
+	names := []string{fullName(*o, o.Domain)}
+	for i := 1; i < min((o.Bytes-loginRoom)/maxSize, maxChunks); i++ {
+		names = append(names, names[0]+"-"+strconv.Itoa(i))
+	}
+	return names
+}
 
 // Capacity is how many bytes a handle may have that is set in chunks.
-func (j *Jar) Capacity() int {
-	return base64.RawURLEncoding.DecodedLen(len(j.names)*j.room() - len("n."))
+func (o Options) Capacity() int {
+	return base64.RawURLEncoding.DecodedLen(len(o.chunkNames())*o.room() - len("n."))
 }
 
 // room is how many characters of a value fit into one chunk: name, value and
 // attributes stay within what the strictest reading of RFC 6265 lets browsers keep.
-func (j *Jar) room() int {
-	longest := j.persisted(j.sessionCookie(j.names[len(j.names)-1], "v"))
+func (o *Options) room() int {
+	names := o.chunkNames()
+	longest := o.persisted(o.sessionCookie(names[len(names)-1], "v"))
 	return maxSize - (len(longest.String()) - len("v"))
 }
 
 // setChunks writes a sealed handle.
 func (j *Jar) setChunks(w http.ResponseWriter, handle secret.Text) error {
 	text := base64.RawURLEncoding.EncodeToString([]byte(handle.Reveal()))
-	room := j.room()
+	room := j.opts.room()
 	n := (len("n.") + len(text) + room - 1) / room
 	if n > len(j.names) {
 		return errTooLong
@@ -53,7 +60,7 @@ func (j *Jar) setChunks(w http.ResponseWriter, handle secret.Text) error {
 	text = strconv.Itoa(n) + "." + text
 	for _, name := range j.names[:n] {
 		end := min(room, len(text))
-		http.SetCookie(w, j.persisted(j.sessionCookie(name, text[:end])))
+		http.SetCookie(w, j.opts.persisted(j.opts.sessionCookie(name, text[:end])))
 		text = text[end:]
 	}
 	return nil

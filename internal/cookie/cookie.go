@@ -9,7 +9,6 @@ package cookie
 import (
 	"fmt"
 	"net/http"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -45,12 +44,11 @@ type Options struct {
 
 // Jar writes and reads the cookies. Safe for concurrent use.
 type Jar struct {
-	opts     Options
-	sameSite http.SameSite
-	session  string
-	names    []string // of the session cookie and of its chunks
-	login    string
-	codecs   atomic.Pointer[jarCodecs]
+	opts    Options
+	session string
+	names   []string // of the session cookie and of its chunks
+	login   string
+	codecs  atomic.Pointer[jarCodecs]
 }
 
 // jarCodecs seal and open the session cookie; made of the ring's keys at a time.
@@ -64,22 +62,23 @@ func New(o Options) (*Jar, error) {
 	if o.Ring == nil {
 		return nil, fmt.Errorf("cookie: no key ring")
 	}
-	name := fullName(o, o.Domain)
-	j := &Jar{opts: o, session: name, login: fullName(o, "") + "-login", sameSite: http.SameSiteLaxMode}
-	j.names = []string{name}
+	j := &Jar{opts: o, session: fullName(o, o.Domain), login: fullName(o, "") + "-login"}
+	j.names = []string{j.session}
 	if o.Opens != nil {
-		for i := 1; i < o.chunks(); i++ {
-			j.names = append(j.names, name+"-"+strconv.Itoa(i))
-		}
-	}
-	switch o.SameSite {
-	case "strict":
-		j.sameSite = http.SameSiteStrictMode
-	case "none":
-		j.sameSite = http.SameSiteNoneMode
+		j.names = o.chunkNames()
 	}
 	j.Rekey()
 	return j, nil
+}
+
+func (o *Options) sameSite() http.SameSite {
+	switch o.SameSite {
+	case "strict":
+		return http.SameSiteStrictMode
+	case "none":
+		return http.SameSiteNoneMode
+	}
+	return http.SameSiteLaxMode
 }
 
 // Rekey takes over the keys that the ring has now. Call it after
@@ -126,7 +125,7 @@ func (j *Jar) Names() []string { return []string{j.session, j.login} }
 
 // Strict reports whether the session cookie is SameSite=Strict, so that it is
 // missing on the way back from the user pool.
-func (j *Jar) Strict() bool { return j.sameSite == http.SameSiteStrictMode }
+func (j *Jar) Strict() bool { return j.opts.sameSite() == http.SameSiteStrictMode }
 
 // Session returns the handle that the request carries; the empty one if none
 // that opens came, or several that open with different ones.
@@ -169,7 +168,7 @@ func (j *Jar) SetSession(w http.ResponseWriter, handle secret.Text) error {
 	if err != nil {
 		return fmt.Errorf("seal session cookie: %w", err)
 	}
-	http.SetCookie(w, j.persisted(j.sessionCookie(j.session, value)))
+	http.SetCookie(w, j.opts.persisted(j.opts.sessionCookie(j.session, value)))
 	return nil
 }
 
@@ -178,23 +177,23 @@ func (j *Jar) SetSession(w http.ResponseWriter, handle secret.Text) error {
 // login in another tab.
 func (j *Jar) ClearSession(w http.ResponseWriter) {
 	for _, name := range j.names {
-		c := j.sessionCookie(name, "")
+		c := j.opts.sessionCookie(name, "")
 		c.MaxAge = -1
 		http.SetCookie(w, c)
 	}
 }
 
 // persisted makes a cookie survive the browser, where that is configured.
-func (j *Jar) persisted(c *http.Cookie) *http.Cookie {
-	if j.opts.Persistent {
-		c.MaxAge = int(j.opts.MaxAge / time.Second)
+func (o *Options) persisted(c *http.Cookie) *http.Cookie {
+	if o.Persistent {
+		c.MaxAge = int(o.MaxAge / time.Second)
 	}
 	return c
 }
 
-func (j *Jar) sessionCookie(name, value string) *http.Cookie {
+func (o *Options) sessionCookie(name, value string) *http.Cookie {
 	return &http.Cookie{
-		Name: name, Value: value, Path: "/", Domain: j.opts.Domain,
-		Secure: j.opts.Secure, HttpOnly: true, SameSite: j.sameSite,
+		Name: name, Value: value, Path: "/", Domain: o.Domain,
+		Secure: o.Secure, HttpOnly: true, SameSite: o.sameSite(),
 	}
 }

@@ -108,7 +108,7 @@ func newFlow(t *testing.T) *flow {
 		OAuth: client, Sessions: m, Cookies: jar, PublicURL: public, LoginPath: "/auth/login", DefaultReturnTo: "/",
 		ReturnTo: returnto.Policy{}, Username: cognito.Username, Metrics: telemetry.NewMetrics("test", "c0ffee"),
 	}, made: func() int {
-		count, _ := store.Count()
+		count, _ := store.Count(t.Context())
 		return count.Sessions
 	}}
 }

@@ -21,7 +21,7 @@ func (s *Server) adminServer() *http.Server {
 func (s *Server) adminOptions() admin.Options {
 	return admin.Options{
 		Listen: s.cfg.AdminListen, Token: s.cfg.AdminToken,
-		Sessions: s.manager, Store: s.store, StoreKind: s.cfg.Session.Store.Scheme, Count: s.countSessions,
+		Sessions: s.manager, Store: s.store, StoreKind: s.cfg.Session.Store.Scheme,
 		SignOut:  s.pool.admin.SignOutUser,
 		Draining: s.health.Draining.Load, Reasons: s.ready.Reasons, Metrics: s.metrics,
 		Version: s.opts.Version, Commit: s.opts.Commit, Logger: s.log,

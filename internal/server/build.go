@@ -20,7 +20,6 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/returnto"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
-	"github.com/gatehouse-auth/gatehouse/internal/storeurl"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 )
 
@@ -46,7 +45,7 @@ func New(cfg *config.Config, o Options) (*Server, error) {
 	if s.pool, err = newPool(cfg, s.ring, oauth.NewHTTPClient(s.proxy), sig); err != nil {
 		return nil, err
 	}
-	if err := s.buildCookies(); err != nil {
+	if err := s.buildStore(); err != nil {
 		return nil, err
 	}
 	if err := s.buildSessions(); err != nil {
@@ -66,17 +65,18 @@ func New(cfg *config.Config, o Options) (*Server, error) {
 	return s, nil
 }
 
-func (s *Server) buildCookies() error {
+// buildStore opens the session store, and makes the cookies that carry its handles.
+func (s *Server) buildStore() (err error) {
 	o := cookie.Options{
 		Name: s.cfg.Session.Cookie.Name, Domain: s.cfg.Session.Cookie.Domain,
 		SameSite: s.cfg.Session.Cookie.SameSite, Secure: s.cfg.PublicURL.Scheme == "https",
 		Persistent: s.cfg.Session.Persistent, MaxAge: s.cfg.Session.AbsoluteTimeout, Ring: s.ring,
 		Bytes: s.cfg.Limits.CookieBytes,
 	}
-	if s.cfg.Session.Store.Scheme == storeurl.Cookie {
-		o.Opens = s.portable().Opens
+	if s.store, err = s.openStore(o.Capacity()); err != nil {
+		return err
 	}
-	var err error
+	o.Opens = s.store.Traits().Opens
 	s.cookies, err = cookie.New(o)
 	return err
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/handlers"
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
-	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 )
 
@@ -55,19 +54,15 @@ func storeOutcome(err error) string {
 	return session.OutcomeFailed
 }
 
-// countSessions returns how many sessions there are, false where the store does
-// not know.
-func (s *Server) countSessions() (sessionstore.Count, bool) {
-	if s.count == nil {
-		return sessionstore.Count{}, false
-	}
-	return s.count()
-}
+// countTimeout is how long a scrape waits for the number of sessions.
+const countTimeout = time.Second
 
 // sessionFigures is what a scrape of the metrics reads.
 func (s *Server) sessionFigures() telemetry.SessionFigures {
 	stats := s.manager.Stats()
-	count, _ := s.countSessions()
+	ctx, cancel := context.WithTimeout(context.Background(), countTimeout)
+	defer cancel()
+	count, _ := s.store.Count(ctx) // without an answer the figure is absent
 	return telemetry.SessionFigures{
 		Sessions: count.Sessions, SessionsAt: count.At,
 		CacheEntries: stats.CacheEntries, CacheBytes: stats.CacheBytes,

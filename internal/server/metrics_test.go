@@ -121,22 +121,23 @@ func TestMetricsOfSessions(t *testing.T) {
 			t.Error("no misses of the cache")
 		}
 	})
-	t.Run("in_redis_they_are_counted_at_the_start", func(t *testing.T) {
+	t.Run("in_redis_they_are_counted_when_somebody_asks", func(t *testing.T) {
 		redis := redistest.Start(t, redistest.Options{})
-		_, a := withAdmin(t, func(doc map[string]any) { doc["session"].(map[string]any)["store"] = redis.URL })
-		until(t, "a count", func() bool { _, ok := a.metric("gatehouse_sessions"); return ok })
+		r, a := withAdmin(t, func(doc map[string]any) { doc["session"].(map[string]any)["store"] = redis.URL })
+		r.signedIn("alice@example.com")
+		until(t, "a count", func() bool { n, _ := a.metric("gatehouse_sessions"); return n == 1 })
 	})
 	t.Run("where_nobody_may_count_it_is_absent", func(t *testing.T) {
 		redis := redistest.Start(t, redistest.Options{User: "gateway", Password: "password", Rules: "~* &* +@all -scan"})
 		r, a := withAdmin(t, func(doc map[string]any) { doc["session"].(map[string]any)["store"] = redis.URL })
 		b := r.signedIn("alice@example.com")
-		until(t, "a try", func() bool { return strings.Contains(r.logs.String(), "sessions are not counted") })
 		if n, ok := a.metric("gatehouse_sessions"); ok {
 			t.Errorf("it is %v", n)
 		}
 		if body := second(a.call("GET", "/admin/stats")); strings.Contains(body, "sessions") {
 			t.Errorf("stats say %s", body)
 		}
+		until(t, "a line of it", func() bool { return strings.Contains(r.logs.String(), "sessions are not counted") })
 		until(t, "a second sign of life", func() bool {
 			n, _ := a.metric("gatehouse_session_changes_gap_seconds_count")
 			return n > 0

@@ -96,11 +96,8 @@ type Server struct {
 	proxy func(*url.URL) (*url.URL, error)
 	pool  *pool
 	store session.Store
-	// count says how many sessions the store has, and keepCount, while it runs,
-	// finds that out; nil where there is nothing to say or to do.
-	count     func() (sessionstore.Count, bool)
-	keepCount func(context.Context)
-	manager   *session.Manager
+
+	manager *session.Manager
 }
 
 // Run listens, serves until ctx ends, and drains: not ready, no new
@@ -139,17 +136,13 @@ func (s *Server) Run(ctx context.Context) error {
 	return errors.Join(err, s.drain(front, back))
 }
 
-// background hears what other instances do to sessions, keeps count of them, and
-// fetches the key set, until stop is called: after the drain, as the last requests
+// background hears what other instances do to sessions, and fetches the key set, until stop is called: after the drain, as the last requests
 // need it too. With the key set there, it looks once whether logins work: a store
 // that takes none is in the log then, whether or not anybody probes.
 func (s *Server) background() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { _ = s.manager.Run(ctx) }) // it ends with ctx only
-	if s.keepCount != nil {
-		running.Go(func() { s.keepCount(ctx) })
-	}
 	running.Go(func() {
 		if s.pool.fetchKeys(ctx) {
 			s.ready.Reasons(ctx)

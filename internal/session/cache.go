@@ -8,20 +8,15 @@ import (
 )
 
 // CacheOptions bound a manager's cache of opened sessions. The zero value is no
-// cache, right for a store that keeps sessions opened in this process anyway.
+// cache, and there is none for a store that needs none ([Traits.CacheAge]).
 type CacheOptions struct {
 	// Entries and Bytes are how much it holds at most; both are required. A
 	// session with Cognito's tokens takes some 10 kB.
 	Entries int
 	Bytes   int
-	// Age is how long a session is served without asking the store again.
-	// Default 10 s.
-	Age time.Duration
 }
 
 const (
-	defaultCacheAge = 10 * time.Second
-
 	// maxUnheard is how long after the store's last sign of life the cache is
 	// still used. With the age that a sign of life may have (another [Heartbeat])
 	// it is the bound on staleness: a session ended anywhere is served nowhere a
@@ -39,6 +34,7 @@ const (
 // load began: it may be older than the change.
 type cache struct {
 	o     CacheOptions
+	age   time.Duration // how long a session is served; 0: there is no cache
 	gap   func(time.Duration)
 	start time.Time
 	heard atomic.Int64 // when changes were last known to arrive, since start; 0: they do not
@@ -69,12 +65,13 @@ type cached struct {
 	bytes   int
 }
 
-// newCache returns an empty cache; gap is told how far the signs of life are apart.
-func newCache(o CacheOptions, gap func(time.Duration)) *cache {
-	if o.Age <= 0 {
-		o.Age = defaultCacheAge
+// newCache returns an empty cache for sessions that may be that old; gap is told how
+// far the signs of life are apart.
+func newCache(o CacheOptions, age time.Duration, gap func(time.Duration)) *cache {
+	if o.Entries <= 0 {
+		age = 0
 	}
-	c := &cache{o: o, gap: gap, start: time.Now(), ids: make(map[string]*list.Element), order: list.New()}
+	c := &cache{o: o, age: age, gap: gap, start: time.Now(), ids: make(map[string]*list.Element), order: list.New()}
 	for i := range c.shards {
 		c.shards[i].sessions = make(map[string]*cached)
 	}
@@ -92,7 +89,7 @@ func (c *cache) live(now time.Time) bool {
 
 // get returns the session of a handle that is not empty, nil if it is not here.
 func (c *cache) get(h Handle, now time.Time) *Session {
-	if c.o.Entries <= 0 {
+	if c.age <= 0 {
 		return nil
 	}
 	if !c.live(now) {
@@ -116,7 +113,7 @@ func (c *cache) get(h Handle, now time.Time) *Session {
 // begin is called before a session is loaded, and its result given to put; 0
 // where nothing is to be kept.
 func (c *cache) begin(now time.Time) (epoch uint64) {
-	if c.o.Entries <= 0 || !c.live(now) {
+	if c.age <= 0 || !c.live(now) {
 		return 0
 	}
 	c.mu.Lock()
@@ -135,7 +132,7 @@ func (c *cache) put(s *Session, epoch uint64, now time.Time) {
 		return
 	}
 	c.remove(c.ids[s.ID])
-	e := &cached{session: s, until: now.Add(c.o.Age), bytes: footprint(s)}
+	e := &cached{session: s, until: now.Add(c.age), bytes: footprint(s)}
 	c.bytes += e.bytes
 	c.ids[s.ID] = c.order.PushBack(e)
 	shard := c.shard(s.Handle)
@@ -213,7 +210,7 @@ func (c *cache) dropHandle(h Handle) {
 func (c *cache) listening(up bool, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if up && c.o.Entries > 0 {
+	if up && c.age > 0 {
 		if !c.sign.IsZero() {
 			c.gap(now.Sub(c.sign))
 		}

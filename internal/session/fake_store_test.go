@@ -27,6 +27,13 @@ type faultyStore struct {
 
 var errAway = fmt.Errorf("%w: %w", session.ErrUnavailable, errors.New("connection refused"))
 
+// Traits: it lies elsewhere, so that managers may cache what they loaded.
+func (f *faultyStore) Traits() session.Traits {
+	traits := f.Store.Traits()
+	traits.CacheAge = 10 * time.Second
+	return traits
+}
+
 func (f *faultyStore) call(method string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -54,7 +54,7 @@ func (o *Options) check() error {
 		return errors.New("session manager: store and provider are required")
 	case o.IdleTimeout <= 0, o.AbsoluteTimeout <= 0, o.BeforeExpiry <= 0, o.RefreshTimeout <= 0:
 		return errors.New("session manager: every duration must be above zero")
-	case o.RotationGrace < 0, o.Cache.Entries < 0, o.Cache.Bytes < 0, o.Cache.Age < 0:
+	case o.RotationGrace < 0, o.Cache.Entries < 0, o.Cache.Bytes < 0:
 		return errors.New("session manager: rotation grace and bounds of the cache must not be below zero")
 	case o.UserCheck.Every < 0, o.UserCheck.Every > 0 && o.UserCheck.Ask == nil:
 		return errors.New("session manager: a user check must not be below zero and needs someone to ask")
@@ -104,7 +104,7 @@ func NewManager(o Options) (*Manager, error) {
 	}
 	return &Manager{
 		o: o, store: o.Store, traits: o.Store.Traits(), log: o.Logger,
-		work: newBackground(o.Logger), cache: newCache(o.Cache, o.Observe.beat), breaker: newBreaker(),
+		work: newBackground(o.Logger), cache: newCache(o.Cache, o.Store.Traits().CacheAge, o.Observe.beat), breaker: newBreaker(),
 		forced:  windows{limit: o.ForcedPerMinute},
 		flights: make(map[string]*flight), touches: make(map[string]struct{}),
 		revocations: newSlots(maxRevocations), deletions: newSlots(maxDeletions),

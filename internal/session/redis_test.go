@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 
 // gateway is a manager on a Redis store with a client of its own, as a process
 // of its own would have, and listening.
-func gateway(t testing.TB, server *redistest.Server, p *provider, cache session.CacheOptions) *session.Manager {
+func gateway(t testing.TB, server *redistest.Server, p *provider, cache caching) *session.Manager {
 	t.Helper()
 	m, _ := gatewayAt(t, server.URL, p, cache)
 	return m
@@ -34,7 +34,7 @@ func gateway(t testing.TB, server *redistest.Server, p *provider, cache session.
 
 // unhurried is a gateway at whose store no fault happens, so that nothing but the
 // machine could exceed its time limit.
-func unhurried(t testing.TB, server *redistest.Server, p *provider, cache session.CacheOptions) *session.Manager {
+func unhurried(t testing.TB, server *redistest.Server, p *provider, cache caching) *session.Manager {
 	t.Helper()
 	m, _ := gatewayOn(t, sessionstore.RedisOptions{Address: at(t, server.URL), Timeout: time.Minute}, p, cache)
 	return m
@@ -51,12 +51,12 @@ func at(t testing.TB, url string) storeurl.Address {
 }
 
 // gatewayAt is a gateway that knows a URL, and its store.
-func gatewayAt(t testing.TB, url string, p *provider, cache session.CacheOptions) (*session.Manager, session.Store) {
+func gatewayAt(t testing.TB, url string, p *provider, cache caching) (*session.Manager, session.Store) {
 	t.Helper()
 	return gatewayOn(t, sessionstore.RedisOptions{Address: at(t, url)}, p, cache)
 }
 
-func gatewayOn(t testing.TB, o sessionstore.RedisOptions, p *provider, cache session.CacheOptions) (*session.Manager, session.Store) {
+func gatewayOn(t testing.TB, o sessionstore.RedisOptions, p *provider, cache caching) (*session.Manager, session.Store) {
 	t.Helper()
 	ring, err := secret.NewRing(make([]byte, secret.KeySize))
 	if err != nil {
@@ -81,12 +81,33 @@ func gatewayOn(t testing.TB, o sessionstore.RedisOptions, p *provider, cache ses
 	return m, st
 }
 
-func managerOn(t testing.TB, st session.Store, p *provider, cache session.CacheOptions) *session.Manager {
+// caching is how a gateway caches.
+type caching struct {
+	session.CacheOptions
+	age time.Duration // 0: as the store says
+}
+
+// aged is a store whose sessions may be that old.
+type aged struct {
+	session.Store
+	age time.Duration
+}
+
+func (a aged) Traits() session.Traits {
+	traits := a.Store.Traits()
+	traits.CacheAge = a.age
+	return traits
+}
+
+func managerOn(t testing.TB, st session.Store, p *provider, cache caching) *session.Manager {
 	t.Helper()
+	if cache.age > 0 {
+		st = aged{st, cache.age}
+	}
 	m, err := session.NewManager(session.Options{
 		Store: st, Provider: p, IdleTimeout: idleTimeout, AbsoluteTimeout: absoluteTimeout,
 		BeforeExpiry: beforeExpiry, RefreshTimeout: refreshTimeout, ForcedPerMinute: 3,
-		RotationGrace: p.grace, Cache: cache,
+		RotationGrace: p.grace, Cache: cache.CacheOptions,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -117,7 +138,7 @@ func waitListening(t testing.TB, m *session.Manager, want bool) time.Duration {
 	return waitFor(t, "listening or not", func() bool { return m.Stats().Listening == want })
 }
 
-var redisCache = session.CacheOptions{Entries: 1000, Bytes: 16 << 20}
+var redisCache = caching{CacheOptions: session.CacheOptions{Entries: 1000, Bytes: 16 << 20}}
 
 func loginAt(t testing.TB, m *session.Manager, p *provider) *session.Session {
 	t.Helper()
@@ -166,7 +187,7 @@ func TestEndOnRedis(t *testing.T) {
 	server := redistest.Start(t, redistest.Options{})
 	p := newProvider()
 	kept := redisCache
-	kept.Age = time.Hour
+	kept.age = time.Hour
 	a, b := gateway(t, server, p, kept), gateway(t, server, p, kept)
 	refused := func(m *session.Manager, s *session.Session) bool {
 		_, err := m.Load(t.Context(), s.Handle)
@@ -264,7 +285,7 @@ func messages(t *testing.T, server *redistest.Server) func() time.Duration {
 // nothing, and the refresh token is revoked all the same.
 func TestEndWithALostAnswer(t *testing.T) {
 	proxy := redistest.StartProxy(t, redistest.Start(t, redistest.Options{}))
-	for name, cache := range map[string]session.CacheOptions{"cached": redisCache, "not_cached": {}} {
+	for name, cache := range map[string]caching{"cached": redisCache, "not_cached": {}} {
 		t.Run(name, func(t *testing.T) {
 			p := newProvider()
 			m, _ := gatewayAt(t, proxy.URL, p, cache)
@@ -297,7 +318,7 @@ func TestEndAllOnRedis(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = st.Close() }()
-	m := managerOn(t, st, p, session.CacheOptions{})
+	m := managerOn(t, st, p, caching{})
 	for range sessions {
 		loginAt(t, m, p)
 	}
@@ -376,7 +397,7 @@ func TestCacheCost(t *testing.T) {
 	server := redistest.Start(t, redistest.Options{})
 	p := newProvider()
 	kept := redisCache
-	kept.Age = time.Hour
+	kept.age = time.Hour
 	m := unhurried(t, server, p, kept)
 	s := loginAt(t, m, p)
 	request := func() {
@@ -425,7 +446,7 @@ func TestCacheCost(t *testing.T) {
 // tokens of Cognito's real size.
 func BenchmarkRedis(b *testing.B) {
 	server := redistest.Start(b, redistest.Options{})
-	for name, cache := range map[string]session.CacheOptions{"cached": redisCache, "uncached": {}} {
+	for name, cache := range map[string]caching{"cached": redisCache, "uncached": {}} {
 		b.Run(name, func(b *testing.B) {
 			m := gateway(b, server, newProvider(), cache)
 			s, err := m.Create(b.Context(), session.New{Tokens: storetest.Sample("sub-1").Tokens}, session.Handle{})

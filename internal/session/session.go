@@ -145,9 +145,22 @@ type Traits struct {
 	// browser was not given is known to this process only. A handle of before
 	// stays good: it loads the newest that this process knows of.
 	MovingHandles bool
-	// NoRegistry: nobody lists or ends sessions whose handle they do not have.
-	// List, Find and DeleteID are [ErrNoRegistry].
+	// NoRegistry: nobody lists, counts or ends sessions whose handle they do not
+	// have. List, Find, DeleteID and Count are [ErrNoRegistry].
 	NoRegistry bool
+	// CacheAge is how long a session that Load returned may be served without asking
+	// again, while its changes are heard. 0: not at all, as where sessions lie opened
+	// in this process anyway.
+	CacheAge time.Duration
+	// Opens, where the store seals its handles itself, reports whether one is its own
+	// and unchanged. nil: handles are random bytes, to be sealed before they travel.
+	Opens func(Handle) bool
+}
+
+// Count is how many sessions a store held, and when it was counted.
+type Count struct {
+	Sessions int
+	At       time.Time
 }
 
 // StoreTimeout is how long a store may take to answer a call, its own retries
@@ -198,6 +211,10 @@ type Store interface {
 	// DeleteID ends a session by its public id. Absence is not an error.
 	// ErrUnconfirmed as for Delete; a repetition confirms it.
 	DeleteID(ctx context.Context, id string, why Reason) error
+
+	// Count returns how many sessions there are, of all instances together. It may
+	// be an estimate, and some seconds old.
+	Count(ctx context.Context) (Count, error)
 
 	Leases
 	Changes

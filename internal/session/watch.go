@@ -14,11 +14,13 @@ func (m *Manager) Run(ctx context.Context) error {
 	var sweeping sync.WaitGroup
 	defer sweeping.Wait()
 	defer cancel()
-	sweeping.Go(func() {
-		for pause(ctx, m.cache.o.Age) {
-			m.cache.sweep(time.Now())
-		}
-	})
+	if m.cache.age > 0 {
+		sweeping.Go(func() {
+			for pause(ctx, m.cache.age) {
+				m.cache.sweep(time.Now())
+			}
+		})
+	}
 	told, last := false, false
 	return m.store.Watch(ctx, m.changed, func(up bool) {
 		m.cache.listening(up, time.Now())

@@ -85,6 +85,6 @@ func NewRedis(o RedisOptions) (*Redis, error) {
 		client: client, codec: session.NewCodec(o.Ring, o.Audience), audience: o.Audience,
 		moves: o.Address.Scheme == storeurl.Sentinel || o.Address.Scheme == storeurl.Cluster,
 		idle:  o.IdleTimeout, timeout: o.Timeout, observe: o.Observe,
-		replicas: o.WaitReplicas, log: o.Logger, countAsked: make(chan struct{}, 1),
+		replicas: o.WaitReplicas, log: o.Logger,
 	}, nil
 }

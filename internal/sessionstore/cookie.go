@@ -209,9 +209,14 @@ func (c *Cookie) DeleteID(context.Context, string, session.Reason) error {
 	return session.ErrNoRegistry
 }
 
+// Count implements [session.Store].
+func (c *Cookie) Count(context.Context) (session.Count, error) {
+	return session.Count{}, session.ErrNoRegistry
+}
+
 // Traits implements [session.Store].
 func (c *Cookie) Traits() session.Traits {
-	return session.Traits{MovingHandles: true, NoRegistry: true}
+	return session.Traits{MovingHandles: true, NoRegistry: true, Opens: c.codec.Opens}
 }
 
 // Ping implements [session.Store].

@@ -14,8 +14,11 @@ func (o RedisOptions) Over(dial func(ctx context.Context, network, addr string) 
 	return o
 }
 
-// Recount does what KeepCount does when it is asked.
-func Recount(ctx context.Context, r *Redis) { r.recount(ctx) }
+// Recount forgets a count and counts again.
+func Recount(ctx context.Context, r *Redis) (session.Count, error) {
+	r.counted = session.Count{}
+	return r.Count(ctx)
+}
 
 // ReplaceRecord runs the script of Replace with a sealed record, as the driver
 // does when it sends the command again.

@@ -219,17 +219,17 @@ func (m *Memory) DeleteID(_ context.Context, id string, why session.Reason) erro
 	return nil
 }
 
-// Count returns how many sessions there are now.
-func (m *Memory) Count() (Count, bool) {
+// Count implements [session.Store]. It is exact.
+func (m *Memory) Count(context.Context) (session.Count, error) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	c := Count{At: time.Now()}
+	c := session.Count{At: time.Now()}
 	for _, s := range m.sessions {
 		if !m.over(s, c.At) {
 			c.Sessions++
 		}
 	}
-	return c, true
+	return c, nil
 }
 
 // Traits implements [session.Store].

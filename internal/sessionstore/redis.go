@@ -19,7 +19,8 @@ import (
 // runs Lua. Commands used: GET, SET (with KEEPTTL, Redis 6), GETRANGE, SETRANGE,
 // DEL, PEXPIRE, PTTL, ZADD, ZREM, ZRANGE, ZREVRANGEBYLEX, EVAL, EVALSHA,
 // PUBLISH, SUBSCRIBE, PING, HELLO or AUTH, SELECT; WAIT where replicas are
-// waited for; SCAN to count sessions, which is left out where it is not allowed.
+// waited for; DBSIZE and SCAN to count sessions, which is left out where they are
+// not allowed.
 // Safe for concurrent use.
 //
 // Keys, each session's with a hash tag of its own:
@@ -27,7 +28,6 @@ import (
 //	gatehouse:s:{id}       the record; expires with the session
 //	gatehouse:l:{id}       the lease of whoever refreshes it (redis_lease.go)
 //	gatehouse:u:{subject}  index: the ids of a subject's sessions (index.go)
-//	gatehouse:count        how many sessions there are (redis_count.go)
 //
 // and channels: gatehouse:changes for all and, where the primary can change,
 // gatehouse:beat:{random} for the signs of life of each instance (redis_watch.go).
@@ -48,16 +48,30 @@ type Redis struct {
 	waitAgain atomic.Int64 // Unix nanoseconds: until then nobody waits
 	log       *slog.Logger
 
-	warnOfType sync.Once
-	counted    atomic.Pointer[Count] // nil: not known
-	countAsked chan struct{}         // holds one: somebody wants a newer one
-	uncounted  bool                  // and told; for KeepCount alone
+	warnOfType  sync.Once
+	warnOfCount sync.Once
+	counting    sync.Mutex // of what follows
+	counted     session.Count
 }
 
 var _ session.Store = (*Redis)(nil)
 
+const (
+	// cacheAge bounds what a change that was not heard can do, while changes are.
+	cacheAge = 10 * time.Second
+	// clusterCacheAge: the sign of life of a cluster is the word of one node. What the
+	// others publish comes to it over the cluster's bus, whose loss does not show. So
+	// there the age is the bound.
+	clusterCacheAge = 900 * time.Millisecond
+)
+
 // Traits implements [session.Store].
-func (r *Redis) Traits() session.Traits { return session.Traits{} }
+func (r *Redis) Traits() session.Traits {
+	if _, cluster := r.client.(*redis.ClusterClient); cluster {
+		return session.Traits{CacheAge: clusterCacheAge}
+	}
+	return session.Traits{CacheAge: cacheAge}
+}
 
 // Close implements [session.Store].
 func (r *Redis) Close() error {
@@ -89,10 +103,10 @@ func (r *Redis) call(ctx context.Context, op string, f func(context.Context) err
 	return err
 }
 
-func recordKey(id string) string { return "gatehouse:s:{" + id + "}" }
+// recordKeys is how the key of a record begins.
+const recordKeys = "gatehouse:s:{"
 
-// recordKeys matches every record's key.
-const recordKeys = "gatehouse:s:*"
+func recordKey(id string) string { return recordKeys + id + "}" }
 
 // Create implements [session.Store]. The index entry comes first: an entry
 // without a record means nothing, a record without an entry would be one that

@@ -86,16 +86,18 @@ func listOf(t testing.TB, st session.Store, subject string) ([]session.Listing, 
 	return page.Sessions, err
 }
 
-// leastRules are all that a store's ACL user needs, but for +scan, without which
-// there is no count.
+// leastRules are all that a store's ACL user needs, but for countRules,
+// without which there is no count.
 const leastRules = "~gatehouse:* &gatehouse:changes &gatehouse:beat:* +publish +subscribe +@connection +get +set +getrange +setrange +del +pexpire +pttl " +
 	"+zadd +zrem +zrange +zrevrangebylex +eval +evalsha"
+
+const countRules = " +dbsize +scan"
 
 func TestRedis(t *testing.T) {
 	for name, o := range map[string]redistest.Options{
 		"plain":                               {},
 		"password":                            {Password: "p&ss/w:rd"},
-		"acl_user_with_no_more_than_it_needs": {User: "gateway", Password: "p@ss#word", Rules: leastRules},
+		"acl_user_with_no_more_than_it_needs": {User: "gateway", Password: "p@ss#word", Rules: leastRules + countRules},
 		"tls":                                 {TLS: true, Password: "password"},
 	} {
 		t.Run(name, func(t *testing.T) {

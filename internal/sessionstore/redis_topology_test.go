@@ -192,7 +192,7 @@ func recovers(t *testing.T, st *sessionstore.Redis, s *session.Session) {
 
 func TestRedisCluster(t *testing.T) {
 	t.Parallel()
-	cluster := redistest.StartCluster(t, redistest.Options{User: "gateway", Password: "p@ss#word", Rules: leastClusterRules}, true)
+	cluster := redistest.StartCluster(t, redistest.Options{User: "gateway", Password: "p@ss#word", Rules: leastClusterRules + countRules}, true)
 	admin := cluster.Client()
 	flush := func(ctx context.Context) error {
 		return admin.ForEachMaster(ctx, func(ctx context.Context, c *redis.Client) error { return c.FlushAll(ctx).Err() })

@@ -171,3 +171,20 @@ func testFind(t *testing.T, open Open) {
 		}
 	})
 }
+
+// testCount counts once: a count may be some seconds old.
+func testCount(t *testing.T, open Open) {
+	st := open(t, longIdle)
+	began := time.Now().Truncate(time.Second)
+	a, b, c := create(t, st, Sample("sub-1")), create(t, st, Sample("sub-1")), create(t, st, Sample("sub-2"))
+	_, replaced := st.Replace(t.Context(), refreshed(a))
+	_, deleted := st.Delete(t.Context(), b.Handle, session.ReasonLogout)
+	_ = st.DeleteID(t.Context(), c.ID, session.ReasonAdmin)
+	if replaced != nil || deleted != nil {
+		t.Fatal(replaced, deleted)
+	}
+	n, err := st.Count(t.Context())
+	if !registryAnswers(st, err) || err == nil && (n.Sessions != 1 || n.At.Before(began)) {
+		t.Errorf("Count = %+v, %v; want 1", n, err)
+	}
+}

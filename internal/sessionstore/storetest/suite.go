@@ -38,6 +38,7 @@ func Run(t *testing.T, open Open) {
 		{"List", testList},
 		{"pages", testPages},
 		{"Find", testFind},
+		{"Count", testCount},
 		{"limits", testLimits},
 		{"races", testRaces},
 		{"leases", testLeases},
