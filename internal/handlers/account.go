@@ -1,13 +1,11 @@
 package handlers
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"time"
 
-	"github.com/gatehouse-auth/gatehouse/internal/cookie"
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
@@ -17,8 +15,7 @@ import (
 // Account is the session as its own page sees it, and the user's other sessions
 // (registry.go).
 type Account struct {
-	Sessions *session.Manager
-	Cookies  *cookie.Jar
+	Sessions *middleware.Sessions
 	// AccessClaims and IDClaims narrow what is shown of each token; empty shows all.
 	AccessClaims, IDClaims []string
 	// LoginID finds what the user signed in with; empty if unknown.
@@ -53,18 +50,18 @@ type payloadView struct {
 // Session is GET {mount}/session: 200, signed in or out. Only a store that
 // cannot say is an error; a user pool that does not answer is not.
 func (a *Account) Session(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
-	s, err := a.load(r.Context(), x)
-	if err != nil {
+	if err := a.Sessions.Load(r.Context(), x); err != nil {
 		return signedOutOr(w, err)
 	}
-	lastUse := s.LastSeen
+	lastUse := x.Session.LastSeen
 	if r.URL.Query().Get("touch") != "false" {
-		s, lastUse = a.touch(r.Context(), x, s), time.Now()
+		a.Sessions.Touch(r.Context(), x)
+		lastUse = time.Now()
 	}
-	if s, err = a.fresh(r.Context(), x, s); err != nil {
+	if err := inHand(x, a.Sessions.Fresh(r.Context(), x)); err != nil {
 		return signedOutOr(w, err)
 	}
-	return a.answer(w, r, x, s, lastUse)
+	return a.answer(w, r, x, lastUse)
 }
 
 // signedOutOr answers that nobody is signed in, if err says so, and passes on
@@ -79,12 +76,11 @@ func signedOutOr(w http.ResponseWriter, err error) error {
 // Refresh is POST {mount}/refresh: it forces a token refresh and answers as
 // Session does.
 func (a *Account) Refresh(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
-	s, err := a.load(r.Context(), x)
-	if err != nil {
+	if err := a.Sessions.Load(r.Context(), x); err != nil {
 		return unauthenticatedOr(err)
 	}
-	s = a.touch(r.Context(), x, s)
-	fresh, err := a.Sessions.Refresh(r.Context(), s)
+	a.Sessions.Touch(r.Context(), x)
+	err := a.Sessions.Refresh(r.Context(), x)
 	var tooMany *session.TooManyError
 	if errors.As(err, &tooMany) {
 		return &problem.Error{Status: http.StatusTooManyRequests, Code: "too_many_refreshes",
@@ -93,8 +89,7 @@ func (a *Account) Refresh(w http.ResponseWriter, r *http.Request, x *middleware.
 	if err != nil {
 		return unauthenticatedOr(err)
 	}
-	x.Event.Refresh = "forced"
-	return a.answer(w, r, x, fresh, time.Now())
+	return a.answer(w, r, x, time.Now())
 }
 
 // userAnswer is what aws-amplify's getCurrentUser gives.
@@ -110,14 +105,14 @@ type signInDetails struct {
 
 // User is GET {mount}/user: who is signed in, or 401.
 func (a *Account) User(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
-	s, err := a.load(r.Context(), x)
-	if err != nil {
+	if err := a.Sessions.Load(r.Context(), x); err != nil {
 		return unauthenticatedOr(err)
 	}
-	s = a.touch(r.Context(), x, s)
-	if err := a.deliver(w, r, x, s); err != nil {
+	a.Sessions.Touch(r.Context(), x)
+	if err := a.Sessions.Deliver(w, r, x); err != nil {
 		return err
 	}
+	s := x.Session
 	answer := userAnswer{Username: s.Username, UserID: s.Subject}
 	if id := a.LoginID(s.Tokens); id != "" {
 		answer.SignInDetails = &signInDetails{LoginID: id}
@@ -125,61 +120,22 @@ func (a *Account) User(w http.ResponseWriter, r *http.Request, x *middleware.Exc
 	return writeJSON(w, http.StatusOK, answer)
 }
 
-func (a *Account) load(ctx context.Context, x *middleware.Exchange) (*session.Session, error) {
-	if x.Handle.Empty() {
-		return nil, session.ErrNotFound
-	}
-	s, err := load(ctx, a.Sessions, x.Handle)
-	if err == nil {
-		x.Session = s
-	}
-	return s, err
-}
-
-// load returns the session of a handle, if its user is still in.
-func load(ctx context.Context, sessions *session.Manager, h session.Handle) (*session.Session, error) {
-	s, err := sessions.Load(ctx, h)
-	if err != nil {
-		return nil, err
-	}
-	return sessions.CheckUser(ctx, s)
-}
-
-// touch records the use and returns the session with its idle limit moved.
-func (a *Account) touch(ctx context.Context, x *middleware.Exchange, s *session.Session) *session.Session {
-	touched, err := a.Sessions.Touch(ctx, s)
-	if err != nil {
-		x.Event.AddNote("use of the session not recorded")
-		return s
-	}
-	return touched
-}
-
-// fresh returns the session with a token to use now. Where the user pool is away
-// these are the claims in hand, with their true expiry.
-func (a *Account) fresh(ctx context.Context, x *middleware.Exchange, s *session.Session) (*session.Session, error) {
-	fresh, err := a.Sessions.Fresh(ctx, s)
-	switch {
-	case err == nil:
-		return fresh, nil
-	case errors.Is(err, session.ErrNotFound), errors.Is(err, session.ErrUnavailable):
-		return nil, err
-	}
-	x.Event.Err = err
-	return s, nil
-}
-
-func (a *Account) answer(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, s *session.Session, lastUse time.Time) error {
-	if err := a.deliver(w, r, x, s); err != nil {
+// inHand takes the outcome of [middleware.Sessions.Fresh] for an answer that shows
+// claims and sends no token: while the user pool is away those in hand will do,
+// with their true expiry.
+func inHand(x *middleware.Exchange, err error) error {
+	if err == nil || errors.Is(err, session.ErrNotFound) || errors.Is(err, session.ErrUnavailable) {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, a.view(s, lastUse))
+	x.Event.Err = err
+	return nil
 }
 
-// deliver takes over a session, and gives the browser its handle where that changed.
-func (a *Account) deliver(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, s *session.Session) error {
-	sessions := middleware.Sessions{Manager: a.Sessions, Cookies: a.Cookies}
-	return sessions.Deliver(w, r, x, s)
+func (a *Account) answer(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, lastUse time.Time) error {
+	if err := a.Sessions.Deliver(w, r, x); err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, a.view(x.Session, lastUse))
 }
 
 // view is what pages may see of a session.
@@ -195,7 +151,7 @@ func (a *Account) view(s *session.Session, lastUse time.Time) sessionAnswer {
 		Generation:       s.Generation,
 		ServerTime:       time.Now().Unix(),
 		AccessExpiresAt:  s.Tokens.AccessExpiresAt.Unix(),
-		IdleExpiresAt:    a.Sessions.IdleExpiresAt(s, lastUse).Unix(),
+		IdleExpiresAt:    a.Sessions.Manager.IdleExpiresAt(s, lastUse).Unix(),
 		SessionExpiresAt: s.ExpiresAt.Unix(),
 		LogoutURL:        a.LogoutPath,
 	}

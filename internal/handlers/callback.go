@@ -139,15 +139,12 @@ func (f *Flow) destination(x *middleware.Exchange, login *cookie.Login, p oauth.
 // twice, or a tab found again. A browser that is signed in by now goes on; else
 // the login starts over.
 func (f *Flow) goOnOrRestart(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, login cookie.Login, p oauth.Pending, cause error) error {
-	if !x.Handle.Empty() {
-		_, err := load(r.Context(), f.Sessions, x.Handle)
-		if err == nil {
-			f.Metrics.Login("repeated")
-			return f.goOn(w, r, f.destination(x, &login, p))
-		}
-		if !errors.Is(err, session.ErrNotFound) {
-			return err
-		}
+	switch err := f.Sessions.Load(r.Context(), x); {
+	case err == nil:
+		f.Metrics.Login("repeated")
+		return f.goOn(w, r, f.destination(x, &login, p))
+	case !errors.Is(err, session.ErrNotFound):
+		return err
 	}
 	return f.restart(w, r, x, login, p, cause)
 }

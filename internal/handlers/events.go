@@ -57,23 +57,23 @@ var errTooManyStreams = &problem.Error{
 // Stream answers with the events of a session, or 401, or 429 above [EventStreams].
 // A stream is no use of its session, however long it lasts.
 func (e *Events) Stream(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
-	s, err := e.Account.load(r.Context(), x)
-	if err != nil {
+	sessions := e.Account.Sessions
+	if err := sessions.Load(r.Context(), x); err != nil {
 		return unauthenticatedOr(err)
 	}
-	changes, leave, ok := e.Account.Sessions.Listen(s.ID, EventStreams)
+	changes, leave, ok := sessions.Manager.Listen(x.Session.ID, EventStreams)
 	if !ok {
 		return errTooManyStreams
 	}
 	defer leave()
 	// Once more: what happened before the stream joined is told to nobody.
-	if s, err = e.Account.load(r.Context(), x); err != nil {
+	if err := sessions.Load(r.Context(), x); err != nil {
 		return unauthenticatedOr(err)
 	}
-	if s, err = e.Account.fresh(r.Context(), x, s); err != nil {
+	if err := inHand(x, sessions.Fresh(r.Context(), x)); err != nil {
 		return unauthenticatedOr(err)
 	}
-	if err := e.Account.deliver(w, r, x, s); err != nil {
+	if err := sessions.Deliver(w, r, x); err != nil {
 		return err
 	}
 	h := w.Header()
@@ -85,7 +85,7 @@ func (e *Events) Stream(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 		return nil
 	}
 	t := &stream{events: e, w: w, control: http.NewResponseController(w)}
-	if err := t.run(r.Context(), s, changes, r.Header.Get("Last-Event-ID")); err != nil {
+	if err := t.run(r.Context(), x.Session, changes, r.Header.Get("Last-Event-ID")); err != nil {
 		x.Event.AddNote("events cut short")
 	}
 	return nil
@@ -135,7 +135,7 @@ func (t *stream) run(ctx context.Context, s *session.Session, changes <-chan ses
 		}
 		now, err := t.lookUp(ctx, s)
 		switch {
-		case errors.Is(err, session.ErrNotFound) && t.events.Account.Sessions.MovingHandles():
+		case errors.Is(err, session.ErrNotFound) && t.events.Account.Sessions.Manager.MovingHandles():
 			return nil // it may live on at another instance: the browser comes back with what it has
 		case errors.Is(err, session.ErrNotFound):
 			return t.signedOut(s, t.silentEnd(s))
@@ -171,10 +171,10 @@ func (t *stream) lookUp(ctx context.Context, s *session.Session) (*session.Sessi
 // refresh may come of that, and the header that would bring its handle is gone.
 func (t *stream) look(ctx context.Context, s *session.Session) (*session.Session, error) {
 	sessions := t.events.Account.Sessions
-	if sessions.MovingHandles() {
-		return sessions.Load(ctx, s.Handle)
+	if sessions.Manager.MovingHandles() {
+		return sessions.Manager.Load(ctx, s.Handle)
 	}
-	return load(ctx, sessions, s.Handle)
+	return sessions.Find(ctx, s.Handle)
 }
 
 // begin tells the state. A page that was told of an older generation, by the id
@@ -241,7 +241,7 @@ func (t *stream) wait(s *session.Session) time.Duration {
 }
 
 func (t *stream) limit(s *session.Session) time.Time {
-	return t.events.Account.Sessions.IdleExpiresAt(s, s.LastSeen)
+	return t.events.Account.Sessions.Manager.IdleExpiresAt(s, s.LastSeen)
 }
 
 func (t *stream) view(s *session.Session) sessionAnswer {

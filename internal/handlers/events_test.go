@@ -55,7 +55,7 @@ func accountIn(t *testing.T, st session.Store) (*handlers.Events, *session.Sessi
 		t.Fatal(err)
 	}
 	return &handlers.Events{
-		Account: &handlers.Account{Sessions: m}, Lead: time.Minute,
+		Account: &handlers.Account{Sessions: &middleware.Sessions{Manager: m}}, Lead: time.Minute,
 	}, s
 }
 
@@ -83,7 +83,7 @@ func stream(t *testing.T, e *handlers.Events, s *session.Session, a *answer, d t
 	if err := e.Stream(a, r, &middleware.Exchange{Handle: s.Handle}); err != nil {
 		t.Fatal(err)
 	}
-	if n := e.Account.Sessions.Stats().Streams[handlers.EventStreams.Name]; n != 0 {
+	if n := e.Account.Sessions.Manager.Stats().Streams[handlers.EventStreams.Name]; n != 0 {
 		t.Errorf("%d streams are still counted", n)
 	}
 }
@@ -183,7 +183,7 @@ func TestStreamsThatMissedChangesLookSoonAndNotAllAtOnce(t *testing.T) {
 		e.Lookups = make(chan struct{}, atOnce)
 		ctx, cancel := context.WithCancel(t.Context())
 		var open sync.WaitGroup
-		open.Go(func() { _ = e.Account.Sessions.Run(ctx) })
+		open.Go(func() { _ = e.Account.Sessions.Manager.Run(ctx) })
 		synctest.Wait() // or the streams would take the beginning for a gap
 		for range streams {
 			open.Go(func() {

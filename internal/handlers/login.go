@@ -12,14 +12,13 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 	"github.com/gatehouse-auth/gatehouse/internal/returnto"
-	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 )
 
 // Flow is the way of a browser to the user pool and back.
 type Flow struct {
 	OAuth    *oauth.Client
-	Sessions *session.Manager
+	Sessions *middleware.Sessions
 	Cookies  *cookie.Jar
 	// ReturnTo judges what a caller names, and what a login brings back. Its own
 	// origin is PublicURL's.

@@ -41,7 +41,7 @@ const (
 // Logout ends sessions. Besides a user who ends the session at hand by its id
 // ([Account.EndOne]), it is the one place that clears the session cookie.
 type Logout struct {
-	Sessions *session.Manager
+	Sessions *middleware.Sessions
 	Cookies  *cookie.Jar
 	ReturnTo returnto.Policy
 	// Trusts reports whether the request comes from an origin that may use the
@@ -127,7 +127,7 @@ func (l *Logout) endHere(ctx context.Context, x *middleware.Exchange, why sessio
 	if x.Handle.Empty() {
 		return nil
 	}
-	ended, err := l.Sessions.End(ctx, x.Handle, why)
+	ended, err := l.Sessions.Manager.End(ctx, x.Handle, why)
 	if errors.Is(err, session.ErrUnavailable) {
 		// The key of the record goes with the cookie; the deletion is retried.
 		answer.Pending, x.Event.Err = true, err
@@ -142,7 +142,7 @@ func (l *Logout) endHere(ctx context.Context, x *middleware.Exchange, why sessio
 // keeps the answer from saying so. Where the store keeps no registry they end
 // when their next refresh is refused.
 func (l *Logout) endOthers(ctx context.Context, x *middleware.Exchange, subject string, answer *logoutAnswer) {
-	_, err := l.Sessions.EndAll(context.WithoutCancel(ctx), subject, session.ReasonGlobal)
+	_, err := l.Sessions.Manager.EndAll(context.WithoutCancel(ctx), subject, session.ReasonGlobal)
 	if err != nil && !errors.Is(err, session.ErrNoRegistry) {
 		answer.GlobalSignOut, x.Event.Err = globalFailed, err
 	}
@@ -173,27 +173,26 @@ func (l *Logout) clearCookies(w http.ResponseWriter, r *http.Request, x *middlew
 
 // signOutAtCognito ends all of the user's tokens at Cognito. It comes before
 // this session's end, because revoking that one's tokens takes away the right
-// to ask. It outlives the request: half of it is worth little.
-func (l *Logout) signOutAtCognito(ctx context.Context, x *middleware.Exchange) (*session.Session, string) {
+// to ask. It outlives the request: half of it is worth little. The session is
+// returned if it is known, whatever came of the rest.
+func (l *Logout) signOutAtCognito(ctx context.Context, x *middleware.Exchange) (known *session.Session, outcome string) {
 	if x.Handle.Empty() {
 		return nil, globalFailed
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), globalTimeout)
 	defer cancel()
-	s, err := load(ctx, l.Sessions, x.Handle)
-	if err != nil {
-		x.Event.Err = err
-		return nil, globalFailed
-	}
-	fresh, err := l.Sessions.Fresh(ctx, s)
+	err := l.Sessions.Load(ctx, x)
 	if err == nil {
-		err = l.GlobalSignOut(ctx, fresh.Tokens.Access)
+		err = l.Sessions.Fresh(ctx, x)
+	}
+	if err == nil {
+		err = l.GlobalSignOut(ctx, x.Session.Tokens.Access)
 	}
 	if err != nil {
 		x.Event.Err = err
-		return s, globalFailed
+		return x.Session, globalFailed
 	}
-	return s, globalDone
+	return x.Session, globalDone
 }
 
 // returnAddress judges where the browser wants to end; "" is the default.

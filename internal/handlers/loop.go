@@ -37,11 +37,7 @@ func recent(returns []int64) []int64 {
 // signedOut reports whether no session arrives. A store that does not answer has
 // not said so.
 func (f *Flow) signedOut(r *http.Request, x *middleware.Exchange) bool {
-	if x.Handle.Empty() {
-		return true
-	}
-	_, err := load(r.Context(), f.Sessions, x.Handle)
-	return errors.Is(err, session.ErrNotFound)
+	return errors.Is(f.Sessions.Load(r.Context(), x), session.ErrNotFound)
 }
 
 // endLoop ends a loop on a page that says why, and leads on to the same address

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/cookie"
+	"github.com/gatehouse-auth/gatehouse/internal/middleware"
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
@@ -24,8 +25,7 @@ func (away) Load(context.Context, session.Handle) (*session.Session, error) {
 // changing accounts, and then an outage, are no browser without a session.
 func TestAStoreThatIsAwayMakesNoLoop(t *testing.T) {
 	f := newFlow(t)
-	var err error
-	f.flow.Sessions, err = session.NewManager(session.Options{
+	m, err := session.NewManager(session.Options{
 		Store:    away{sessionstore.NewMemory(sessionstore.MemoryOptions{IdleTimeout: idle})},
 		Provider: f.flow.OAuth, IdleTimeout: idle, AbsoluteTimeout: 12 * time.Hour,
 		BeforeExpiry: time.Minute, RefreshTimeout: 10 * time.Second, ForcedPerMinute: 1,
@@ -33,6 +33,7 @@ func TestAStoreThatIsAwayMakesNoLoop(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	f.flow.Sessions = &middleware.Sessions{Manager: m, Cookies: f.jar}
 	browser, now := httptest.NewRecorder(), time.Now().Unix()
 	if err := f.jar.SetSession(browser, session.NewHandle()); err != nil {
 		t.Fatal(err)

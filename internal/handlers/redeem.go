@@ -48,7 +48,7 @@ func (f *Flow) redeem(r *http.Request, x *middleware.Exchange, cb oauth.Callback
 		if err != nil {
 			return nil, err
 		}
-		made, err := f.Sessions.Create(ctx, session.New{
+		made, err := f.Sessions.Manager.Create(ctx, session.New{
 			Tokens: tokens, Username: f.Username(tokens),
 			UserAgent: r.UserAgent(), Address: x.Decision.Client,
 		}, x.Handle)

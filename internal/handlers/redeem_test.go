@@ -105,7 +105,7 @@ func newFlow(t *testing.T) *flow {
 	}
 	public, _ := url.Parse(ownURL)
 	return &flow{t: t, emu: emu, jar: jar, flow: &handlers.Flow{
-		OAuth: client, Sessions: m, Cookies: jar, PublicURL: public, LoginPath: "/auth/login", DefaultReturnTo: "/",
+		OAuth: client, Sessions: &middleware.Sessions{Manager: m, Cookies: jar}, Cookies: jar, PublicURL: public, LoginPath: "/auth/login", DefaultReturnTo: "/",
 		ReturnTo: returnto.Policy{}, Username: cognito.Username, Metrics: telemetry.NewMetrics("test", "c0ffee"),
 	}, made: func() int {
 		count, _ := store.Count(t.Context())

@@ -34,25 +34,24 @@ func (a *Account) List(w http.ResponseWriter, r *http.Request, x *middleware.Exc
 	if err != nil {
 		return err
 	}
-	s, err := a.load(r.Context(), x)
-	if err != nil {
+	if err := a.Sessions.Load(r.Context(), x); err != nil {
 		return unauthenticatedOr(err)
 	}
-	s = a.touch(r.Context(), x, s)
-	list, err := a.Sessions.ListOwn(r.Context(), s, after)
+	a.Sessions.Touch(r.Context(), x)
+	list, err := a.Sessions.Manager.ListOwn(r.Context(), x.Session, after)
 	if errors.Is(err, session.ErrNotFound) {
 		return ErrAfter
 	}
 	if err != nil {
 		return err
 	}
-	if err := a.deliver(w, r, x, s); err != nil {
+	if err := a.Sessions.Deliver(w, r, x); err != nil {
 		return err
 	}
 	answer := make([]listedSession, len(list.Sessions))
 	for i, l := range list.Sessions {
 		answer[i] = listedSession{
-			ID: l.ID, Current: l.ID == s.ID, UserAgent: l.UserAgent, IP: l.Address,
+			ID: l.ID, Current: l.ID == x.Session.ID, UserAgent: l.UserAgent, IP: l.Address,
 			CreatedAt: l.CreatedAt.Unix(), LastSeenAt: l.LastSeen.Unix(),
 		}
 	}
@@ -64,16 +63,15 @@ func (a *Account) List(w http.ResponseWriter, r *http.Request, x *middleware.Exc
 // Whether an id is another user's or nobody's is none of this user's business:
 // both are 404. The id of the session that asks makes it a sign-out.
 func (a *Account) EndOne(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
-	s, err := a.load(r.Context(), x)
-	if err != nil {
+	if err := a.Sessions.Load(r.Context(), x); err != nil {
 		return unauthenticatedOr(err)
 	}
 	id := chi.URLParam(r, "id")
-	if id == s.ID {
+	if id == x.Session.ID {
 		return a.signOut(w, r, x)
 	}
-	s = a.touch(r.Context(), x, s)
-	err = a.Sessions.EndID(context.WithoutCancel(r.Context()), s.Subject, id)
+	a.Sessions.Touch(r.Context(), x)
+	err := a.Sessions.Manager.EndID(context.WithoutCancel(r.Context()), x.Session.Subject, id)
 	if errors.Is(err, session.ErrNotFound) {
 		return &problem.Error{Status: http.StatusNotFound, Code: "not_found", Public: "You have no such session."}
 	}
@@ -87,12 +85,12 @@ func (a *Account) EndOne(w http.ResponseWriter, r *http.Request, x *middleware.E
 // the key of the record goes with the cookie, so it may say so before a store
 // that is away has deleted the record: 202 then.
 func (a *Account) signOut(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
-	_, err := a.Sessions.End(r.Context(), x.Handle, session.ReasonLogout)
+	_, err := a.Sessions.Manager.End(r.Context(), x.Handle, session.ReasonLogout)
 	pending := errors.Is(err, session.ErrUnavailable)
 	if err != nil && !pending {
 		return err
 	}
-	a.Cookies.ClearSession(w)
+	a.Sessions.Cookies.ClearSession(w)
 	if pending {
 		x.Event.AddNote("session's end is pending")
 		x.Event.Err = err
@@ -105,16 +103,15 @@ func (a *Account) signOut(w http.ResponseWriter, r *http.Request, x *middleware.
 // the one that asks, and says how many. A tab that is closed does not leave it
 // half done.
 func (a *Account) EndOthers(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
-	s, err := a.load(r.Context(), x)
-	if err != nil {
+	if err := a.Sessions.Load(r.Context(), x); err != nil {
 		return unauthenticatedOr(err)
 	}
-	s = a.touch(r.Context(), x, s)
-	n, err := a.Sessions.EndOthers(context.WithoutCancel(r.Context()), s)
+	a.Sessions.Touch(r.Context(), x)
+	n, err := a.Sessions.Manager.EndOthers(context.WithoutCancel(r.Context()), x.Session)
 	if err != nil {
 		return err
 	}
-	if err := a.deliver(w, r, x, s); err != nil {
+	if err := a.Sessions.Deliver(w, r, x); err != nil {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, endedAnswer{Ended: n})

@@ -158,7 +158,7 @@ func (h *house) ask(route *proxy.Route, handle session.Handle) (x *middleware.Ex
 	x = on(route)
 	x.Handle = handle
 	w, reached, err = walk(request("GET", "/api/x", "Sec-Fetch-Mode: cors"), x,
-		h.sessions.LoadSession, h.sessions.RequireSession, h.sessions.FreshToken)
+		h.sessions.LoadSession, middleware.Authorize, h.sessions.TouchSession, h.sessions.FreshToken)
 	return x, w, reached, err
 }
 

@@ -81,7 +81,7 @@ func TestRefusedNavigations(t *testing.T) {
 		inTime(t, name, func(t *testing.T, h *house) {
 			x := on(c.route)
 			x.Handle = c.handle(h)
-			_, reached, err := walk(request("GET", "/api/x", c.lines...), x, h.sessions.LoadSession, h.sessions.RequireSession)
+			_, reached, err := walk(request("GET", "/api/x", c.lines...), x, h.sessions.LoadSession, middleware.Authorize, h.sessions.TouchSession)
 			if refused := isProblem(err, 403, "navigation_refused"); refused != c.want || reached == c.want {
 				t.Errorf("reached %v, error %v", reached, err)
 			}
@@ -118,7 +118,7 @@ func TestTouch(t *testing.T) {
 		time.Sleep(idleTimeout / 2)
 		x := on(closed)
 		x.Handle = h.handle
-		_, _, err := walk(request("GET", "/", "Sec-Fetch-Mode: navigate"), x, h.sessions.LoadSession, h.sessions.RequireSession)
+		_, _, err := walk(request("GET", "/", "Sec-Fetch-Mode: navigate"), x, h.sessions.LoadSession, middleware.Authorize, h.sessions.TouchSession)
 		if err == nil || !h.lastSeen(t).Equal(began) {
 			t.Errorf("error %v, recorded %v later", err, h.lastSeen(t).Sub(began))
 		}
@@ -134,7 +134,7 @@ func TestTouch(t *testing.T) {
 				return next(w, r, x)
 			}
 		}
-		_, reached, err := walk(request("GET", "/"), x, h.sessions.LoadSession, fails, h.sessions.RequireSession)
+		_, reached, err := walk(request("GET", "/"), x, h.sessions.LoadSession, fails, middleware.Authorize, h.sessions.TouchSession)
 		if !reached || err != nil || x.Event.Note != "what was noted before; use of the session not recorded" || x.Session == nil {
 			t.Errorf("reached %v, error %v, note %q", reached, err, x.Event.Note)
 		}
@@ -245,7 +245,7 @@ func TestFreshToken(t *testing.T) {
 				return next(w, r, x)
 			}
 		}
-		_, reached, err := walk(request("GET", "/"), x, h.sessions.LoadSession, ends, h.sessions.RequireSession, h.sessions.FreshToken)
+		_, reached, err := walk(request("GET", "/"), x, h.sessions.LoadSession, ends, middleware.Authorize, h.sessions.TouchSession, h.sessions.FreshToken)
 		if reached || !errors.Is(err, session.ErrNotFound) {
 			t.Errorf("reached %v, error %v", reached, err)
 		}
@@ -275,7 +275,7 @@ func TestAnswers(t *testing.T) {
 				}
 			}
 			w := httptest.NewRecorder()
-			rec.Handler(middleware.Chain(answered, place, h.sessions.LoadSession, h.sessions.RequireSession)).
+			rec.Handler(middleware.Chain(answered, place, h.sessions.LoadSession, middleware.Authorize, h.sessions.TouchSession)).
 				ServeHTTP(w, request("GET", "/", "Sec-Fetch-Mode: cors"))
 			if w.Code != c.status || (w.Header().Get("Retry-After") != "") != c.retry || w.Header()["Set-Cookie"] != nil {
 				t.Errorf("%d %v", w.Code, w.Header())

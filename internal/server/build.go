@@ -105,6 +105,7 @@ func access(r config.Route) proxy.Access {
 
 // buildEndpoints makes the gateway's own endpoints.
 func (s *Server) buildEndpoints() {
+	s.sessions = &middleware.Sessions{Manager: s.manager, Cookies: s.cookies}
 	s.returnTo = returnto.Policy{
 		Own: origin(s.cfg.PublicURL), Origins: slices.Clone(s.cfg.Login.ReturnOrigins),
 		Refused: []string{s.mount + "/login", s.mount + "/callback"},
@@ -113,7 +114,7 @@ func (s *Server) buildEndpoints() {
 		s.returnTo.Origins = append(s.returnTo.Origins, s.cfg.PublicURL.Scheme+"://"+host)
 	}
 	s.flow = &handlers.Flow{
-		OAuth: s.pool.oauth, Sessions: s.manager, Cookies: s.cookies, ReturnTo: s.returnTo,
+		OAuth: s.pool.oauth, Sessions: s.sessions, Cookies: s.cookies, ReturnTo: s.returnTo,
 		DefaultReturnTo: s.cfg.Login.DefaultReturnTo, ErrorURL: s.cfg.Login.ErrorURL,
 		PublicURL: s.cfg.PublicURL, LoginPath: s.mount + "/login",
 		Username: cognito.Username, Metrics: s.metrics,
@@ -122,7 +123,7 @@ func (s *Server) buildEndpoints() {
 		s.flow.Providers = append(slices.Clip(named), cognito.OwnDirectory)
 	}
 	s.account = &handlers.Account{
-		Sessions: s.manager, Cookies: s.cookies, LoginID: cognito.LoginID,
+		Sessions: s.sessions, LoginID: cognito.LoginID,
 		AccessClaims: s.cfg.Session.Claims.Access, IDClaims: s.cfg.Session.Claims.ID,
 		LogoutPath: s.mount + "/logout",
 	}
@@ -144,7 +145,6 @@ func (s *Server) buildMiddleware() {
 		Cookies: s.cookies, Scheme: s.cfg.PublicURL.Scheme,
 		Allowed: s.cfg.AllowedOrigins, CSRFHeader: s.cfg.CSRFHeader,
 	}
-	s.sessions = &middleware.Sessions{Manager: s.manager, Cookies: s.cookies}
 	s.guard = &middleware.Guard{
 		PublicURL: s.cfg.PublicURL, AllowedHosts: s.cfg.AllowedHosts, HealthPath: s.mount + "/healthz",
 		RedirectLoopback: s.opts.RedirectLoopback,
@@ -158,7 +158,7 @@ func (s *Server) buildMiddleware() {
 		Logger: s.log, Trust: middleware.Trust{Proxies: s.cfg.TrustedProxies, Headers: s.cfg.TrustedHeaders}, HSTS: s.hsts(),
 	}
 	s.logout = &handlers.Logout{
-		Sessions: s.manager, Cookies: s.cookies, ReturnTo: s.returnTo,
+		Sessions: s.sessions, Cookies: s.cookies, ReturnTo: s.returnTo,
 		Trusts: s.origins.MayUseCookie, GlobalSignOut: s.pool.api.GlobalSignOut,
 		ProviderURL:     s.pool.logoutURL,
 		DefaultReturnTo: s.cfg.Login.LogoutReturnTo, StartURL: s.cfg.Login.DefaultReturnTo,

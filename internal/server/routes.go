@@ -33,7 +33,8 @@ func (s *Server) dispatch(relay proxy.Relay) middleware.Handler {
 		s.origins.SameOrigin,
 		s.continueStrict,
 		s.sessions.LoadSession,
-		s.sessions.RequireSession,
+		middleware.Authorize,
+		s.sessions.TouchSession,
 		s.sessions.FreshToken,
 	)
 	return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {

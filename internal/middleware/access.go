@@ -1,0 +1,84 @@
+package middleware
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/gatehouse-auth/gatehouse/internal/fetchmeta"
+	"github.com/gatehouse-auth/gatehouse/internal/oauth"
+	"github.com/gatehouse-auth/gatehouse/internal/problem"
+	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/session"
+)
+
+// LoadSession loads the session of a request, if it has one.
+func (s *Sessions) LoadSession(next Handler) Handler {
+	return func(w http.ResponseWriter, r *http.Request, x *Exchange) error {
+		if err := s.Load(r.Context(), x); err != nil && !errors.Is(err, session.ErrNotFound) {
+			return err
+		}
+		return next(w, r, x)
+	}
+}
+
+// Authorize holds a request against the access policy of its route. A navigation
+// that the route takes from nobody is refused first: a login would end there.
+func Authorize(next Handler) Handler {
+	return func(w http.ResponseWriter, r *http.Request, x *Exchange) error {
+		access := &x.Decision.Route.Access
+		if !access.Navigations && fetchmeta.Navigation(r) {
+			return &problem.Error{Status: http.StatusForbidden, Code: "navigation_refused",
+				Public: "This address is for calls, not for the address bar."}
+		}
+		if x.Session == nil && access.Auth == proxy.AuthSession {
+			return session.ErrNotFound
+		}
+		return next(w, r, x)
+	}
+}
+
+// TouchSession slides the idle limit of a session, where the route counts as use.
+func (s *Sessions) TouchSession(next Handler) Handler {
+	return func(w http.ResponseWriter, r *http.Request, x *Exchange) error {
+		if x.Session != nil && x.Decision.Route.Access.Touch {
+			s.Touch(r.Context(), x)
+		}
+		return next(w, r, x)
+	}
+}
+
+// FreshToken puts the token that the route sends upstream into the decision,
+// refreshed if it is due.
+func (s *Sessions) FreshToken(next Handler) Handler {
+	return func(w http.ResponseWriter, r *http.Request, x *Exchange) error {
+		if x.Session == nil {
+			return next(w, r, x)
+		}
+		x.Decision.Private = true
+		route := x.Decision.Route
+		if sendsToken(route) {
+			switch err := s.Fresh(r.Context(), x); {
+			case grantGone(err) && route.Access.Auth == proxy.AuthOptional:
+				x.Session = nil
+				return next(w, r, x)
+			case err != nil:
+				return err
+			}
+			x.Decision.Bearer = x.Session.Bearer
+			if route.Token == proxy.TokenID {
+				x.Decision.Bearer = x.Session.IDBearer
+			}
+		}
+		if err := s.Deliver(w, r, x); err != nil {
+			return err
+		}
+		return next(w, r, x)
+	}
+}
+
+func sendsToken(r *proxy.Route) bool { return r.Upstream != nil && r.Token != proxy.TokenNone }
+
+// grantGone reports whether a refresh has found the session's end.
+func grantGone(err error) bool {
+	return errors.Is(err, session.ErrNotFound) || errors.Is(err, oauth.ErrGrantRevoked)
+}
