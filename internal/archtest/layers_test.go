@@ -25,6 +25,7 @@ var layers = []row{
 	{pkg: "internal/secret"},
 	{pkg: "internal/loopback"},
 	{pkg: "internal/urlpath"},
+	{pkg: "internal/headers"},
 	{pkg: "internal/returnto", imports: []string{"internal/urlpath"}},
 	{pkg: "internal/fetchmeta"},
 	{pkg: "internal/readiness"},
@@ -43,7 +44,8 @@ var layers = []row{
 	{
 		pkg: "internal/config",
 		imports: []string{
-			"internal/loopback", "internal/returnto", "internal/secret", "internal/storeurl", "internal/urlpath",
+			"internal/headers", "internal/loopback", "internal/returnto", "internal/secret", "internal/storeurl",
+			"internal/urlpath",
 		},
 	},
 	{pkg: "internal/oauth", imports: []string{"internal/loopback", "internal/secret"}},
@@ -79,8 +81,8 @@ var layers = []row{
 	{
 		pkg: "internal/proxy",
 		imports: []string{
-			"internal/problem", "internal/secret", "internal/static",
-			"internal/telemetry", "internal/urlpath",
+			"internal/headers", "internal/problem", "internal/secret", "internal/static", "internal/telemetry",
+			"internal/urlpath",
 		},
 	},
 	{

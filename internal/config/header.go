@@ -4,23 +4,17 @@ import (
 	"strings"
 
 	"github.com/google/jsonschema-go/jsonschema"
+
+	"github.com/gatehouse-auth/gatehouse/internal/headers"
 )
 
-// trustedHeaders are the headers in which a proxy says where a request came from.
-// None that names an identity is among them: that is nobody's to name but the
-// gateway's.
-var trustedHeaders = []string{
-	"X-Forwarded-For", "X-Forwarded-Proto", "X-Request-Id", "traceparent", "X-Forwarded-Host", "X-Forwarded-Port",
-	"X-Forwarded-Prefix", "X-Forwarded-Server", "Forwarded", "X-Real-IP", "True-Client-IP",
-}
-
-// trustedHeader adds one of them, in any case, to a *[]string.
+// trustedHeader adds one of the headers that a proxy may be believed in, in any case, to a *[]string.
 type trustedHeader struct{}
 
-func (trustedHeader) want() string { return "one of " + strings.Join(trustedHeaders, ", ") }
+func (trustedHeader) want() string { return "one of " + strings.Join(headers.Believable(), ", ") }
 
 func (k trustedHeader) parse(field any, s string) error {
-	for _, name := range trustedHeaders {
+	for _, name := range headers.Believable() {
 		if strings.EqualFold(name, s) {
 			put(field, name)
 			return nil

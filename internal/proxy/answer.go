@@ -30,9 +30,8 @@ func (x *exchange) begin(res *http.Response) (announced []string) {
 	if x.unfinished() {
 		own["Connection"] = x.d.values.one("close")
 	}
-	dropHopByHop(res.Header)
-	x.reverse.headers.editResponse(res.Header, own, x.d)
-	x.reverse.headers.filterTrailer(res.Trailer)
+	x.reverse.headers.answer(res.Header, own, x.d)
+	x.reverse.headers.trailer(res.Trailer)
 	for name := range res.Trailer {
 		announced = append(announced, name)
 	}
@@ -113,7 +112,7 @@ var bufferPool = sync.Pool{New: func() any { return new([bufferBytes]byte) }}
 // end writes the trailers. Only what came without a length has any that were not
 // announced, and that is in chunks already.
 func (x *exchange) end(res *http.Response, announced []string) {
-	x.reverse.headers.filterTrailer(res.Trailer)
+	x.reverse.headers.trailer(res.Trailer)
 	own := x.w.Header()
 	for name, values := range res.Trailer {
 		if !slices.Contains(announced, name) {

@@ -3,6 +3,8 @@ package proxy
 import (
 	"net/http"
 	"strings"
+
+	"github.com/gatehouse-auth/gatehouse/internal/headers"
 )
 
 // The Cache-Control of answers (RFC 9111 §5.2.2).
@@ -32,21 +34,13 @@ func (d *Decision) fileCaching() string {
 // alone would override Cache-Control, so they go.
 func (d *Decision) KeepPrivate(h http.Header) {
 	for name := range h {
-		if cacheControl(name) && name != "Cache-Control" {
+		if headers.Known.Of(name).Has(headers.Caching) && name != "Cache-Control" {
 			delete(h, name)
 		}
 	}
 	if !saysPrivate(h["Cache-Control"]) {
 		h["Cache-Control"] = d.values.one(privately)
 	}
-}
-
-// cacheControl reports whether a header is Cache-Control, or one of those that
-// take its place at particular caches: CDN-Cache-Control and what is named like it
-// (RFC 9213 §2: Cloudflare, Akamai, Vercel, Netlify), X-LiteSpeed-Cache-Control,
-// Surrogate-Control (Fastly, Varnish), Edge-Control (Akamai).
-func cacheControl(name string) bool {
-	return strings.HasSuffix(name, "Cache-Control") || name == "Surrogate-Control" || name == "Edge-Control"
 }
 
 // saysPrivate reports whether one of the directives is private or no-store. A

@@ -7,43 +7,36 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/gatehouse-auth/gatehouse/internal/headers"
 )
 
 // headerPolicy says which headers pass a relay, in either direction.
 type headerPolicy struct {
-	cookies  cookieNames
-	reserved map[string]bool // canonical names, as those below
-	// trusted are the headers in which a trusted proxy is believed.
-	trusted map[string]bool
+	known   *headers.Table
+	cookies cookieNames
+	// believed are the headers in which a trusted proxy is, by their canonical names.
+	believed map[string]bool
 }
 
 func newHeaderPolicy(o Options) *headerPolicy {
-	return &headerPolicy{cookies: o.CookieNames, reserved: canonicalNames(o.ReservedHeaders), trusted: canonicalNames(o.TrustedHeaders)}
-}
-
-func canonicalNames(names []string) map[string]bool {
-	set := make(map[string]bool, len(names))
-	for _, name := range names {
-		set[http.CanonicalHeaderKey(name)] = true
+	p := &headerPolicy{known: headers.Known, cookies: o.CookieNames, believed: make(map[string]bool)}
+	for _, name := range o.TrustedHeaders {
+		p.believed[http.CanonicalHeaderKey(name)] = true
 	}
-	return set
-}
-
-// restated are the headers of a trusted proxy that kept passes on in its own
-// words; the others pass as they are.
-var restated = map[string]bool{
-	"Forwarded": true, "X-Forwarded-For": true, "X-Forwarded-Host": true, "X-Forwarded-Proto": true, "X-Request-Id": true,
+	return p
 }
 
 // drops reports whether a client's header of that name never goes upstream.
 func (p *headerPolicy) drops(name string, trusted bool) bool {
-	if !plainName(name) || p.reserved[name] {
+	rule := p.known.Of(name)
+	switch {
+	case rule.Has(headers.HopByHop), !headers.Plain(name):
 		return true
+	case trusted && p.believed[name]:
+		return rule.Has(headers.Restated)
 	}
-	if trusted && p.trusted[name] {
-		return restated[name]
-	}
-	return spoofable(name)
+	return rule.Has(headers.NeverUpstream | headers.OfProxies | headers.Restated)
 }
 
 // request returns the headers for the upstream to those of the client's
@@ -52,7 +45,7 @@ func (p *headerPolicy) drops(name string, trusted bool) bool {
 func (p *headerPolicy) request(in *http.Request, d *Decision) http.Header {
 	out := make(http.Header, len(in.Header)+added)
 	for name, values := range in.Header {
-		if !hopByHop(name) && !p.drops(name, d.TrustedPeer) {
+		if !p.drops(name, d.TrustedPeer) {
 			out[name] = values
 		}
 	}
@@ -124,7 +117,7 @@ type origin struct{ client, host, proto, trace string }
 func (p *headerPolicy) kept(out http.Header, in *http.Request, d *Decision) origin {
 	from := origin{client: d.Client, host: d.Host, proto: d.Proto}
 	believed := func(name string) []string {
-		if !d.TrustedPeer || !p.trusted[name] {
+		if !d.TrustedPeer || !p.believed[name] {
 			return nil
 		}
 		return in.Header[name]
@@ -135,9 +128,6 @@ func (p *headerPolicy) kept(out http.Header, in *http.Request, d *Decision) orig
 		// W3C Trace Context §3.3: no tracestate without its traceparent.
 		delete(out, "Tracestate")
 		from.trace = newTraceparent()
-	}
-	if v := believed("Forwarded"); len(v) > 0 {
-		out["Forwarded"] = v
 	}
 	if v := believed("X-Forwarded-For"); len(v) > 0 {
 		peer, _, err := net.SplitHostPort(in.RemoteAddr)

@@ -71,9 +71,6 @@ type Options struct {
 	// their numbered chunks (NAME-1, NAME-2, …) never reach an upstream, and no
 	// upstream can set them.
 	CookieNames []string
-	// ReservedHeaders are request headers, besides the built-in ones, that only
-	// the gateway sets on any route; a client's are dropped on all of them.
-	ReservedHeaders []string
 	// TrustedHeaders are the headers in which trusted proxies say where a request
 	// came from, such as X-Forwarded-For. Of everybody else, and where it is not
 	// named here, a header of this kind is dropped.

@@ -85,10 +85,9 @@ func (x *exchange) switchProtocols(res *http.Response) error {
 // greet writes the answer to the handshake.
 func (x *exchange) greet(w *bufio.Writer, res *http.Response) error {
 	upgrade := res.Header["Upgrade"]
-	dropHopByHop(res.Header)
 	delete(res.Header, "Content-Length") // of which there is none (RFC 9110 §8.6)
 	own := x.w.Header()
-	x.reverse.headers.editResponse(res.Header, own, x.d)
+	x.reverse.headers.answer(res.Header, own, x.d)
 	add(own, res.Header)
 	own["Connection"], own["Upgrade"] = x.d.values.one("Upgrade"), upgrade
 	res.Header, res.Body = own, nil // only the head is to be written

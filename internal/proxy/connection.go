@@ -5,28 +5,6 @@ import (
 	"strings"
 )
 
-// hopByHop reports whether a header speaks of one connection only and is never
-// passed on, in either direction (RFC 9110 §7.6.1; those of RFC 2616 §13.5.1
-// are dropped even where Connection does not name them).
-func hopByHop(name string) bool {
-	switch name {
-	case "Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection",
-		"Te", "Trailer", "Transfer-Encoding", "Upgrade":
-		return true
-	}
-	return false
-}
-
-// dropHopByHop removes from h the headers of one connection.
-func dropHopByHop(h http.Header) {
-	dropNamed(h, h["Connection"])
-	for name := range h {
-		if hopByHop(name) {
-			delete(h, name)
-		}
-	}
-}
-
 // dropNamed removes from h what the lines of a Connection header name.
 func dropNamed(h http.Header, connection []string) {
 	for _, line := range connection {
