@@ -21,9 +21,9 @@ func (s *Server) adminServer() *http.Server {
 func (s *Server) adminOptions() admin.Options {
 	return admin.Options{
 		Listen: s.cfg.AdminListen, Token: s.cfg.AdminToken,
-		Sessions: s.manager, Store: s.store, StoreKind: s.cfg.Session.Store.Scheme,
+		Sessions: s.sessions.manager, Store: s.sessions.store, StoreKind: s.cfg.Session.Store.Scheme,
 		SignOut:  s.pool.admin.SignOutUser,
-		Draining: s.health.Draining.Load, Reasons: s.ready.Reasons, Metrics: s.metrics,
+		Draining: s.layout.own.health.Draining.Load, Reasons: s.ready.Reasons, Metrics: s.metrics,
 		Version: s.opts.Version, Commit: s.opts.Commit, Logger: s.log,
 	}
 }

@@ -1,12 +1,21 @@
 package server
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
+	"net/http"
 	"runtime"
 	"syscall"
+	"time"
+)
+
+const (
+	readHeaderTimeout = 10 * time.Second
+	idleTimeout       = 2 * time.Minute
 )
 
 // Listen opens a TCP listener. Where that fails, the error tells an operator what
@@ -35,4 +44,57 @@ func Listen(address, by string) (net.Listener, error) {
 func PortInUse(err error) bool {
 	const wsaInUse = syscall.Errno(10048) // WSAEADDRINUSE, which package syscall has no name for
 	return errors.Is(err, syscall.EADDRINUSE) || runtime.GOOS == "windows" && errors.Is(err, wsaInUse)
+}
+
+func (s *Server) listen() (public, admin net.Listener, err error) {
+	if public = s.opts.Listener; public == nil {
+		if public, err = Listen(s.cfg.Listen, "key listen"); err != nil {
+			return nil, nil, err
+		}
+	}
+	if admin = s.opts.AdminListener; admin == nil {
+		if admin, err = Listen(s.cfg.AdminListen, "key admin_listen"); err != nil {
+			_ = public.Close()
+			return nil, nil, err
+		}
+	}
+	return public, admin, nil
+}
+
+func serve(srv *http.Server, l net.Listener) error {
+	var err error
+	if srv.TLSConfig != nil {
+		err = srv.ServeTLS(l, "", "")
+	} else {
+		err = srv.Serve(l)
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serve %s: %w", l.Addr(), err)
+}
+
+func (s *Server) publicServer() *http.Server {
+	srv := &http.Server{
+		Handler:           s.Handler(),
+		ReadHeaderTimeout: readHeaderTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    s.cfg.Limits.HeaderBytes,
+		TLSConfig:         s.tlsConfig(),
+		Protocols:         new(http.Protocols),
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		// "OPTIONS *" is judged like every other request.
+		DisableGeneralOptionsHandler: true,
+	}
+	srv.Protocols.SetHTTP1(true)
+	srv.Protocols.SetHTTP2(srv.TLSConfig != nil)
+	srv.Protocols.SetUnencryptedHTTP2(s.cfg.H2C)
+	return srv
+}
+
+func (s *Server) tlsConfig() *tls.Config {
+	if s.opts.Certificate == nil {
+		return nil
+	}
+	return &tls.Config{Certificates: []tls.Certificate{*s.opts.Certificate}, MinVersion: tls.VersionTLS12}
 }

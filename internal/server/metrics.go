@@ -13,7 +13,9 @@ import (
 
 // poolObserver tells the metrics of each call of a user pool.
 func poolObserver(m *telemetry.Metrics) oauth.Observer {
-	return func(_ context.Context, call string, took time.Duration, err error) { m.UserPool(call, poolOutcome(err), took) }
+	return func(_ context.Context, call string, took time.Duration, err error) {
+		m.UserPool(call, poolOutcome(err), took)
+	}
 }
 
 // poolOutcome names what came of a call. A caller that left says nothing about
@@ -37,9 +39,11 @@ func poolOutcome(err error) string {
 	return session.OutcomeUnavailable
 }
 
-// askedStore tells the metrics of one call of the session store.
-func (s *Server) askedStore(_ context.Context, operation string, took time.Duration, err error) {
-	s.metrics.Store(operation, storeOutcome(err), took)
+// storeObserver tells the metrics of each call of the session store.
+func storeObserver(m *telemetry.Metrics) func(ctx context.Context, operation string, took time.Duration, err error) {
+	return func(_ context.Context, operation string, took time.Duration, err error) {
+		m.Store(operation, storeOutcome(err), took)
+	}
 }
 
 // storeOutcome names what came of a call. That a session is not there, or has
@@ -57,8 +61,8 @@ func storeOutcome(err error) string {
 // countTimeout is how long a scrape waits for the number of sessions.
 const countTimeout = time.Second
 
-// sessionFigures is what a scrape of the metrics reads.
-func (s *Server) sessionFigures() telemetry.SessionFigures {
+// figures are what a scrape of the metrics reads.
+func (s *sessions) figures() telemetry.SessionFigures {
 	stats := s.manager.Stats()
 	ctx, cancel := context.WithTimeout(context.Background(), countTimeout)
 	defer cancel()

@@ -2,43 +2,11 @@ package server
 
 import (
 	"fmt"
-	"net/http"
 	"slices"
 
 	"github.com/gatehouse-auth/gatehouse/internal/config"
-	"github.com/gatehouse-auth/gatehouse/internal/proxy"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 )
-
-// routing is one generation of the routes: a table, the relay that knows its
-// routes, and the handler over both. A request keeps the generation it began
-// with, so that the relay always knows the route that the table found.
-type routing struct {
-	routes  *RouteMap
-	relay   *proxy.Dispatcher
-	handler http.Handler
-}
-
-func (s *Server) newRouting(routes []config.Route) (*routing, error) {
-	table, err := proxy.NewTable(routeTable(routes), s.mount)
-	if err != nil {
-		return nil, err
-	}
-	relay, err := proxy.NewRelay(proxy.Options{
-		Table: table, CookieNames: s.cookies.Names(), BodyBytes: s.cfg.Limits.BodyBytes,
-		Proxy:          s.proxy,
-		TrustedHeaders: s.cfg.TrustedHeaders,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &routing{newRouteMap(routes, table, s.mount), relay, s.routes(table, relay)}, nil
-}
-
-// serveRouted serves a request by the routes that hold now.
-func (s *Server) serveRouted(w http.ResponseWriter, r *http.Request) {
-	s.routing.Load().handler.ServeHTTP(w, r)
-}
 
 // Reload loads the configuration again and takes over its routes and its
 // session.keys while the server runs. No request fails by it: those under way
@@ -72,14 +40,14 @@ func (s *Server) Reload(load func() (*config.Config, error)) error {
 
 // adopt takes over the routes and keys of cfg, or changes nothing.
 func (s *Server) adopt(cfg *config.Config) error {
-	next, err := s.newRouting(cfg.Routes)
+	next, err := s.layout.generation(cfg.Routes)
 	if err != nil {
 		return err
 	}
 	if err := s.ring.Replace(cfg.Session.Keys...); err != nil {
 		return err
 	}
-	s.cookies.Rekey()
+	s.sessions.cookies.Rekey()
 	s.routing.Swap(next).relay.CloseIdle()
 	return nil
 }

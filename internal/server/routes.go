@@ -15,32 +15,32 @@ import (
 // routes is the map of the server. Every request takes the first line; the path,
 // made canonical, then decides between the gateway's own endpoints and the
 // routes of the configuration.
-func (s *Server) routes(table *proxy.Table, relay proxy.Relay) http.Handler {
-	record := *s.record
-	record.Metrics = s.routeMetrics(table)
-	return record.Handler(middleware.Chain(s.dispatch(relay),
-		s.origins.Expose,
-		s.guard.Middleware,
-		s.origins.Preflight,
+func (l *layout) routes(table *proxy.Table, relay proxy.Relay) http.Handler {
+	record := l.edge.record
+	record.Metrics = routeMetrics(l.metrics, table)
+	return record.Handler(middleware.Chain(l.dispatch(relay),
+		l.edge.origins.Expose,
+		l.edge.guard.Middleware,
+		l.edge.origins.Preflight,
 		middleware.Match(table),
 	))
 }
 
 // dispatch sends a request to its side of the gateway.
-func (s *Server) dispatch(relay proxy.Relay) middleware.Handler {
-	own := middleware.Chain(middleware.Mux(s.own()), s.origins.SameOrigin)
+func (l *layout) dispatch(relay proxy.Relay) middleware.Handler {
+	own := middleware.Chain(middleware.Mux(l.ownMux()), l.edge.origins.SameOrigin)
 	proxied := middleware.Chain(relayed(relay),
-		s.origins.SameOrigin,
-		s.continueStrict,
-		s.sessions.LoadSession,
+		l.edge.origins.SameOrigin,
+		l.continueStrict,
+		l.sessions.LoadSession,
 		middleware.Authorize,
-		s.sessions.TouchSession,
-		s.sessions.FreshToken,
+		l.sessions.TouchSession,
+		l.sessions.FreshToken,
 	)
 	return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
 		switch {
-		case x.Decision.Path.Literal() == s.mount+"/healthz" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
-			return s.health.Serve(w, r, x) // whatever the cookie says
+		case x.Decision.Path.Literal() == l.mount+"/healthz" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
+			return l.own.health.Serve(w, r, x) // whatever the cookie says
 		case x.Decision.Route.Access.Auth == proxy.AuthOwn:
 			return own(w, r, x)
 		default:
@@ -56,33 +56,33 @@ type endpoint struct {
 }
 
 // endpoints is the whole list of them, below the mount.
-func (s *Server) endpoints() []endpoint {
+func (l *layout) endpoints() []endpoint {
 	return []endpoint{
-		{"GET", "/login", middleware.Chain(s.flow.Login, s.continueStrict)},
-		{"GET", "/callback", s.flow.Callback},
-		{"GET", "/session", s.account.Session},
-		{"GET", "/user", s.account.User},
-		{"GET", "/events", s.events.Stream},
-		{"POST", "/refresh", s.account.Refresh},
-		{"POST", "/logout", s.logout.End},
-		{"GET", "/logout", s.logout.Page},
-		{"GET", "/signed-out", s.logout.SignedOut},
-		{"GET", "/sessions", s.account.List},
-		{"DELETE", "/sessions", s.account.EndOthers},
-		{"DELETE", "/sessions/{id}", s.account.EndOne},
-		{"GET", "/config", s.public.Serve},
-		{"GET", "/healthz", s.health.Serve},
+		{"GET", "/login", middleware.Chain(l.own.flow.Login, l.continueStrict)},
+		{"GET", "/callback", l.own.flow.Callback},
+		{"GET", "/session", l.own.account.Session},
+		{"GET", "/user", l.own.account.User},
+		{"GET", "/events", l.own.events.Stream},
+		{"POST", "/refresh", l.own.account.Refresh},
+		{"POST", "/logout", l.own.logout.End},
+		{"GET", "/logout", l.own.logout.Page},
+		{"GET", "/signed-out", l.own.logout.SignedOut},
+		{"GET", "/sessions", l.own.account.List},
+		{"DELETE", "/sessions", l.own.account.EndOthers},
+		{"DELETE", "/sessions/{id}", l.own.account.EndOne},
+		{"GET", "/config", l.own.public.Serve},
+		{"GET", "/healthz", l.own.health.Serve},
 		{"GET", "/credentials", handlers.NotEnabled},
 	}
 }
 
-// own routes the gateway's own endpoints. A HEAD is answered as its GET.
-func (s *Server) own() http.Handler {
+// ownMux routes the gateway's own endpoints. A HEAD is answered as its GET.
+func (l *layout) ownMux() http.Handler {
 	mux := chi.NewRouter()
-	for _, e := range s.endpoints() {
-		mux.Method(e.method, s.mount+e.path, middleware.Leaf(e.handler))
+	for _, e := range l.endpoints() {
+		mux.Method(e.method, l.mount+e.path, middleware.Leaf(e.handler))
 		if e.method == http.MethodGet {
-			mux.Method(http.MethodHead, s.mount+e.path, middleware.Leaf(e.handler))
+			mux.Method(http.MethodHead, l.mount+e.path, middleware.Leaf(e.handler))
 		}
 	}
 	mux.NotFound(middleware.Leaf(func(http.ResponseWriter, *http.Request, *middleware.Exchange) error {
@@ -113,8 +113,8 @@ func relayed(relay proxy.Relay) middleware.Handler {
 
 // continueStrict repeats a login navigation that came from another site as one
 // of this site, where the session cookie is Strict and was therefore left out.
-func (s *Server) continueStrict(next middleware.Handler) middleware.Handler {
-	if !s.cookies.Strict() {
+func (l *layout) continueStrict(next middleware.Handler) middleware.Handler {
+	if !l.sessions.Cookies.Strict() {
 		return next
 	}
 	return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {

@@ -1,0 +1,98 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
+	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
+)
+
+const (
+	// drainRequests is what requests and streams get to end after a stop began;
+	// refreshes, revocations and deletions get what is left of that, and drainFlights.
+	// Both together stay near the ten seconds that container engines wait.
+	drainRequests = 7 * time.Second
+	drainFlights  = 3 * time.Second
+	logInterval   = 200 * time.Millisecond
+)
+
+// Run listens, serves until ctx ends, and drains: not ready, no new
+// connections, requests to their end, flights to their end, stores closed. It
+// returns nil after a clean stop.
+func (s *Server) Run(ctx context.Context) error {
+	sessionstore.LogDriver(s.log) // process-wide, so not the business of New
+	telemetry.TakeStandardLog(s.log)
+	done := make(chan struct{})
+	var logging sync.WaitGroup
+	logging.Go(func() { s.lines.Run(done, logInterval) })
+	defer logging.Wait()
+	defer close(done)
+	defer func() { _ = s.sessions.store.Close() }() // nothing is left to lose by then
+
+	public, admin, err := s.listen()
+	if err != nil {
+		return err
+	}
+	defer s.background()()
+	errs := make(chan error, 2)
+	front, back := s.publicServer(), s.adminServer()
+	go func() { errs <- serve(front, public) }()
+	go func() { errs <- serve(back, admin) }()
+	s.log.Info("listening", "address", public.Addr().String(), "admin", admin.Addr().String(),
+		"publicUrl", s.cfg.PublicURL.String(), "version", s.opts.Version, "commit", s.opts.Commit)
+	s.logRoutes()
+	if s.opts.Ready != nil {
+		s.opts.Ready(public.Addr())
+	}
+	select {
+	case err = <-errs:
+	case <-ctx.Done():
+		s.log.Info("stopping")
+	}
+	return errors.Join(err, s.drain(front, back))
+}
+
+// background hears what other instances do to sessions, and fetches the key set,
+// until stop is called: after the drain, as the last requests need it too. With the
+// key set there, it looks once whether logins work: a store that takes none is in
+// the log then, whether or not anybody probes.
+func (s *Server) background() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { _ = s.sessions.manager.Run(ctx) }) // it ends with ctx only
+	running.Go(func() {
+		if s.pool.fetchKeys(ctx) {
+			s.ready.Reasons(ctx)
+		}
+	})
+	return func() {
+		cancel()
+		running.Wait()
+	}
+}
+
+// drain stops in order. The admin listener goes last, so that probes and
+// metrics see the end.
+func (s *Server) drain(front, back *http.Server) error {
+	s.layout.own.health.Draining.Store(true)
+	time.Sleep(s.opts.DrainNotice) // probes see it before connections are refused
+	flights, cancelFlights := context.WithTimeout(context.Background(), drainRequests+drainFlights)
+	defer cancelFlights()
+	ctx, cancel := context.WithTimeout(flights, drainRequests)
+	defer cancel()
+	s.sessions.manager.CloseStreams() // a stream of events has no end of its own
+	if err := front.Shutdown(ctx); err != nil {
+		s.log.Warn("requests cut short by the stop", "error", err)
+		_ = front.Close()
+	}
+	if err := s.sessions.manager.Drain(flights); err != nil {
+		s.log.Warn("background work cut short by the stop", "error", err)
+	}
+	_ = back.Close()
+	s.log.Info("stopped")
+	return nil
+}
