@@ -17,3 +17,15 @@ func TestHost(t *testing.T) {
 		}
 	}
 }
+
+func TestHostPort(t *testing.T) {
+	for hostport, want := range map[string]bool{
+		"localhost": true, "LocalHost:9090": true, "127.0.0.1:80": true, "127.0.0.1": true, "[::1]:9090": true, "[::1]": true, "::1": true,
+		"": false, ":9090": false, "0.0.0.0:9090": false, "[::]:9090": false, "evil.example:9090": false, "evil.example": false,
+		"localhost.example:80": false, "localhost:80:80": false,
+	} {
+		if got := loopback.HostPort(hostport); got != want {
+			t.Errorf("HostPort(%q) = %v", hostport, got)
+		}
+	}
+}

@@ -100,3 +100,26 @@ func (s *Server) logRoutes() {
 		s.log.Info("route", "host", r.host, "path", r.path, "auth", r.auth, "methods", r.methods, "to", r.to)
 	}
 }
+
+// routeTable is the routes of a configuration in the words of the proxy.
+func routeTable(routes []config.Route) []proxy.Route {
+	token := map[string]proxy.Token{"access": proxy.TokenAccess, "id": proxy.TokenID, "none": proxy.TokenNone}
+	out := make([]proxy.Route, len(routes))
+	for i, r := range routes {
+		out[i] = proxy.Route{
+			Path: r.Path, Host: r.Host, Access: access(r), Methods: r.Methods,
+			Upstream: r.Upstream, StripPrefix: r.StripPrefix, PreserveHost: r.PreserveHost,
+			Token: token[r.Token], UseProxy: r.UseProxy, Timeout: r.Timeout,
+			UpstreamIdle: r.UpstreamIdleTimeout, CacheUpstream: r.CacheUpstream,
+			Static: r.Static, SPAFallback: r.SPAFallback,
+			AllowEncodedSlash: r.AllowEncodedSlash,
+		}
+	}
+	return out
+}
+
+// access is the access policy of a route of the configuration.
+func access(r config.Route) proxy.Access {
+	auth := map[string]proxy.Auth{"session": proxy.AuthSession, "optional": proxy.AuthOptional, "none": proxy.AuthNone}
+	return proxy.Access{Auth: auth[r.Auth], Navigations: r.Navigations, Touch: r.Touch}
+}
