@@ -115,11 +115,11 @@ func (a *API) call(ctx context.Context, operation string, access secret.Text, do
 // lacksScope reports whether the token says which scopes it has, and that the
 // one needed is not among them.
 func lacksScope(access secret.Text) bool {
-	m := claims(oauth.AccessClaims(access))
+	m := oauth.ParseMembers(oauth.AccessClaims(access))
 	if _, says := m["scope"]; !says {
 		return false
 	}
-	return !slices.Contains(strings.Fields(m.text("scope")), adminScope)
+	return !slices.Contains(strings.Fields(m.Text("scope")), adminScope)
 }
 
 // classify sorts an error of the SDK by its code. Texts are dropped: they quote

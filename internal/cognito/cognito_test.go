@@ -74,10 +74,10 @@ func TestNames(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			tokens := oauth.Tokens{Subject: "subject", IDClaims: json.RawMessage(tc.id), AccessClaims: json.RawMessage(tc.access)}
-			if got := Username(tokens); got != tc.username {
+			if got := Username(tokens.Identity()); got != tc.username {
 				t.Errorf("username %q", got)
 			}
-			if got := LoginID(tokens); got != tc.logi {
+			if got := LoginID(tokens.Identity()); got != tc.logi {
 				t.Errorf("login id %q", got)
 			}
 		})

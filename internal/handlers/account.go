@@ -19,7 +19,7 @@ type Account struct {
 	// AccessClaims and IDClaims narrow what is shown of each token; empty shows all.
 	AccessClaims, IDClaims []string
 	// LoginID finds what the user signed in with; empty if unknown.
-	LoginID    func(oauth.Tokens) string
+	LoginID    func(*oauth.Identity) string
 	LogoutPath string
 }
 
@@ -53,7 +53,7 @@ func (a *Account) Session(w http.ResponseWriter, r *http.Request, x *middleware.
 	if err := a.Sessions.Load(r.Context(), x); err != nil {
 		return signedOutOr(w, err)
 	}
-	lastUse := x.Session.LastSeen
+	lastUse := x.Caller.Session.LastSeen
 	if r.URL.Query().Get("touch") != "false" {
 		a.Sessions.Touch(r.Context(), x)
 		lastUse = time.Now()
@@ -112,9 +112,8 @@ func (a *Account) User(w http.ResponseWriter, r *http.Request, x *middleware.Exc
 	if err := a.Sessions.Deliver(w, r, x); err != nil {
 		return err
 	}
-	s := x.Session
-	answer := userAnswer{Username: s.Username, UserID: s.Subject}
-	if id := a.LoginID(s.Tokens); id != "" {
+	answer := userAnswer{Username: x.Caller.Session.Username, UserID: x.Caller.Subject}
+	if id := a.LoginID(x.Caller.Identity()); id != "" {
 		answer.SignInDetails = &signInDetails{LoginID: id}
 	}
 	return writeJSON(w, http.StatusOK, answer)
@@ -135,7 +134,7 @@ func (a *Account) answer(w http.ResponseWriter, r *http.Request, x *middleware.E
 	if err := a.Sessions.Deliver(w, r, x); err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, a.view(x.Session, lastUse))
+	return writeJSON(w, http.StatusOK, a.view(x.Caller.Session, lastUse))
 }
 
 // view is what pages may see of a session.

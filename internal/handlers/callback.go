@@ -69,7 +69,7 @@ func (f *Flow) complete(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 	case err != nil:
 		return err
 	}
-	x.Session = made
+	x.Caller = middleware.CallerOf(made)
 	return f.finish(w, r, x, login, pending)
 }
 
@@ -95,7 +95,7 @@ func badCallback(code problem.Code, public string, cause error) error {
 
 // finish gives the browser its session and sends it to where it wanted to go.
 func (f *Flow) finish(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, login cookie.Login, pending oauth.Pending) error {
-	if err := f.Cookies.SetSession(w, x.Session.Handle); err != nil {
+	if err := f.Cookies.SetSession(w, x.Caller.Session.Handle); err != nil {
 		return err
 	}
 	to := f.destination(x, &login, pending)

@@ -61,7 +61,7 @@ func (e *Events) Stream(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 	if err := sessions.Load(r.Context(), x); err != nil {
 		return unauthenticatedOr(err)
 	}
-	changes, leave, ok := sessions.Manager.Listen(x.Session.ID, EventStreams)
+	changes, leave, ok := sessions.Manager.Listen(x.Caller.Session.ID, EventStreams)
 	if !ok {
 		return errTooManyStreams
 	}
@@ -85,7 +85,7 @@ func (e *Events) Stream(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 		return nil
 	}
 	t := &stream{events: e, w: w, control: http.NewResponseController(w)}
-	if err := t.run(r.Context(), x.Session, changes, r.Header.Get("Last-Event-ID")); err != nil {
+	if err := t.run(r.Context(), x.Caller.Session, changes, r.Header.Get("Last-Event-ID")); err != nil {
 		x.Event.AddNote("events cut short")
 	}
 	return nil

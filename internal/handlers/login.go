@@ -33,7 +33,7 @@ type Flow struct {
 	PublicURL *url.URL
 	LoginPath string
 	// Username finds the user's name in verified tokens.
-	Username func(oauth.Tokens) string
+	Username func(*oauth.Identity) string
 	Metrics  *telemetry.Metrics
 
 	redeemed redemptions

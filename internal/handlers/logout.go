@@ -101,17 +101,17 @@ func (l *Logout) End(w http.ResponseWriter, r *http.Request, x *middleware.Excha
 		answer.ReturnTo = returnToRefused
 		x.Event.AddNote("returnTo is refused: " + err.Error())
 	}
-	var global *session.Session
 	why := session.ReasonLogout
 	if req.Global {
 		why = session.ReasonGlobal
-		global, answer.GlobalSignOut = l.signOutAtCognito(r.Context(), x)
+		answer.GlobalSignOut = l.signOutAtCognito(r.Context(), x)
 	}
+	user := x.Caller.Subject
 	if err := l.endHere(r.Context(), x, why, &answer); err != nil {
 		return err
 	}
-	if global != nil {
-		l.endOthers(r.Context(), x, global.Subject, &answer)
+	if req.Global && user != "" {
+		l.endOthers(r.Context(), x, user, &answer)
 	}
 	if err := l.clearCookies(w, r, x, back); err != nil {
 		return err
@@ -134,7 +134,7 @@ func (l *Logout) endHere(ctx context.Context, x *middleware.Exchange, why sessio
 		x.Event.AddNote("session's end is pending")
 		return nil
 	}
-	x.Session = ended
+	x.Caller = middleware.CallerOf(ended)
 	return err
 }
 
@@ -173,11 +173,10 @@ func (l *Logout) clearCookies(w http.ResponseWriter, r *http.Request, x *middlew
 
 // signOutAtCognito ends all of the user's tokens at Cognito. It comes before
 // this session's end, because revoking that one's tokens takes away the right
-// to ask. It outlives the request: half of it is worth little. The session is
-// returned if it is known, whatever came of the rest.
-func (l *Logout) signOutAtCognito(ctx context.Context, x *middleware.Exchange) (known *session.Session, outcome string) {
+// to ask. It outlives the request: half of it is worth little.
+func (l *Logout) signOutAtCognito(ctx context.Context, x *middleware.Exchange) (outcome string) {
 	if x.Handle.Empty() {
-		return nil, globalFailed
+		return globalFailed
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), globalTimeout)
 	defer cancel()
@@ -186,13 +185,13 @@ func (l *Logout) signOutAtCognito(ctx context.Context, x *middleware.Exchange) (
 		err = l.Sessions.Fresh(ctx, x)
 	}
 	if err == nil {
-		err = l.GlobalSignOut(ctx, x.Session.Tokens.Access)
+		err = l.GlobalSignOut(ctx, x.Caller.Session.Tokens.Access)
 	}
 	if err != nil {
 		x.Event.Err = err
-		return x.Session, globalFailed
+		return globalFailed
 	}
-	return x.Session, globalDone
+	return globalDone
 }
 
 // returnAddress judges where the browser wants to end; "" is the default.

@@ -49,7 +49,7 @@ func (f *Flow) redeem(r *http.Request, x *middleware.Exchange, cb oauth.Callback
 			return nil, err
 		}
 		made, err := f.Sessions.Manager.Create(ctx, session.New{
-			Tokens: tokens, Username: f.Username(tokens),
+			Tokens: tokens, Username: f.Username(tokens.Identity()),
 			UserAgent: r.UserAgent(), Address: x.Decision.Client,
 		}, x.Handle)
 		if err == nil {

@@ -38,7 +38,7 @@ func (a *Account) List(w http.ResponseWriter, r *http.Request, x *middleware.Exc
 		return unauthenticatedOr(err)
 	}
 	a.Sessions.Touch(r.Context(), x)
-	list, err := a.Sessions.Manager.ListOwn(r.Context(), x.Session, after)
+	list, err := a.Sessions.Manager.ListOwn(r.Context(), x.Caller.Session, after)
 	if errors.Is(err, session.ErrNotFound) {
 		return ErrAfter
 	}
@@ -51,7 +51,7 @@ func (a *Account) List(w http.ResponseWriter, r *http.Request, x *middleware.Exc
 	answer := make([]listedSession, len(list.Sessions))
 	for i, l := range list.Sessions {
 		answer[i] = listedSession{
-			ID: l.ID, Current: l.ID == x.Session.ID, UserAgent: l.UserAgent, IP: l.Address,
+			ID: l.ID, Current: l.ID == x.Caller.Session.ID, UserAgent: l.UserAgent, IP: l.Address,
 			CreatedAt: l.CreatedAt.Unix(), LastSeenAt: l.LastSeen.Unix(),
 		}
 	}
@@ -67,11 +67,11 @@ func (a *Account) EndOne(w http.ResponseWriter, r *http.Request, x *middleware.E
 		return unauthenticatedOr(err)
 	}
 	id := chi.URLParam(r, "id")
-	if id == x.Session.ID {
+	if id == x.Caller.Session.ID {
 		return a.signOut(w, r, x)
 	}
 	a.Sessions.Touch(r.Context(), x)
-	err := a.Sessions.Manager.EndID(context.WithoutCancel(r.Context()), x.Session.Subject, id)
+	err := a.Sessions.Manager.EndID(context.WithoutCancel(r.Context()), x.Caller.Subject, id)
 	if errors.Is(err, session.ErrNotFound) {
 		return &problem.Error{Status: http.StatusNotFound, Code: "not_found", Public: "You have no such session."}
 	}
@@ -107,7 +107,7 @@ func (a *Account) EndOthers(w http.ResponseWriter, r *http.Request, x *middlewar
 		return unauthenticatedOr(err)
 	}
 	a.Sessions.Touch(r.Context(), x)
-	n, err := a.Sessions.Manager.EndOthers(context.WithoutCancel(r.Context()), x.Session)
+	n, err := a.Sessions.Manager.EndOthers(context.WithoutCancel(r.Context()), x.Caller.Session)
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ func Authorize(next Handler) Handler {
 			return &problem.Error{Status: http.StatusForbidden, Code: "navigation_refused",
 				Public: "This address is for calls, not for the address bar."}
 		}
-		if x.Session == nil && access.Auth == proxy.AuthSession {
+		if x.Caller.Session == nil && access.Auth == proxy.AuthSession {
 			return session.ErrNotFound
 		}
 		return next(w, r, x)
@@ -40,7 +40,7 @@ func Authorize(next Handler) Handler {
 // TouchSession slides the idle limit of a session, where the route counts as use.
 func (s *Sessions) TouchSession(next Handler) Handler {
 	return func(w http.ResponseWriter, r *http.Request, x *Exchange) error {
-		if x.Session != nil && x.Decision.Route.Access.Touch {
+		if x.Caller.Session != nil && x.Decision.Route.Access.Touch {
 			s.Touch(r.Context(), x)
 		}
 		return next(w, r, x)
@@ -51,29 +51,34 @@ func (s *Sessions) TouchSession(next Handler) Handler {
 // refreshed if it is due.
 func (s *Sessions) FreshToken(next Handler) Handler {
 	return func(w http.ResponseWriter, r *http.Request, x *Exchange) error {
-		if x.Session == nil {
-			return next(w, r, x)
-		}
-		x.Decision.Private = true
-		route := x.Decision.Route
-		if sendsToken(route) {
-			switch err := s.Fresh(r.Context(), x); {
-			case grantGone(err) && route.Access.Auth == proxy.AuthOptional:
-				x.Session = nil
-				return next(w, r, x)
-			case err != nil:
+		if x.Caller.Session != nil {
+			if err := s.freshen(w, r, x); err != nil {
 				return err
 			}
-			x.Decision.Bearer = x.Session.Bearer
-			if route.Token == proxy.TokenID {
-				x.Decision.Bearer = x.Session.IDBearer
-			}
 		}
-		if err := s.Deliver(w, r, x); err != nil {
-			return err
+		if route := x.Decision.Route; sendsToken(route) {
+			x.Decision.Bearer = x.Caller.Bearer(route.Token)
 		}
 		return next(w, r, x)
 	}
+}
+
+// freshen makes the session ready for an answer on its strength. Where the grant is
+// gone and the route takes anybody, the request goes on as anybody's.
+func (s *Sessions) freshen(w http.ResponseWriter, r *http.Request, x *Exchange) error {
+	x.Decision.Private = true
+	route := x.Decision.Route
+	if sendsToken(route) {
+		err := s.Fresh(r.Context(), x)
+		if grantGone(err) && route.Access.Auth == proxy.AuthOptional {
+			x.Caller = Caller{}
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return s.Deliver(w, r, x)
 }
 
 func sendsToken(r *proxy.Route) bool { return r.Upstream != nil && r.Token != proxy.TokenNone }

@@ -28,8 +28,8 @@ type Exchange struct {
 	// Handle is what the cookie carried and the same-origin rule let through;
 	// empty if nothing.
 	Handle session.Handle
-	// Session is nil for an anonymous request.
-	Session *session.Session
+	// Caller is who makes the request, as far as it is known by now.
+	Caller Caller
 
 	writer writer
 	// own are the values of the headers that every answer gets; an array, as a

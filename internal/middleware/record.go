@@ -86,8 +86,9 @@ func (rec *Record) end(r *http.Request, x *Exchange) {
 		x.Event.Status = x.writer.status
 	}
 	x.Event.Bytes = x.writer.bytes
-	if x.Session != nil {
-		x.Event.Session, x.Event.Subject = x.Session.ID, x.Session.Subject
+	x.Event.Subject = x.Caller.Subject
+	if s := x.Caller.Session; s != nil {
+		x.Event.Session = s.ID
 	}
 	rec.Metrics(x.Decision.Route).Observe(x.Event.Status, time.Since(x.Event.Start))
 	x.Event.Log(r.Context(), rec.Logger)

@@ -102,7 +102,7 @@ func TestRequestID(t *testing.T) {
 func TestRecordLog(t *testing.T) {
 	t.Run("tells_status_and_size", func(t *testing.T) {
 		_, l := record(t, request("PUT", "/a?code=secret"), func(w http.ResponseWriter, _ *http.Request, x *middleware.Exchange) error {
-			x.Session = &session.Session{ID: "public id", Subject: "sub-1"}
+			x.Caller = middleware.CallerOf(&session.Session{ID: "public id", Subject: "sub-1"})
 			w.WriteHeader(201)
 			_, err := io.WriteString(w, "hello")
 			return err

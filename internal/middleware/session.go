@@ -31,7 +31,7 @@ func (s *Sessions) Load(ctx context.Context, x *Exchange) error {
 	if err != nil {
 		return err
 	}
-	x.Session = found
+	x.Caller = CallerOf(found)
 	return nil
 }
 
@@ -47,36 +47,36 @@ func (s *Sessions) Find(ctx context.Context, h session.Handle) (*session.Session
 // Touch records the use. If the store does not take it the session merely ends
 // a little earlier than it might: no reason to refuse the request.
 func (s *Sessions) Touch(ctx context.Context, x *Exchange) {
-	touched, err := s.Manager.Touch(ctx, x.Session)
+	touched, err := s.Manager.Touch(ctx, x.Caller.Session)
 	if err != nil {
 		x.Event.AddNote("use of the session not recorded")
 		return
 	}
-	x.Session = touched
+	x.Caller = CallerOf(touched)
 }
 
 // Fresh sees to it that the session's tokens can be used now. Errors: as
 // [session.Manager.Fresh].
 func (s *Sessions) Fresh(ctx context.Context, x *Exchange) error {
-	fresh, err := s.Manager.Fresh(ctx, x.Session)
+	fresh, err := s.Manager.Fresh(ctx, x.Caller.Session)
 	if err != nil {
 		return err
 	}
-	if fresh != x.Session {
+	if fresh != x.Caller.Session {
 		x.Event.Refresh = "done"
 	}
-	x.Session = fresh
+	x.Caller = CallerOf(fresh)
 	return nil
 }
 
 // Refresh gets new tokens, whether or not they are due. Errors: as
 // [session.Manager.Refresh].
 func (s *Sessions) Refresh(ctx context.Context, x *Exchange) error {
-	fresh, err := s.Manager.Refresh(ctx, x.Session)
+	fresh, err := s.Manager.Refresh(ctx, x.Caller.Session)
 	if err != nil {
 		return err
 	}
-	x.Session, x.Event.Refresh = fresh, "forced"
+	x.Caller, x.Event.Refresh = CallerOf(fresh), "forced"
 	return nil
 }
 
@@ -85,12 +85,12 @@ func (s *Sessions) Refresh(ctx context.Context, x *Exchange) error {
 // give the session another handle; a request that is refused before leaves the
 // cookie alone.
 func (s *Sessions) Deliver(w http.ResponseWriter, r *http.Request, x *Exchange) error {
-	if x.Session.Handle.Equal(x.Handle) {
+	if x.Caller.Session.Handle.Equal(x.Handle) {
 		return nil
 	}
 	// Now, for a handshake that leaves the writer; and looked at again when the
 	// answer begins, which may be much later.
-	if err := s.Cookies.SetSession(w, x.Session.Handle); err != nil {
+	if err := s.Cookies.SetSession(w, x.Caller.Session.Handle); err != nil {
 		return err
 	}
 	x.writer.begins = func(h http.Header) { s.lookAgain(w, r, x, h) }
@@ -102,11 +102,11 @@ func (s *Sessions) Deliver(w http.ResponseWriter, r *http.Request, x *Exchange) 
 // cache keeps the cookie, even where the route leaves caching to its upstream.
 func (s *Sessions) lookAgain(w http.ResponseWriter, r *http.Request, x *Exchange, h http.Header) {
 	x.Decision.KeepPrivate(h)
-	newest, err := s.Manager.Load(r.Context(), x.Session.Handle)
+	newest, err := s.Manager.Load(r.Context(), x.Caller.Session.Handle)
 	switch {
 	case errors.Is(err, session.ErrNotFound):
 		s.Cookies.UnsetSession(h)
-	case err == nil && !newest.Handle.Equal(x.Session.Handle):
+	case err == nil && !newest.Handle.Equal(x.Caller.Session.Handle):
 		s.Cookies.UnsetSession(h)
 		if err := s.Cookies.SetSession(w, newest.Handle); err != nil {
 			x.Event.AddNote("newest session not given to the browser")

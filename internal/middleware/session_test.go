@@ -44,8 +44,8 @@ func TestThreeOutcomes(t *testing.T) {
 			if reached != (c.want.err == nil) || !errors.Is(err, c.want.err) {
 				t.Errorf("reached %v, error %v", reached, err)
 			}
-			if (x.Session != nil) != c.want.session || x.Decision.Bearer.Empty() == c.want.session || x.Decision.Private != c.want.session {
-				t.Errorf("session %v, bearer %v, private %v", x.Session != nil, !x.Decision.Bearer.Empty(), x.Decision.Private)
+			if (x.Caller.Session != nil) != c.want.session || x.Decision.Bearer.Empty() == c.want.session || x.Decision.Private != c.want.session {
+				t.Errorf("session %v, bearer %v, private %v", x.Caller.Session != nil, !x.Decision.Bearer.Empty(), x.Decision.Private)
 			}
 			if len(w.Header()) != 0 {
 				t.Errorf("a cookie was touched: %v", w.Header())
@@ -98,7 +98,7 @@ func TestTouch(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		x, _, _, err := h.ask(route(proxy.AuthSession), h.handle)
-		if err != nil || h.lastSeen(t).Sub(began) != idleTimeout/10 || !x.Session.LastSeen.Equal(h.lastSeen(t)) {
+		if err != nil || h.lastSeen(t).Sub(began) != idleTimeout/10 || !x.Caller.Session.LastSeen.Equal(h.lastSeen(t)) {
 			t.Errorf("error %v, recorded %v later", err, h.lastSeen(t).Sub(began))
 		}
 	})
@@ -135,7 +135,7 @@ func TestTouch(t *testing.T) {
 			}
 		}
 		_, reached, err := walk(request("GET", "/"), x, h.sessions.LoadSession, fails, middleware.Authorize, h.sessions.TouchSession)
-		if !reached || err != nil || x.Event.Note != "what was noted before; use of the session not recorded" || x.Session == nil {
+		if !reached || err != nil || x.Event.Note != "what was noted before; use of the session not recorded" || x.Caller.Session == nil {
 			t.Errorf("reached %v, error %v, note %q", reached, err, x.Event.Note)
 		}
 	})
@@ -163,7 +163,7 @@ func TestFreshToken(t *testing.T) {
 	inTime(t, "an_expired_one_is_refreshed_first", func(t *testing.T, h *house) {
 		time.Sleep(tokenLife + time.Second)
 		x, w, reached, err := h.ask(route(proxy.AuthSession), h.handle)
-		if !reached || err != nil || x.Decision.Bearer.Reveal() != "Bearer access-2" || x.Event.Refresh != "done" || x.Session.Generation != 1 {
+		if !reached || err != nil || x.Decision.Bearer.Reveal() != "Bearer access-2" || x.Event.Refresh != "done" || x.Caller.Session.Generation != 1 {
 			t.Errorf("reached %v, error %v, sends %q, refresh %q", reached, err, x.Decision.Bearer.Reveal(), x.Event.Refresh)
 		}
 		if len(w.Header()) != 0 {
@@ -181,7 +181,7 @@ func TestFreshToken(t *testing.T) {
 		for _, c := range w.Result().Cookies() {
 			r.AddCookie(c)
 		}
-		if got := h.sessions.Cookies.Session(r); !got.Equal(h.store.moving) || !x.Session.Handle.Equal(h.store.moving) {
+		if got := h.sessions.Cookies.Session(r); !got.Equal(h.store.moving) || !x.Caller.Session.Handle.Equal(h.store.moving) {
 			t.Errorf("the browser gets %v", w.Header())
 		}
 	})
@@ -213,8 +213,8 @@ func TestFreshToken(t *testing.T) {
 			if reached != c.want.reached || !errors.Is(err, c.want.err) || x.Decision.Bearer.Reveal() != c.want.bearer {
 				t.Errorf("reached %v, error %v, sends %q", reached, err, x.Decision.Bearer.Reveal())
 			}
-			if reached && (x.Session == nil) != c.want.anonymous {
-				t.Errorf("session %v", x.Session)
+			if reached && (x.Caller.Session == nil) != c.want.anonymous {
+				t.Errorf("session %v", x.Caller.Session)
 			}
 			if len(w.Header()) != 0 {
 				t.Errorf("a cookie was touched: %v", w.Header())

@@ -269,7 +269,7 @@ func (s *Session) setTokens(t oauth.Tokens, now time.Time) {
 	t.AccessExpiresAt = t.AccessExpiresAt.Round(0).Truncate(time.Millisecond)
 	t.AuthTime = t.AuthTime.Round(0)
 	s.Tokens, s.TokensAt = t, now
-	s.setBearers()
+	s.tokensSet()
 }
 
 // present is the time as records keep it: milliseconds of the wall clock. The

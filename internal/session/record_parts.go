@@ -58,6 +58,6 @@ func decodeSecret(b []byte, s *Session) error {
 	t.IDClaims = d.claims(id)
 	t.Access, t.ID = secret.NewText(access), secret.NewText(id)
 	t.Subject = s.Subject
-	s.setBearers()
+	s.tokensSet()
 	return d.end()
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
@@ -17,7 +18,10 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/sessionstore/storetest"
 )
 
-var sameSecret = cmp.Comparer(func(a, b secret.Text) bool { return a.Reveal() == b.Reveal() })
+var sameSecret = cmp.Options{
+	cmp.Comparer(func(a, b secret.Text) bool { return a.Reveal() == b.Reveal() }),
+	cmpopts.IgnoreUnexported(session.Session{}),
+}
 
 // ringOf returns a ring of keys that begin with the given bytes.
 func ringOf(t testing.TB, first ...byte) *secret.Ring {

@@ -72,6 +72,8 @@ type Session struct {
 	// Bearer and IDBearer are "Bearer " and the access or the ID token, ready for
 	// the upstream (RFC 6750 §2.1). They share their memory with the tokens.
 	Bearer, IDBearer secret.Text
+
+	identity *identity
 }
 
 // Over reports whether the session is past its absolute limit at now.
@@ -86,10 +88,12 @@ func (s *Session) Listing() Listing {
 	}
 }
 
-// setBearers fills Bearer and IDBearer, and lets the tokens point into them.
-func (s *Session) setBearers() {
+// tokensSet fills what follows from the tokens. It lets them point into the
+// bearers.
+func (s *Session) tokensSet() {
 	s.Bearer, s.Tokens.Access = bearer(s.Tokens.Access)
 	s.IDBearer, s.Tokens.ID = bearer(s.Tokens.ID)
+	s.identity = new(identity)
 }
 
 func bearer(token secret.Text) (header, same secret.Text) {
