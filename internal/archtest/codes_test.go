@@ -47,6 +47,38 @@ func TestErrorsPage(t *testing.T) {
 	}
 }
 
+// TestErrorsOfOtherPages: what the other pages say of a status and its code is what
+// docs/errors.md says.
+func TestErrorsOfOtherPages(t *testing.T) {
+	page, err := os.ReadFile("../../docs/errors.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	explained := explainedCodes(string(page))
+	pages, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := 0
+	for _, name := range append(pages, "../../README.md") {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range namedCode.FindAllStringSubmatch(string(text), -1) {
+			if named++; !slices.Contains(explained[m[2]], m[1]) {
+				t.Errorf("%s says %q, docs/errors.md that %s has %q", name, m[0], m[2], explained[m[2]])
+			}
+		}
+	}
+	if named == 0 {
+		t.Error("no page names a code")
+	}
+}
+
+// namedCode is how pages name a code: 403 `cross_origin`.
+var namedCode = regexp.MustCompile("\\b([45][0-9]{2})\\s+`([a-z_]+)`")
+
 // explainedRow is a row of the page: | `code` | 400, 502 | …
 var explainedRow = regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| ([0-9, ]+) \\|")
 

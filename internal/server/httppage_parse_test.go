@@ -82,7 +82,7 @@ func readPage(text string) (chapters []chapter, err error) {
 					e.setting = c.examples[len(c.examples)-1].setting
 				}
 				c.examples = append(c.examples, e)
-			} else if line != "```js" {
+			} else if line != "```js" && line != "```sh" {
 				return nil, fmt.Errorf("line %d: no block begins with %q", i+1, line)
 			}
 			i = end
