@@ -77,24 +77,27 @@ func newRigBehind(t *testing.T, front func(*rig), change ...settings) *rig {
 	r.startAPI()
 	r.startPool()
 
-	cfg := r.config(change)
-	s, err := server.New(cfg, server.Options{
-		Logs: r.logs, Listener: listener, Certificate: &lend.TLS.Certificates[0],
-	})
+	r.serve(r.config(change), server.Options{Logs: r.logs, Listener: listener, Certificate: &lend.TLS.Certificates[0]})
+	return r
+}
+
+// serve runs a gateway until the test ends, and looks for tokens in what it said then.
+func (r *rig) serve(cfg *config.Config, o server.Options) {
+	r.t.Helper()
+	s, err := server.New(cfg, o)
 	if err != nil {
-		t.Fatal(err)
+		r.t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
-	t.Cleanup(func() {
+	r.t.Cleanup(func() {
 		stop()
 		if err := <-done; err != nil {
-			t.Errorf("gateway stopped with %v", err)
+			r.t.Errorf("gateway stopped with %v", err)
 		}
 		r.scan()
 	})
-	return r
 }
 
 func (r *rig) config(change []settings) *config.Config {
