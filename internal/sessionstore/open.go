@@ -29,8 +29,7 @@ type Options struct {
 	WaitReplicas int
 	// Logger is told what an operator should know. nil: silent.
 	Logger *slog.Logger
-	// Observe is told of each call of a server: its name, how long it took, its error
-	// after sorting. Default: none.
+	// Observe is told of each call of a server, as [RedisOptions] have it.
 	Observe func(ctx context.Context, op string, took time.Duration, err error)
 }
 
