@@ -58,6 +58,21 @@ func storeOutcome(err error) string {
 	return session.OutcomeFailed
 }
 
+// sessionObserver tells the metrics of what happens to sessions.
+func sessionObserver(m *telemetry.Metrics) session.Observer {
+	timed := func(tell func(outcome string, took time.Duration)) session.OutcomeFunc {
+		return func(_ context.Context, outcome string, took time.Duration) { tell(outcome, took) }
+	}
+	counted := func(tell func(outcome string)) session.OutcomeFunc {
+		return func(_ context.Context, outcome string, _ time.Duration) { tell(outcome) }
+	}
+	return session.Observer{
+		Refresh: timed(m.Refresh), LeaseWait: timed(m.LeaseWait),
+		Revoke: counted(m.Revoke), Delete: counted(m.Delete), Check: counted(m.RevocationCheck),
+		Beat: func(_ context.Context, gap time.Duration) { m.ChangesHeard(gap) },
+	}
+}
+
 // countTimeout is how long a scrape waits for the number of sessions.
 const countTimeout = time.Second
 

@@ -60,7 +60,6 @@ func openStore(cfg *config.Config, ring *secret.Ring, audience string, maxHandle
 }
 
 func newManager(cfg *config.Config, store session.Store, pool *pool, sig signals) (*session.Manager, error) {
-	m := sig.metrics
 	return session.NewManager(session.Options{
 		Store: store, Provider: pool.oauth,
 		IdleTimeout:     cfg.Session.IdleTimeout,
@@ -72,10 +71,6 @@ func newManager(cfg *config.Config, store session.Store, pool *pool, sig signals
 		MaxPerUser:      cfg.Session.MaxPerUser,
 		UserCheck:       session.UserCheck{Every: cfg.RevocationCheck, Ask: pool.api.GetUser},
 		Cache:           session.CacheOptions{Entries: 10_000, Bytes: 128 << 20},
-		Observe: session.Observer{
-			Refresh: m.Refresh, Revoke: m.Revoke, Delete: m.Delete,
-			LeaseWait: m.LeaseWait, Check: m.RevocationCheck, Beat: m.ChangesHeard,
-		},
-		Logger: sig.log,
+		Observe:         sessionObserver(sig.metrics), Logger: sig.log,
 	})
 }

@@ -12,9 +12,9 @@ import (
 )
 
 // background is the work that outlives the request that caused it: refreshes,
-// revocations, deletions put off. It runs under a context of its own, because a
-// request's context ends when the browser goes away, and is counted, so that a
-// process can wait for it before it stops.
+// revocations, deletions put off. It does not end with that request's context,
+// because that ends when the browser goes away; it carries its values, so that a
+// trace goes on. It is counted, so that a process can wait for it before it stops.
 type background struct {
 	base    context.Context
 	abandon context.CancelFunc
@@ -30,13 +30,19 @@ func newBackground(log *slog.Logger) *background {
 	return &background{base: base, abandon: abandon, log: log}
 }
 
-func (b *background) start(work func(ctx context.Context)) {
+// start runs work under a context with the values of ctx that ends when the
+// background work is abandoned.
+func (b *background) start(ctx context.Context, work func(ctx context.Context)) {
 	b.mu.Lock()
 	b.running++
 	b.mu.Unlock()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	detach := context.AfterFunc(b.base, cancel)
 	go func() {
 		defer b.finish()
-		work(b.base)
+		defer cancel()
+		defer detach()
+		work(ctx)
 	}()
 }
 

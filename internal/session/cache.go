@@ -2,6 +2,7 @@ package session
 
 import (
 	"container/list"
+	"context"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,7 +36,7 @@ const (
 type cache struct {
 	o     CacheOptions
 	age   time.Duration // how long a session is served; 0: there is no cache
-	gap   func(time.Duration)
+	beat  func(ctx context.Context, gap time.Duration)
 	start time.Time
 	heard atomic.Int64 // when changes were last known to arrive, since start; 0: they do not
 
@@ -65,13 +66,13 @@ type cached struct {
 	bytes   int
 }
 
-// newCache returns an empty cache for sessions that may be that old; gap is told how
-// far the signs of life are apart.
-func newCache(o CacheOptions, age time.Duration, gap func(time.Duration)) *cache {
+// newCache returns an empty cache for sessions that may be that old; beat is told
+// how far the signs of life are apart.
+func newCache(o CacheOptions, age time.Duration, beat func(ctx context.Context, gap time.Duration)) *cache {
 	if o.Entries <= 0 {
 		age = 0
 	}
-	c := &cache{o: o, age: age, gap: gap, start: time.Now(), ids: make(map[string]*list.Element), order: list.New()}
+	c := &cache{o: o, age: age, beat: beat, start: time.Now(), ids: make(map[string]*list.Element), order: list.New()}
 	for i := range c.shards {
 		c.shards[i].sessions = make(map[string]*cached)
 	}
@@ -207,12 +208,12 @@ func (c *cache) dropHandle(h Handle) {
 
 // listening says whether changes arrive at now. While they do not, nothing is
 // kept, and what was kept is forgotten.
-func (c *cache) listening(up bool, now time.Time) {
+func (c *cache) listening(ctx context.Context, up bool, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if up && c.age > 0 {
-		if !c.sign.IsZero() {
-			c.gap(now.Sub(c.sign))
+		if c.beat != nil && !c.sign.IsZero() {
+			c.beat(ctx, now.Sub(c.sign))
 		}
 		c.sign = now
 	}
@@ -245,20 +246,4 @@ func footprint(s *Session) int {
 	return rest + 2*len(s.Handle.Reveal()) + len(s.Subject) + len(s.Username) + len(s.UserAgent) + len(s.Address) +
 		len(s.Bearer.Reveal()) + len(s.IDBearer.Reveal()) + len(t.Refresh.Reveal()) +
 		len(t.AccessClaims) + len(t.IDClaims)
-}
-
-func (c *cache) stats(now time.Time) Stats {
-	var s Stats
-	for i := range c.shards {
-		s.CacheHits += c.shards[i].hits.Load()
-		s.CacheMisses += c.shards[i].misses.Load()
-	}
-	s.CacheBypasses = c.bypasses.Load()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s.Listening, s.CacheEntries, s.CacheBytes = c.live(now), c.order.Len(), c.bytes
-	if s.Listening && s.CacheEntries > 0 {
-		s.CacheStaleness = now.Sub(c.sign)
-	}
-	return s
 }

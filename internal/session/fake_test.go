@@ -164,12 +164,13 @@ type world struct {
 	store    *faultyStore
 	m        *session.Manager
 	all      []*session.Manager
-	grace    time.Duration        // of further instances
-	cache    session.CacheOptions // of further instances
-	check    session.UserCheck    // likewise
+	grace    time.Duration                          // of further instances
+	cache    session.CacheOptions                   // of further instances
+	check    session.UserCheck                      // likewise
+	trace    func(ctx context.Context, kind string) // of what is told with an outcome; may be nil
 	stop     []func()
 	outcomes map[string]int           // by kind and outcome; read when all is quiet
-	longest  map[string]time.Duration // lease wait, gap
+	longest  map[string]time.Duration // by kind, and gap
 	mu       sync.Mutex
 }
 
@@ -188,27 +189,26 @@ func newWorld(t testing.TB) *world {
 // instance returns another manager on the same store, as another process has.
 func (w *world) instance() *session.Manager {
 	w.t.Helper()
-	count := func(kind string) func(string) {
-		return func(outcome string) {
+	count := func(kind string) session.OutcomeFunc {
+		return func(ctx context.Context, outcome string, took time.Duration) {
+			w.took(kind, took)
+			if w.trace != nil {
+				w.trace(ctx, kind)
+			}
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.outcomes[kind+" "+outcome]++
 		}
 	}
-	refresh, lease := count("refresh"), count("lease")
 	m, err := session.NewManager(session.Options{
 		Store: w.store, Provider: w.provider,
 		IdleTimeout: idleTimeout, AbsoluteTimeout: absoluteTimeout,
 		BeforeExpiry: beforeExpiry, RefreshTimeout: refreshTimeout, ForcedPerMinute: 3,
 		RotationGrace: w.grace, Cache: w.cache, UserCheck: w.check,
 		Observe: session.Observer{
-			Refresh: func(outcome string, _ time.Duration) { refresh(outcome) },
-			Revoke:  count("revoke"), Delete: count("delete"), Check: count("check"),
-			LeaseWait: func(outcome string, waited time.Duration) {
-				lease(outcome)
-				w.took("lease", waited)
-			},
-			Beat: func(gap time.Duration) { w.took("gap", gap) },
+			Refresh: count("refresh"), LeaseWait: count("lease"),
+			Revoke: count("revoke"), Delete: count("delete"), Check: count("check"),
+			Beat: func(_ context.Context, gap time.Duration) { w.took("gap", gap) },
 		},
 	})
 	if err != nil {

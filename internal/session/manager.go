@@ -2,95 +2,30 @@ package session
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 )
 
-// Options of a [Manager]. Store, Provider and all durations are required.
-type Options struct {
-	Store    Store
-	Provider Provider
-
-	// IdleTimeout ends a session this long after its last use, at most a tenth
-	// later: the last use is recorded no more often than that.
-	IdleTimeout time.Duration
-	// AbsoluteTimeout ends a session this long after the login, used or not.
-	AbsoluteTimeout time.Duration
-
-	// BeforeExpiry: an access token with less than this left, or than half its
-	// lifetime if that is shorter, is refreshed while it is still in use. Up to a
-	// quarter is added, differing by session.
-	BeforeExpiry time.Duration
-	// RefreshTimeout bounds one call of the token endpoint.
-	RefreshTimeout time.Duration
-	// RotationGrace is how long the provider takes a refresh token again after it
-	// rotated it (Cognito: RetryGracePeriodSeconds). Within it a refresh whose
-	// answer was lost is tried once more. 0: never.
-	RotationGrace time.Duration
-	// ForcedPerMinute is how many forced refreshes a session may have a minute.
-	ForcedPerMinute int
-	// MaxPerUser is how many sessions a subject may have; at a login above it the
-	// oldest go. 0: no limit.
-	MaxPerUser int
-	// UserCheck asks about sessions that are in use. Zero: never.
-	UserCheck UserCheck
-
-	// Cache is the cache of opened sessions; it serves while [Manager.Run] runs.
-	Cache CacheOptions
-
-	Observe Observer
-	Logger  *slog.Logger // nil: silent
-}
-
-func (o *Options) check() error {
-	switch {
-	case o.Store == nil, o.Provider == nil:
-		return errors.New("session manager: store and provider are required")
-	case o.IdleTimeout <= 0, o.AbsoluteTimeout <= 0, o.BeforeExpiry <= 0, o.RefreshTimeout <= 0:
-		return errors.New("session manager: every duration must be above zero")
-	case o.RotationGrace < 0, o.Cache.Entries < 0, o.Cache.Bytes < 0:
-		return errors.New("session manager: rotation grace and bounds of the cache must not be below zero")
-	case o.UserCheck.Every < 0, o.UserCheck.Every > 0 && o.UserCheck.Ask == nil:
-		return errors.New("session manager: a user check must not be below zero and needs someone to ask")
-	case o.ForcedPerMinute <= 0:
-		return errors.New("session manager: forced refreshes a minute must be above zero")
-	}
-	return nil
-}
-
 // Manager is the life of sessions: it creates, loads, refreshes and ends them.
 // Safe for concurrent use. Sessions it returns are shared snapshots.
 type Manager struct {
-	o       Options
-	store   Store
-	traits  Traits
-	log     *slog.Logger
-	work    *background
-	cache   *cache
-	breaker *breaker
-	forced  windows
+	o      Options
+	store  Store
+	traits Traits
+	log    *slog.Logger
+	work   *background
+	cache  *cache
 
-	mu      sync.Mutex
-	flights map[string]*flight  // by session id
-	touches map[string]struct{} // ids with a Touch under way
-
-	revocations *slots
-	deletions   *slots
-
-	// Ends that too few replicas have yet. A stop does not wait for them: they may
-	// take as long as a replica is away.
-	confirmations *slots
-	confirming    *background
-	confirmingNow chan struct{}
-
-	users *userCheck
-
+	touches   *slots // a Touch each that is under way, by session id
+	revoker   *revoker
+	endings   *endings
+	refresher *refresher
+	users     *userCheck
 	listeners listeners
 }
 
@@ -102,15 +37,14 @@ func NewManager(o Options) (*Manager, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	work, cache := newBackground(o.Logger), newCache(o.Cache, o.Store.Traits().CacheAge, o.Observe.Beat)
+	revoker := newRevoker(&o, work)
+	endings := newEndings(&o, cache, revoker, work)
+	refresher := newRefresher(&o, cache, endings, revoker, work)
 	return &Manager{
 		o: o, store: o.Store, traits: o.Store.Traits(), log: o.Logger,
-		work: newBackground(o.Logger), cache: newCache(o.Cache, o.Store.Traits().CacheAge, o.Observe.beat), breaker: newBreaker(),
-		forced:  windows{limit: o.ForcedPerMinute},
-		flights: make(map[string]*flight), touches: make(map[string]struct{}),
-		revocations: newSlots(maxRevocations), deletions: newSlots(maxDeletions),
-		confirmations: newSlots(maxDeletions), confirming: newBackground(o.Logger),
-		confirmingNow: make(chan struct{}, maxConfirming),
-		users:         newUserCheck(o.UserCheck),
+		work: work, cache: cache, touches: newSlots(math.MaxInt),
+		revoker: revoker, endings: endings, refresher: refresher, users: newUserCheck(&o, refresher, work),
 	}, nil
 }
 
@@ -142,7 +76,7 @@ func (m *Manager) Create(ctx context.Context, n New, old Handle) (*Session, erro
 	s.setTokens(n.Tokens, now)
 	created, err := m.store.Create(ctx, s)
 	if err != nil {
-		m.revoke(s.Tokens.Refresh)
+		m.revoker.revoke(ctx, s.Tokens.Refresh)
 		return nil, fmt.Errorf("create session: %w", err)
 	}
 	if !old.Empty() {
@@ -184,10 +118,13 @@ func (m *Manager) Load(ctx context.Context, h Handle) (*Session, error) {
 // Errors: [ErrUnavailable].
 func (m *Manager) Touch(ctx context.Context, s *Session) (*Session, error) {
 	now := present()
-	if now.Sub(s.LastSeen) < m.o.IdleTimeout/10 || !m.beginTouch(s.ID) {
+	if now.Sub(s.LastSeen) < m.o.IdleTimeout/10 {
 		return s, nil
 	}
-	defer m.endTouch(s.ID)
+	if first, _ := m.touches.take(s.ID); !first {
+		return s, nil // another request is at it
+	}
+	defer m.touches.free(s.ID)
 	ctx = context.WithoutCancel(ctx)
 	next, err := m.store.Touch(ctx, s.Handle, now)
 	if err != nil {
@@ -217,20 +154,6 @@ func (m *Manager) moved(ctx context.Context, s *Session, next Handle) (*Session,
 // a step that may save.
 func (m *Manager) MovingHandles() bool { return m.traits.MovingHandles }
 
-func (m *Manager) beginTouch(id string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	_, busy := m.touches[id]
-	m.touches[id] = struct{}{}
-	return !busy
-}
-
-func (m *Manager) endTouch(id string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.touches, id)
-}
-
 // IdleExpiresAt is the earliest that s ends if it is not used after lastUse; it
 // may live up to a tenth of the idle timeout longer. The last use on record,
 // s.LastSeen, may be that much older than the last use.
@@ -256,7 +179,7 @@ func Idle(lastSeen, now time.Time, idleTimeout time.Duration) bool {
 // ends first, what still runs is abandoned and the context's error returned.
 // Call it when no more requests come and before the store is closed.
 func (m *Manager) Drain(ctx context.Context) error {
-	defer m.confirming.abandon()
+	defer m.endings.abandon()
 	if err := m.work.drain(ctx); err != nil {
 		return fmt.Errorf("drain sessions: %w", err)
 	}

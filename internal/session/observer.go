@@ -1,36 +1,47 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 )
 
-// Observer is told what happens, for metrics. Every function may be nil; each
-// must return at once and be safe for concurrent use.
+// OutcomeFunc is told of something when it is over: what came of it, one of the
+// Outcome… names, and how long it took, waits included. The context may have ended;
+// its values are those of the request that caused it.
+type OutcomeFunc func(ctx context.Context, outcome string, took time.Duration)
+
+func (f OutcomeFunc) tell(ctx context.Context, outcome string, began time.Time) {
+	if f != nil {
+		f(ctx, outcome, time.Since(began))
+	}
+}
+
+// Observer is told what happens, for metrics and traces. Every function may be
+// nil; each must return at once and be safe for concurrent use.
 type Observer struct {
-	// Refresh is told of each refresh with its outcome, one of the Outcome…
-	// names, and how long it took, waits included.
-	Refresh func(outcome string, took time.Duration)
+	// Refresh is told of each refresh.
+	Refresh OutcomeFunc
 	// Revoke is told of each refresh token to revoke after an ending: OutcomeDone,
 	// OutcomeFailed or OutcomeDropped.
-	Revoke func(outcome string)
+	Revoke OutcomeFunc
 	// Delete is told of each deletion that had to be put off because the store
 	// did not answer: OutcomeDone, OutcomeFailed or OutcomeDropped.
-	Delete func(outcome string)
+	Delete OutcomeFunc
 	// LeaseWait is told of each refresh that found another instance's lease: how
 	// the wait ended (OutcomeTaken, OutcomeAdopted, OutcomeTimedOut, OutcomeEnded
-	// or OutcomeStore), and how long it was.
-	LeaseWait func(outcome string, waited time.Duration)
-	// Check is told of each time that a [UserCheck] was due and a valid token
-	// at hand: OutcomeDone (the user is in), OutcomeRefused, OutcomeDropped (not
+	// or OutcomeStore).
+	LeaseWait OutcomeFunc
+	// Check is told of each time that a [UserCheck] was due and a valid token at
+	// hand: OutcomeDone (the user is in), OutcomeRefused, OutcomeDropped (not
 	// asked, as there was no answer lately), OutcomeUnavailable,
 	// OutcomeMisconfigured or OutcomeFailed.
-	Check func(outcome string)
+	Check OutcomeFunc
 	// Beat is told of each sign that changes of sessions arrive, and how long ago
 	// the one before was. Not where there is no cache.
-	Beat func(gap time.Duration)
+	Beat func(ctx context.Context, gap time.Duration)
 }
 
 // The outcomes an [Observer] hears of.
@@ -61,40 +72,4 @@ func outcomeOf(err error) string {
 		return OutcomeMisconfigured
 	}
 	return OutcomeFailed
-}
-
-func (o *Observer) refresh(outcome string, took time.Duration) {
-	if o.Refresh != nil {
-		o.Refresh(outcome, took)
-	}
-}
-
-func (o *Observer) revoke(outcome string) {
-	if o.Revoke != nil {
-		o.Revoke(outcome)
-	}
-}
-
-func (o *Observer) delete(outcome string) {
-	if o.Delete != nil {
-		o.Delete(outcome)
-	}
-}
-
-func (o *Observer) leaseWait(outcome string, waited time.Duration) {
-	if o.LeaseWait != nil {
-		o.LeaseWait(outcome, waited)
-	}
-}
-
-func (o *Observer) check(outcome string) {
-	if o.Check != nil {
-		o.Check(outcome)
-	}
-}
-
-func (o *Observer) beat(gap time.Duration) {
-	if o.Beat != nil {
-		o.Beat(gap)
-	}
 }

@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"testing"
@@ -82,6 +83,43 @@ func TestLeaseWaits(t *testing.T) {
 			}
 		},
 	})
+}
+
+type traceKey struct{}
+
+// TestWorkBehindARequestCarriesItsValues: what outlives a request goes on in its
+// trace, and does not end with it.
+func TestWorkBehindARequestCarriesItsValues(t *testing.T) {
+	inBubble(t, map[string]func(*testing.T, *world){"and_not_its_end": func(t *testing.T, w *world) {
+		pool := &userPool{}
+		w.check = session.UserCheck{Every: checkEvery, Ask: pool.ask}
+		w.trace = func(ctx context.Context, kind string) {
+			if ctx.Value(traceKey{}) != "a" || ctx.Err() != nil {
+				t.Errorf("%s has lost its request: %v", kind, ctx.Err())
+			}
+		}
+		m, s := w.instance(), w.login()
+		time.Sleep(checkEvery)
+		w.provider.delay = time.Second
+		pool.set(oauth.ErrGrantRevoked, time.Second) // so that a refresh is asked
+		request, leave := context.WithTimeout(context.WithValue(t.Context(), traceKey{}, "a"), time.Millisecond)
+		defer leave()
+		if _, err := ask(request, m, s); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("err = %v, want the context's", err)
+		}
+		time.Sleep(time.Minute)
+		w.store.setAway(true, "delete")
+		if _, err := m.End(request, s.Handle, session.ReasonLogout); !errors.Is(err, session.ErrUnavailable) {
+			t.Errorf("End: %v", err)
+		}
+		w.store.setAway(false, "delete")
+		time.Sleep(time.Minute)
+		for _, kind := range []string{"check refused", "refresh done", "delete done", "revoke done"} {
+			if w.outcome(kind) != 1 {
+				t.Errorf("%q is told of %d times", kind, w.outcome(kind))
+			}
+		}
+	}})
 }
 
 func TestUserCheckOutcomes(t *testing.T) {

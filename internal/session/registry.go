@@ -1,13 +1,9 @@
 package session
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"sync"
-	"time"
 )
 
 // The registry is what a user, or an administrator, can say about sessions they
@@ -91,7 +87,7 @@ func (m *Manager) EndID(ctx context.Context, subject, id string) error {
 		err = fmt.Errorf("%w: %w", ErrNotFound, err)
 	}
 	if err == nil {
-		err = m.deleteID(ctx, id, ReasonRevoked)
+		err = m.endings.deleteID(ctx, id, ReasonRevoked)
 	}
 	if err != nil {
 		return fmt.Errorf("end session by id: %w", err)
@@ -104,7 +100,7 @@ func (m *Manager) EndID(ctx context.Context, subject, id string) error {
 //
 // Errors: [ErrNoRegistry], [ErrUnavailable], the context's.
 func (m *Manager) EndAnyID(ctx context.Context, id string) error {
-	if err := m.deleteID(ctx, id, ReasonAdmin); err != nil {
+	if err := m.endings.deleteID(ctx, id, ReasonAdmin); err != nil {
 		return fmt.Errorf("end session by id: %w", err)
 	}
 	return nil
@@ -113,9 +109,10 @@ func (m *Manager) EndAnyID(ctx context.Context, id string) error {
 // EndAll ends every session of a subject and returns how many. Their refresh
 // tokens are not revoked: they lie under keys that only the browsers have.
 //
-// Errors are those of [Manager.endEach], and [ErrNoRegistry].
+// Errors: the first that kept a session alive: [ErrNoRegistry], [ErrUnavailable],
+// the context's.
 func (m *Manager) EndAll(ctx context.Context, subject string, why Reason) (int, error) {
-	n, err := m.endEach(ctx, subject, why, func(Listing) bool { return true })
+	n, err := m.endings.each(ctx, subject, why, func(Listing) bool { return true })
 	if err != nil {
 		return n, fmt.Errorf("end sessions: %w", err)
 	}
@@ -125,89 +122,16 @@ func (m *Manager) EndAll(ctx context.Context, subject string, why Reason) (int, 
 // EndOthers ends every session of the subject of s but s itself, and returns how
 // many: none where the store keeps no registry.
 //
-// Errors are those of [Manager.endEach].
+// Errors: the first that kept a session alive: [ErrUnavailable], the context's.
 func (m *Manager) EndOthers(ctx context.Context, s *Session) (int, error) {
 	if m.traits.NoRegistry {
 		return 0, nil
 	}
-	n, err := m.endEach(ctx, s.Subject, ReasonRevoked, func(l Listing) bool { return l.ID != s.ID })
+	n, err := m.endings.each(ctx, s.Subject, ReasonRevoked, func(l Listing) bool { return l.ID != s.ID })
 	if err != nil {
 		return n, fmt.Errorf("end other sessions: %w", err)
 	}
 	return n, nil
-}
-
-const (
-	// endBatch is how many sessions are listed and ended before the next are: what
-	// a subject with any number of them holds in memory.
-	endBatch = 100
-	// endBatchTime bounds one batch. All of them together take what they take.
-	endBatchTime = 5 * time.Second
-
-	// endAtOnce is how many sessions of a batch are ended at a time. A store that
-	// waits for its replicas, with one that lags, takes half a second for each.
-	endAtOnce = 8
-)
-
-// endEach ends the sessions of a subject that are chosen, newest first, and
-// returns how many. However many there are, it goes on as long as it gets further:
-// one that cannot be ended does not save the others, and what has ended stays
-// ended, so that a repetition finds the rest. It ends with ctx, so a caller who
-// must not leave it half done detaches that.
-//
-// Errors: the first that kept a session alive: [ErrUnavailable], [ErrNoRegistry],
-// the context's.
-func (m *Manager) endEach(ctx context.Context, subject string, why Reason, chosen func(Listing) bool) (n int, first error) {
-	for after := (Position{}); ; {
-		page, err := m.store.List(ctx, subject, after, endBatch)
-		if err != nil {
-			return n, cmp.Or(first, err)
-		}
-		page.Sessions = slices.DeleteFunc(page.Sessions, func(l Listing) bool { return !chosen(l) })
-		ended, err := m.endListed(ctx, page.Sessions, why)
-		n, first = n+ended, cmp.Or(first, err)
-		if page.Next.IsZero() || err != nil && ended == 0 {
-			return n, first
-		}
-		after = page.Next
-	}
-}
-
-// endListed ends the sessions of a batch and returns how many, and the first error.
-// With ctx it begins no more of them; one under way takes the store's own time,
-// for its answer is what is reported.
-func (m *Manager) endListed(ctx context.Context, list []Listing, why Reason) (n int, first error) {
-	ctx, cancel := context.WithTimeout(ctx, endBatchTime)
-	defer cancel()
-	var (
-		ending sync.WaitGroup
-		places = make(chan struct{}, endAtOnce)
-		mu     sync.Mutex // of what is returned
-		tried  int
-	)
-	for _, l := range list {
-		if ctx.Err() != nil {
-			break
-		}
-		places <- struct{}{}
-		tried++
-		ending.Go(func() {
-			defer func() { <-places }()
-			err := m.deleteID(context.WithoutCancel(ctx), l.ID, why)
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
-				first = cmp.Or(first, err)
-				return
-			}
-			n++
-		})
-	}
-	ending.Wait()
-	if tried < len(list) {
-		first = cmp.Or(first, ctx.Err())
-	}
-	return n, first
 }
 
 // makeRoom ends the oldest sessions of the subject of s above
@@ -225,7 +149,7 @@ func (m *Manager) makeRoom(ctx context.Context, s *Session) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), StoreTimeout)
 	defer cancel()
 	own, seen := s.Listing().Position(), 0
-	_, err := m.endEach(ctx, s.Subject, ReasonReplaced, func(l Listing) bool {
+	_, err := m.endings.each(ctx, s.Subject, ReasonReplaced, func(l Listing) bool {
 		seen++
 		return seen > m.o.MaxPerUser && l.Position().Compare(own) < 0
 	})

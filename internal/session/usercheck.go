@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -41,7 +42,12 @@ type UserCheck struct {
 // for again, earlier than it had to be.
 type userCheck struct {
 	UserCheck
-	breaker *breaker
+	refresher *refresher // has the last word on a token that was refused
+	breaker   *breaker
+
+	work    *background
+	observe OutcomeFunc
+	log     *slog.Logger
 
 	mu         sync.RWMutex
 	young, old map[string]answer // by session id
@@ -62,9 +68,12 @@ type question struct {
 	err   error    // likewise
 }
 
-func newUserCheck(o UserCheck) *userCheck {
-	return &userCheck{UserCheck: o, breaker: newBreaker(),
-		young: make(map[string]answer), running: make(map[string]*question)}
+func newUserCheck(o *Options, r *refresher, work *background) *userCheck {
+	return &userCheck{
+		UserCheck: o.UserCheck, refresher: r, breaker: newBreaker(),
+		work: work, observe: o.Observe.Check, log: o.Logger,
+		young: make(map[string]answer), running: make(map[string]*question),
+	}
 }
 
 // CheckUser returns the session if its user is still in as far as known, asked
@@ -77,10 +86,10 @@ func newUserCheck(o UserCheck) *userCheck {
 // Errors: [ErrNotFound] (the user is out); where the access token was refused
 // and no refresh could confirm it, why not, as [Manager.Fresh]; the context's.
 func (m *Manager) CheckUser(ctx context.Context, s *Session) (*Session, error) {
-	if m.users.Every <= 0 || !m.users.dueFor(s, time.Now()) {
+	if !m.users.due(s, time.Now()) {
 		return s, nil
 	}
-	q := m.beginUserCheck(s)
+	q := m.users.join(ctx, s)
 	select {
 	case <-q.done:
 	case <-ctx.Done():
@@ -95,7 +104,11 @@ func (m *Manager) CheckUser(ctx context.Context, s *Session) (*Session, error) {
 	return s, nil
 }
 
-func (u *userCheck) dueFor(s *Session, now time.Time) bool {
+// due reports whether the session's user is to be asked about.
+func (u *userCheck) due(s *Session, now time.Time) bool {
+	if u.Every <= 0 {
+		return false
+	}
 	if age := now.Sub(s.TokensAt); age >= 0 && age < u.Every {
 		return false
 	}
@@ -120,10 +133,9 @@ func (u *userCheck) keep(id string, a answer) {
 	u.young[id] = a
 }
 
-// beginUserCheck returns the check of the session, and starts one if there is none.
-// It is detached: the next request relies on it when this one's browser leaves.
-func (m *Manager) beginUserCheck(s *Session) *question {
-	u := m.users
+// join returns the question about the session, and begins one if there is none. It
+// is detached: the next request relies on it when this one's browser leaves.
+func (u *userCheck) join(ctx context.Context, s *Session) *question {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if q := u.running[s.ID]; q != nil {
@@ -132,28 +144,26 @@ func (m *Manager) beginUserCheck(s *Session) *question {
 	// Stands only if a panic comes between: waiters must never hang.
 	q := &question{done: make(chan struct{}), err: fmt.Errorf("%w: broken off", ErrUnavailable)}
 	u.running[s.ID] = q
-	m.work.start(func(ctx context.Context) {
+	u.work.start(ctx, func(ctx context.Context) {
 		defer func() {
 			u.mu.Lock()
 			defer u.mu.Unlock()
 			delete(u.running, s.ID)
 			close(q.done)
 		}()
-		q.fresh, q.err = m.checkUser(ctx, s)
+		q.fresh, q.err = u.check(ctx, s)
 	})
 	return q
 }
 
-// checkUser asks, and lets a refresh have the last word on a token that was refused
+// check asks, and lets a refresh have the last word on a token that was refused
 // or has expired: the token may be an older one than the session's, or the clock
 // here behind, and it is the refresh that ends sessions, under its lease.
-func (m *Manager) checkUser(ctx context.Context, s *Session) (*Session, error) {
-	u, began := m.users, present()
+func (u *userCheck) check(ctx context.Context, s *Session) (*Session, error) {
+	began := present()
 	refused := u.answer(s.ID).refused
 	if !refused && s.valid(began) {
 		err := u.ask(ctx, s.Tokens.Access)
-		m.o.Observe.check(userCheckOutcome(err))
-		m.tellAsking(err)
 		switch {
 		case err == nil:
 			u.keep(s.ID, answer{due: began.Add(u.Every)})
@@ -164,7 +174,7 @@ func (m *Manager) checkUser(ctx context.Context, s *Session) (*Session, error) {
 		}
 		refused = true
 	}
-	fresh, err := m.confirm(ctx, s)
+	fresh, err := u.refresher.refreshed(ctx, s)
 	switch {
 	case err == nil:
 		u.keep(s.ID, answer{due: began.Add(u.Every)})
@@ -192,34 +202,28 @@ func userCheckOutcome(err error) string {
 
 // ask puts the question, no more often at a time than the breaker allows.
 func (u *userCheck) ask(ctx context.Context, access secret.Text) error {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	bounded, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	return u.breaker.do(ctx, func() error { return u.Ask(ctx, access) })
+	began := time.Now()
+	err := u.breaker.do(bounded, func() error { return u.Ask(bounded, access) })
+	u.observe.tell(ctx, userCheckOutcome(err), began)
+	u.report(err)
+	return err
 }
 
-// confirm returns the session refreshed.
-func (m *Manager) confirm(ctx context.Context, s *Session) (*Session, error) {
-	f, err := m.join(s, false)
-	if err != nil {
-		return nil, err
-	}
-	return f.wait(ctx)
-}
-
-// tellAsking logs when answers stop to come and when they are back, not each
-// session that goes without.
-func (m *Manager) tellAsking(err error) {
+// report logs when answers stop to come and when they are back, not each session
+// that goes without.
+func (u *userCheck) report(err error) {
 	failing := err != nil && !errors.Is(err, oauth.ErrGrantRevoked)
-	u := m.users
 	u.mu.Lock()
-	told := u.failing == failing
+	changed := u.failing != failing
 	u.failing = failing
 	u.mu.Unlock()
 	switch {
-	case told:
+	case !changed:
 	case failing:
-		m.log.Warn("not known who is signed out at the user pool: sessions are served unasked", "error", err)
+		u.log.Warn("not known who is signed out at the user pool: sessions are served unasked", "error", err)
 	default:
-		m.log.Info("the user pool says again who is signed out")
+		u.log.Info("the user pool says again who is signed out")
 	}
 }

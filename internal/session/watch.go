@@ -23,7 +23,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	}
 	told, last := false, false
 	return m.store.Watch(ctx, m.changed, func(up bool) {
-		m.cache.listening(up, time.Now())
+		m.cache.listening(ctx, up, time.Now())
 		if ctx.Err() == nil && (!told || up != last) {
 			told, last = true, up
 			m.tellListening(up)
@@ -43,35 +43,6 @@ func (m *Manager) tellListening(up bool) {
 // changed takes in what happened to a session, here or elsewhere.
 func (m *Manager) changed(c Change) {
 	m.cache.drop(c.ID)
-	m.wake(c.ID)
+	m.refresher.wake(c.ID)
 	m.listeners.tell(c)
-}
-
-// Stats are figures of a manager at one moment.
-type Stats struct {
-	// Listening: changes of sessions arrive, and the cache is used.
-	Listening bool
-	// CacheEntries and CacheBytes are what the cache holds.
-	CacheEntries, CacheBytes int
-	// CacheHits counts the loads that the cache served, CacheMisses those that it
-	// could not, CacheBypasses those that did not ask it as changes were not heard.
-	CacheHits, CacheMisses, CacheBypasses uint64
-	// CacheStaleness is how long ago it was known that changes arrive: what the
-	// cache serves is behind the store by no more than that and one [Heartbeat].
-	// 0 where it holds nothing or is not asked.
-	CacheStaleness time.Duration
-	// BreakerOpen: the token endpoint is not asked, as it did not answer lately.
-	// BreakerRefusals counts the calls that were not made for that.
-	BreakerOpen     bool
-	BreakerRefusals uint64
-	// Streams is how many listen to a session, by [StreamKind.Name].
-	Streams map[string]int
-}
-
-// Stats returns the figures of now.
-func (m *Manager) Stats() Stats {
-	s := m.cache.stats(time.Now())
-	s.BreakerOpen, s.BreakerRefusals = m.breaker.open(time.Now()), m.breaker.refusals.Load()
-	s.Streams = m.listeners.streams()
-	return s
 }

@@ -1,0 +1,59 @@
+package session
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+const (
+	maxDeletions = 4096
+
+	deleteFor      = 10 * time.Minute
+	deletePause    = 250 * time.Millisecond // doubled after each try
+	deletePauseMax = 10 * time.Second
+)
+
+// retries are deletions that the store did not take, or not on enough replicas.
+// Each is tried again behind for deleteFor.
+type retries struct {
+	work    *background
+	waiting *slots
+	observe OutcomeFunc
+	log     *slog.Logger
+}
+
+func newRetries(o *Options, work *background) *retries {
+	return &retries{work: work, waiting: newSlots(maxDeletions), observe: o.Observe.Delete, log: o.Logger}
+}
+
+// add tries a deletion until it succeeds; once at a time for a key, however often
+// a sign-out is clicked.
+func (r *retries) add(ctx context.Context, key string, try func(context.Context) error) {
+	got, full := r.waiting.take(key)
+	if full {
+		r.observe.tell(ctx, OutcomeDropped, time.Now())
+		r.log.Error("session not deleted: too many wait already")
+	}
+	if !got {
+		return
+	}
+	r.work.start(ctx, func(ctx context.Context) {
+		defer r.waiting.free(key)
+		began := time.Now()
+		r.observe.tell(ctx, r.run(ctx, try), began)
+	})
+}
+
+func (r *retries) run(ctx context.Context, try func(context.Context) error) (outcome string) {
+	ctx, cancel := context.WithTimeout(ctx, deleteFor)
+	defer cancel()
+	var err error
+	for d := deletePause; pause(ctx, d); d = min(2*d, deletePauseMax) {
+		if err = try(ctx); err == nil {
+			return OutcomeDone
+		}
+	}
+	r.log.Error("session not deleted, or not on enough replicas, in time", "error", err)
+	return OutcomeFailed
+}

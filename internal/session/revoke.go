@@ -1,0 +1,80 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/oauth"
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+)
+
+const (
+	maxRevocations = 256 // refresh tokens being revoked at a time
+
+	revokeTries = 3
+	revokePause = time.Second // doubled after each try
+)
+
+// revoker ends refresh tokens that nobody will use any more at the provider.
+type revoker struct {
+	provider Provider
+	timeout  time.Duration // of one call
+	work     *background
+	waiting  *slots // by refresh token
+	observe  OutcomeFunc
+	log      *slog.Logger
+}
+
+func newRevoker(o *Options, work *background) *revoker {
+	return &revoker{
+		provider: o.Provider, timeout: o.RefreshTimeout, work: work,
+		waiting: newSlots(maxRevocations), observe: o.Observe.Revoke, log: o.Logger,
+	}
+}
+
+// revoke ends a refresh token, behind and as far as possible: a few tries, and no
+// more tokens at a time than maxRevocations.
+func (r *revoker) revoke(ctx context.Context, refresh secret.Text) {
+	if refresh.Empty() {
+		return
+	}
+	key := refresh.Reveal()
+	got, full := r.waiting.take(key)
+	if full {
+		r.observe.tell(ctx, OutcomeDropped, time.Now())
+		r.log.Warn("refresh token not revoked: too many wait already")
+	}
+	if !got {
+		return
+	}
+	r.work.start(ctx, func(ctx context.Context) {
+		defer r.waiting.free(key)
+		began := time.Now()
+		r.observe.tell(ctx, r.try(ctx, refresh), began)
+	})
+}
+
+func (r *revoker) try(ctx context.Context, refresh secret.Text) (outcome string) {
+	var err error
+	for i := range revokeTries {
+		if i > 0 && !pause(ctx, revokePause<<(i-1)) {
+			break
+		}
+		if err = r.call(ctx, refresh); err == nil {
+			return OutcomeDone
+		}
+		if !errors.Is(err, oauth.ErrUnavailable) {
+			break
+		}
+	}
+	r.log.Warn("refresh token not revoked", "error", err)
+	return OutcomeFailed
+}
+
+func (r *revoker) call(ctx context.Context, refresh secret.Text) error {
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
+	return r.provider.Revoke(ctx, refresh)
+}
