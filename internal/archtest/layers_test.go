@@ -78,18 +78,19 @@ var layers = []row{
 		pkg:     "internal/static",
 		imports: []string{"internal/fetchmeta", "internal/problem"},
 	},
+	{pkg: "internal/routing", imports: []string{"internal/problem", "internal/urlpath"}},
 	{
 		pkg: "internal/proxy",
 		imports: []string{
-			"internal/headers", "internal/problem", "internal/secret", "internal/static", "internal/telemetry",
-			"internal/urlpath",
+			"internal/headers", "internal/problem", "internal/routing", "internal/secret", "internal/static",
+			"internal/telemetry", "internal/urlpath",
 		},
 	},
 	{
 		pkg: "internal/middleware",
 		imports: []string{
 			"internal/cookie", "internal/fetchmeta", "internal/loopback", "internal/oauth", "internal/problem",
-			"internal/proxy", "internal/secret", "internal/session", "internal/telemetry",
+			"internal/proxy", "internal/routing", "internal/secret", "internal/session", "internal/telemetry",
 		},
 	},
 	{
@@ -112,8 +113,8 @@ var layers = []row{
 		imports: []string{
 			"internal/admin", "internal/cognito", "internal/config", "internal/cookie", "internal/handlers",
 			"internal/loopback", "internal/middleware", "internal/oauth", "internal/problem", "internal/proxy",
-			"internal/readiness", "internal/returnto", "internal/secret", "internal/session", "internal/sessionstore",
-			"internal/telemetry",
+			"internal/readiness", "internal/returnto", "internal/routing", "internal/secret", "internal/session",
+			"internal/sessionstore", "internal/telemetry",
 		},
 	},
 	{

@@ -7,7 +7,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/fetchmeta"
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
-	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 )
 
@@ -30,7 +30,7 @@ func Authorize(next Handler) Handler {
 			return &problem.Error{Status: http.StatusForbidden, Code: "navigation_refused",
 				Public: "This address is for calls, not for the address bar."}
 		}
-		if x.Caller.Session == nil && access.Auth == proxy.AuthSession {
+		if x.Caller.Session == nil && access.Auth == routing.AuthSession {
 			return session.ErrNotFound
 		}
 		return next(w, r, x)
@@ -70,7 +70,7 @@ func (s *Sessions) freshen(w http.ResponseWriter, r *http.Request, x *Exchange) 
 	route := x.Decision.Route
 	if sendsToken(route) {
 		err := s.Fresh(r.Context(), x)
-		if grantGone(err) && route.Access.Auth == proxy.AuthOptional {
+		if grantGone(err) && route.Access.Auth == routing.AuthOptional {
 			x.Caller = Caller{}
 			return nil
 		}
@@ -81,7 +81,7 @@ func (s *Sessions) freshen(w http.ResponseWriter, r *http.Request, x *Exchange) 
 	return s.Deliver(w, r, x)
 }
 
-func sendsToken(r *proxy.Route) bool { return r.Upstream != nil && r.Token != proxy.TokenNone }
+func sendsToken(r *routing.Route) bool { return r.Upstream != nil && r.Token != routing.TokenNone }
 
 // grantGone reports whether a refresh has found the session's end.
 func grantGone(err error) bool {

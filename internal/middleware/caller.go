@@ -2,7 +2,7 @@ package middleware
 
 import (
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
-	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 )
@@ -35,13 +35,13 @@ func (c *Caller) Identity() *oauth.Identity { return c.Session.Identity() }
 
 // Bearer returns the Authorization header that shows the caller to an upstream by
 // the token that it wants; empty if it wants none, or there is none.
-func (c *Caller) Bearer(token proxy.Token) secret.Text {
+func (c *Caller) Bearer(token routing.Token) secret.Text {
 	switch {
 	case c.Anonymous():
 		return secret.Text{}
-	case token == proxy.TokenAccess:
+	case token == routing.TokenAccess:
 		return c.Session.Bearer
-	case token == proxy.TokenID:
+	case token == routing.TokenID:
 		return c.Session.IDBearer
 	}
 	return secret.Text{}

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
-	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 )
@@ -19,7 +19,7 @@ func TestCaller(t *testing.T) {
 	if !nobody.Anonymous() || nobody != (middleware.Caller{}) {
 		t.Errorf("%+v", nobody)
 	}
-	for token, want := range map[proxy.Token]string{proxy.TokenAccess: "Bearer a", proxy.TokenID: "Bearer i", proxy.TokenNone: ""} {
+	for token, want := range map[routing.Token]string{routing.TokenAccess: "Bearer a", routing.TokenID: "Bearer i", routing.TokenNone: ""} {
 		if got := known.Bearer(token).Reveal(); got != want {
 			t.Errorf("token %v is %q, want %q", token, got, want)
 		}

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
-	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 )
 
@@ -148,7 +148,7 @@ func TestCORS(t *testing.T) {
 		}
 	})
 	t.Run("a_grant_is_no_pass_for_the_cookie_of_another_request", func(t *testing.T) {
-		x := on(&proxy.Route{Access: proxy.Access{Auth: proxy.AuthSession}})
+		x := on(&routing.Route{Access: routing.Access{Auth: routing.AuthSession}})
 		r := request("POST", "/", "Origin: "+evil, "Sec-Fetch-Site: cross-site")
 		r.Header.Set("Cookie", sessionCookie(t, o.Cookies, session.NewHandle()))
 		if _, reached, err := walk(r, x, o.Expose, o.Preflight, o.SameOrigin); reached || !isProblem(err, 403, "cross_origin") {

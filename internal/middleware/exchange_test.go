@@ -11,7 +11,7 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
-	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 )
 
@@ -58,7 +58,7 @@ func TestChain(t *testing.T) {
 }
 
 func TestMatch(t *testing.T) {
-	table, err := proxy.NewTable([]proxy.Route{{Path: "/api/", Methods: []string{"GET"}, Upstream: &url.URL{Scheme: "http", Host: "a"}}}, "/auth")
+	table, err := routing.NewTable([]routing.Route{{Path: "/api/", Methods: []string{"GET"}, Upstream: &url.URL{Scheme: "http", Host: "a"}}}, "/auth")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/fetchmeta"
 	"github.com/gatehouse-auth/gatehouse/internal/loopback"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
-	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 )
 
 // Guard refuses what no route should see: foreign hosts, oversized targets and
@@ -87,7 +87,7 @@ func loopbackAlias(host string, public *url.URL) bool {
 
 // safeTarget is the request's own target, if it is fit for a Location header.
 func safeTarget(r *http.Request) string {
-	p, err := proxy.TargetOf(r, "").Canonical()
+	p, err := routing.TargetOf(r, "").Canonical()
 	if err != nil {
 		return "/"
 	}

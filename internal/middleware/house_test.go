@@ -12,7 +12,7 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
-	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
@@ -154,7 +154,7 @@ func (h *house) end(t *testing.T) {
 }
 
 // ask sends a call with the handle through all three middlewares.
-func (h *house) ask(route *proxy.Route, handle session.Handle) (x *middleware.Exchange, w *httptest.ResponseRecorder, reached bool, err error) {
+func (h *house) ask(route *routing.Route, handle session.Handle) (x *middleware.Exchange, w *httptest.ResponseRecorder, reached bool, err error) {
 	x = on(route)
 	x.Handle = handle
 	w, reached, err = walk(request("GET", "/api/x", "Sec-Fetch-Mode: cors"), x,
@@ -177,8 +177,8 @@ func inTime(t *testing.T, name string, f func(*testing.T, *house)) {
 }
 
 // route is one with the defaults of the configuration.
-func route(auth proxy.Auth) *proxy.Route {
-	return &proxy.Route{Path: "/api/", Access: proxy.Access{Auth: auth, Navigations: true, Touch: true}, Upstream: &url.URL{Scheme: "http", Host: "127.0.0.1:9"}}
+func route(auth routing.Auth) *routing.Route {
+	return &routing.Route{Path: "/api/", Access: routing.Access{Auth: auth, Navigations: true, Touch: true}, Upstream: &url.URL{Scheme: "http", Host: "127.0.0.1:9"}}
 }
 
 var unknown = secret.NewText("a handle of nobody's")

@@ -9,6 +9,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"github.com/gatehouse-auth/gatehouse/internal/urlpath"
 )
 
@@ -28,11 +29,11 @@ func judged(t *testing.T, asks *http.Request, method string, path urlpath.Path) 
 // TestJudgedRequest: what a route asks of a request is asked of the one that is
 // judged, whatever request brings it.
 func TestJudgedRequest(t *testing.T) {
-	page := proxy.Access{Navigations: true, Touch: true}
-	table, err := proxy.NewTable([]proxy.Route{
-		{Path: "/", Access: proxy.Access{Auth: proxy.AuthNone, Navigations: true}},
+	page := routing.Access{Navigations: true, Touch: true}
+	table, err := routing.NewTable([]routing.Route{
+		{Path: "/", Access: routing.Access{Auth: routing.AuthNone, Navigations: true}},
 		{Path: "/app/", Access: page, Upstream: &url.URL{Scheme: "http", Host: "127.0.0.1:9"}},
-		{Path: "/calls/", Access: proxy.Access{}, Upstream: &url.URL{Scheme: "http", Host: "127.0.0.1:9"}},
+		{Path: "/calls/", Access: routing.Access{}, Upstream: &url.URL{Scheme: "http", Host: "127.0.0.1:9"}},
 		{Path: "/app/read/", Access: page, Methods: []string{"GET"}},
 	}, "/auth")
 	if err != nil {
@@ -67,7 +68,7 @@ func TestJudgedRequest(t *testing.T) {
 			origins := &middleware.Origins{Cookies: h.sessions.Cookies, Scheme: "https"}
 			x := &middleware.Exchange{}
 			reached := false
-			route, path, err := table.Judge(proxy.Target{Method: c.method, Host: ownHost, Path: c.path})
+			route, path, err := table.Judge(routing.Target{Method: c.method, Host: ownHost, Path: c.path})
 			if err == nil {
 				x.Decision = proxy.Decision{Route: route, Path: path, Host: ownHost, Proto: "https", Event: &x.Event}
 				r := judged(t, asks, c.method, path)

@@ -3,16 +3,16 @@ package middleware
 import (
 	"net/http"
 
-	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 )
 
 // Match makes the path canonical, once, and finds the route it falls on. All
 // that follows judges what Match put into the decision, and nothing else is
 // forwarded.
-func Match(table *proxy.Table) Middleware {
+func Match(table *routing.Table) Middleware {
 	return func(next Handler) Handler {
 		return func(w http.ResponseWriter, r *http.Request, x *Exchange) error {
-			route, path, err := table.Judge(proxy.TargetOf(r, x.Decision.Host))
+			route, path, err := table.Judge(routing.TargetOf(r, x.Decision.Host))
 			if err != nil {
 				return err
 			}

@@ -8,7 +8,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/cookie"
 	"github.com/gatehouse-auth/gatehouse/internal/fetchmeta"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
-	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 )
 
@@ -30,7 +30,7 @@ type Origins struct {
 // it goes on as anonymous. It needs the route, and so stands behind the match.
 func (o *Origins) SameOrigin(next Handler) Handler {
 	return func(w http.ResponseWriter, r *http.Request, x *Exchange) error {
-		if x.Decision.Route.Access.Auth == proxy.AuthNone {
+		if x.Decision.Route.Access.Auth == routing.AuthNone {
 			return next(w, r, x)
 		}
 		x.Handle = o.Cookies.Session(r)
@@ -41,7 +41,7 @@ func (o *Origins) SameOrigin(next Handler) Handler {
 			return next(w, r, x)
 		}
 		if err := o.check(r, x.Decision.Host); err != nil {
-			if x.Decision.Route.Access.Auth != proxy.AuthOptional {
+			if x.Decision.Route.Access.Auth != routing.AuthOptional {
 				return err
 			}
 			x.Handle = session.Handle{}

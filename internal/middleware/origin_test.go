@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
-	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
 
@@ -190,7 +190,7 @@ func TestCSRFHeader(t *testing.T) {
 	o := newOrigins(t)
 	o.CSRFHeader = "X-CSRF"
 	cookies := sessionCookie(t, o.Cookies, secret.NewText("handle"))
-	route := &proxy.Route{Access: proxy.Access{Auth: proxy.AuthSession}}
+	route := &routing.Route{Access: routing.Access{Auth: routing.AuthSession}}
 	everyCell(func(c cell) {
 		if !c.passes() {
 			return
@@ -239,23 +239,23 @@ func TestSameOrigin(t *testing.T) {
 	type outcome struct{ reached, handle bool }
 	passes, anonymous, refused := outcome{true, true}, outcome{true, false}, outcome{}
 	for name, c := range map[string]struct {
-		auth           proxy.Auth
+		auth           routing.Auth
 		cookies        string
 		sameOrigin     outcome
 		fromAnotherOne outcome
 	}{
-		"a_session_route_with_a_cookie":               {proxy.AuthSession, good, passes, refused},
-		"a_session_route_without":                     {proxy.AuthSession, "", anonymous, anonymous},
-		"a_session_route_with_one_that_does_not_open": {proxy.AuthSession, good + "x", anonymous, anonymous},
-		"a_session_route_with_one_twice":              {proxy.AuthSession, good + "; " + good, passes, refused},
-		"a_session_route_with_two_sessions":           {proxy.AuthSession, good + "; " + another, anonymous, anonymous},
-		"a_session_route_with_anothers_beside":        {proxy.AuthSession, good[:len(good)-8] + "; " + good, passes, refused},
-		"an_own_endpoint_with_a_cookie":               {proxy.AuthOwn, good, passes, refused},
-		"an_own_endpoint_without":                     {proxy.AuthOwn, "", anonymous, anonymous},
-		"an_optional_route_with_a_cookie":             {proxy.AuthOptional, good, passes, anonymous},
-		"an_optional_route_without":                   {proxy.AuthOptional, "", anonymous, anonymous},
-		"an_open_route_with_a_cookie":                 {proxy.AuthNone, good, anonymous, anonymous},
-		"an_open_route_without":                       {proxy.AuthNone, "", anonymous, anonymous},
+		"a_session_route_with_a_cookie":               {routing.AuthSession, good, passes, refused},
+		"a_session_route_without":                     {routing.AuthSession, "", anonymous, anonymous},
+		"a_session_route_with_one_that_does_not_open": {routing.AuthSession, good + "x", anonymous, anonymous},
+		"a_session_route_with_one_twice":              {routing.AuthSession, good + "; " + good, passes, refused},
+		"a_session_route_with_two_sessions":           {routing.AuthSession, good + "; " + another, anonymous, anonymous},
+		"a_session_route_with_anothers_beside":        {routing.AuthSession, good[:len(good)-8] + "; " + good, passes, refused},
+		"an_own_endpoint_with_a_cookie":               {routing.AuthOwn, good, passes, refused},
+		"an_own_endpoint_without":                     {routing.AuthOwn, "", anonymous, anonymous},
+		"an_optional_route_with_a_cookie":             {routing.AuthOptional, good, passes, anonymous},
+		"an_optional_route_without":                   {routing.AuthOptional, "", anonymous, anonymous},
+		"an_open_route_with_a_cookie":                 {routing.AuthNone, good, anonymous, anonymous},
+		"an_open_route_without":                       {routing.AuthNone, "", anonymous, anonymous},
 	} {
 		for from, s := range map[string]struct {
 			lines []string
@@ -267,7 +267,7 @@ func TestSameOrigin(t *testing.T) {
 					if c.cookies != "" {
 						r.Header.Set("Cookie", c.cookies)
 					}
-					x := on(&proxy.Route{Access: proxy.Access{Auth: c.auth}})
+					x := on(&routing.Route{Access: routing.Access{Auth: c.auth}})
 					_, reached, err := walk(r, x, o.SameOrigin)
 					if reached != s.want.reached || reached && x.Handle.Equal(handle) != s.want.handle {
 						t.Errorf("reached %v with a handle %v, want %+v", reached, !x.Handle.Empty(), s.want)

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
-	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 )
@@ -22,7 +22,7 @@ type Record struct {
 	Logger   *slog.Logger
 	// Metrics returns the resolved metrics of a route; nil stands for requests
 	// that fell on none.
-	Metrics func(*proxy.Route) *telemetry.RouteMetrics
+	Metrics func(*routing.Route) *telemetry.RouteMetrics
 	// Trust says whose forwarded headers are believed, and which.
 	Trust Trust
 	// HSTS is the Strict-Transport-Security header of every answer; empty for none.

@@ -18,6 +18,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
 	"github.com/gatehouse-auth/gatehouse/internal/returnto"
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 )
@@ -102,7 +103,7 @@ func newRecord() (*middleware.Record, *logs) {
 	return &middleware.Record{
 		Problems: problem.NewRenderer(problem.Options{LoginPath: "/auth/login", ReturnTo: returnto.Policy{}, Metrics: m}),
 		Logger:   slog.New(slog.NewJSONHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Metrics: func(r *proxy.Route) *telemetry.RouteMetrics {
+		Metrics: func(r *routing.Route) *telemetry.RouteMetrics {
 			if r == nil {
 				return none
 			}
@@ -146,7 +147,7 @@ func walk(r *http.Request, x *middleware.Exchange, mws ...middleware.Middleware)
 }
 
 // on is an exchange whose request fell on the route.
-func on(route *proxy.Route) *middleware.Exchange {
+func on(route *routing.Route) *middleware.Exchange {
 	x := &middleware.Exchange{}
 	x.Decision = proxy.Decision{Route: route, Host: ownHost, Proto: "https", Event: &x.Event}
 	return x

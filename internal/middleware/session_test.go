@@ -12,7 +12,7 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
-	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 )
 
@@ -22,21 +22,21 @@ func TestThreeOutcomes(t *testing.T) {
 		err     error // nil: it reaches the route
 	}
 	for name, c := range map[string]struct {
-		auth   proxy.Auth
+		auth   routing.Auth
 		handle func(*house) session.Handle
 		away   bool
 		want   want
 	}{
-		"a_session_is_taken":                                 {proxy.AuthSession, live, false, want{true, nil}},
-		"a_session_is_taken_where_it_is_optional":            {proxy.AuthOptional, live, false, want{true, nil}},
-		"none_is_refused":                                    {proxy.AuthSession, none, false, want{false, session.ErrNotFound}},
-		"none_goes_on_as_anonymous_where_it_is_optional":     {proxy.AuthOptional, none, false, want{false, nil}},
-		"none_is_fine_where_none_is_asked":                   {proxy.AuthNone, none, false, want{false, nil}},
-		"a_dead_one_is_refused":                              {proxy.AuthSession, dead, false, want{false, session.ErrNotFound}},
-		"a_dead_one_is_anonymous_where_it_is_optional":       {proxy.AuthOptional, dead, false, want{false, nil}},
-		"an_outage_is_never_a_sign_out":                      {proxy.AuthSession, live, true, want{false, session.ErrUnavailable}},
-		"an_outage_is_never_anonymous_where_it_is_optional":  {proxy.AuthOptional, live, true, want{false, session.ErrUnavailable}},
-		"an_outage_is_no_matter_to_a_request_without_cookie": {proxy.AuthOptional, none, true, want{false, nil}},
+		"a_session_is_taken":                                 {routing.AuthSession, live, false, want{true, nil}},
+		"a_session_is_taken_where_it_is_optional":            {routing.AuthOptional, live, false, want{true, nil}},
+		"none_is_refused":                                    {routing.AuthSession, none, false, want{false, session.ErrNotFound}},
+		"none_goes_on_as_anonymous_where_it_is_optional":     {routing.AuthOptional, none, false, want{false, nil}},
+		"none_is_fine_where_none_is_asked":                   {routing.AuthNone, none, false, want{false, nil}},
+		"a_dead_one_is_refused":                              {routing.AuthSession, dead, false, want{false, session.ErrNotFound}},
+		"a_dead_one_is_anonymous_where_it_is_optional":       {routing.AuthOptional, dead, false, want{false, nil}},
+		"an_outage_is_never_a_sign_out":                      {routing.AuthSession, live, true, want{false, session.ErrUnavailable}},
+		"an_outage_is_never_anonymous_where_it_is_optional":  {routing.AuthOptional, live, true, want{false, session.ErrUnavailable}},
+		"an_outage_is_no_matter_to_a_request_without_cookie": {routing.AuthOptional, none, true, want{false, nil}},
 	} {
 		inTime(t, name, func(t *testing.T, h *house) {
 			h.store.set(c.away)
@@ -59,12 +59,12 @@ func none(*house) session.Handle   { return session.Handle{} }
 func dead(*house) session.Handle   { return unknown }
 
 func TestRefusedNavigations(t *testing.T) {
-	closed := route(proxy.AuthSession)
+	closed := route(routing.AuthSession)
 	closed.Access.Navigations = false
-	open := route(proxy.AuthNone)
+	open := route(routing.AuthNone)
 	open.Access.Navigations = false
 	for name, c := range map[string]struct {
-		route  *proxy.Route
+		route  *routing.Route
 		handle func(*house) session.Handle
 		lines  []string
 		want   bool // refused as a navigation
@@ -75,8 +75,8 @@ func TestRefusedNavigations(t *testing.T) {
 		"a_click_is_not_sent_to_log_in_for_it": {closed, none, []string{"Sec-Fetch-Mode: navigate"}, true},
 		"a_click_on_an_open_route_is_refused":  {open, none, []string{"Sec-Fetch-Mode: navigate"}, true},
 		"a_call_passes":                        {closed, live, []string{"Sec-Fetch-Mode: cors"}, false},
-		"a_route_that_says_nothing_takes_none": {&proxy.Route{Path: "/api/"}, live, []string{"Sec-Fetch-Mode: navigate"}, true},
-		"a_click_on_another_route_passes":      {route(proxy.AuthSession), live, []string{"Sec-Fetch-Mode: navigate"}, false},
+		"a_route_that_says_nothing_takes_none": {&routing.Route{Path: "/api/"}, live, []string{"Sec-Fetch-Mode: navigate"}, true},
+		"a_click_on_another_route_passes":      {route(routing.AuthSession), live, []string{"Sec-Fetch-Mode: navigate"}, false},
 	} {
 		inTime(t, name, func(t *testing.T, h *house) {
 			x := on(c.route)
@@ -93,17 +93,17 @@ func TestTouch(t *testing.T) {
 	inTime(t, "a_use_is_recorded_once_in_a_tenth_of_the_idle_timeout", func(t *testing.T, h *house) {
 		began := h.lastSeen(t)
 		time.Sleep(idleTimeout/10 - time.Second)
-		if _, _, _, err := h.ask(route(proxy.AuthSession), h.handle); err != nil || !h.lastSeen(t).Equal(began) {
+		if _, _, _, err := h.ask(route(routing.AuthSession), h.handle); err != nil || !h.lastSeen(t).Equal(began) {
 			t.Errorf("error %v, recorded already", err)
 		}
 		time.Sleep(time.Second)
-		x, _, _, err := h.ask(route(proxy.AuthSession), h.handle)
+		x, _, _, err := h.ask(route(routing.AuthSession), h.handle)
 		if err != nil || h.lastSeen(t).Sub(began) != idleTimeout/10 || !x.Caller.Session.LastSeen.Equal(h.lastSeen(t)) {
 			t.Errorf("error %v, recorded %v later", err, h.lastSeen(t).Sub(began))
 		}
 	})
 	inTime(t, "a_poller_does_not_slide_the_limit", func(t *testing.T, h *house) {
-		quiet := route(proxy.AuthSession)
+		quiet := route(routing.AuthSession)
 		quiet.Access.Touch = false
 		began := h.lastSeen(t)
 		time.Sleep(idleTimeout / 2)
@@ -112,7 +112,7 @@ func TestTouch(t *testing.T) {
 		}
 	})
 	inTime(t, "a_refused_navigation_is_no_use", func(t *testing.T, h *house) {
-		closed := route(proxy.AuthSession)
+		closed := route(routing.AuthSession)
 		closed.Access.Navigations = false
 		began := h.lastSeen(t)
 		time.Sleep(idleTimeout / 2)
@@ -125,7 +125,7 @@ func TestTouch(t *testing.T) {
 	})
 	inTime(t, "an_outage_between_load_and_touch_refuses_nobody", func(t *testing.T, h *house) {
 		time.Sleep(idleTimeout / 2)
-		x := on(route(proxy.AuthSession))
+		x := on(route(routing.AuthSession))
 		x.Handle = h.handle
 		x.Event.AddNote("what was noted before")
 		fails := func(next middleware.Handler) middleware.Handler {
@@ -143,8 +143,8 @@ func TestTouch(t *testing.T) {
 
 func TestFreshToken(t *testing.T) {
 	inTime(t, "the_route_says_which_token_goes", func(t *testing.T, h *house) {
-		for token, want := range map[proxy.Token]string{proxy.TokenAccess: "Bearer access-1", proxy.TokenID: "Bearer id-1", proxy.TokenNone: ""} {
-			r := route(proxy.AuthSession)
+		for token, want := range map[routing.Token]string{routing.TokenAccess: "Bearer access-1", routing.TokenID: "Bearer id-1", routing.TokenNone: ""} {
+			r := route(routing.AuthSession)
 			r.Token = token
 			x, _, reached, err := h.ask(r, h.handle)
 			if got := x.Decision.Bearer.Reveal(); !reached || err != nil || got != want || !x.Decision.Private {
@@ -155,14 +155,14 @@ func TestFreshToken(t *testing.T) {
 	inTime(t, "files_get_none_and_are_private_all_the_same", func(t *testing.T, h *house) {
 		h.pool.fail(oauth.ErrUnavailable)
 		time.Sleep(tokenLife + time.Second) // a refresh would fail
-		x, _, reached, err := h.ask(&proxy.Route{Path: "/", Access: proxy.Access{Auth: proxy.AuthSession}, Static: "dist"}, h.handle)
+		x, _, reached, err := h.ask(&routing.Route{Path: "/", Access: routing.Access{Auth: routing.AuthSession}, Static: "dist"}, h.handle)
 		if !reached || err != nil || !x.Decision.Bearer.Empty() || !x.Decision.Private {
 			t.Errorf("reached %v, error %v, private %v", reached, err, x.Decision.Private)
 		}
 	})
 	inTime(t, "an_expired_one_is_refreshed_first", func(t *testing.T, h *house) {
 		time.Sleep(tokenLife + time.Second)
-		x, w, reached, err := h.ask(route(proxy.AuthSession), h.handle)
+		x, w, reached, err := h.ask(route(routing.AuthSession), h.handle)
 		if !reached || err != nil || x.Decision.Bearer.Reveal() != "Bearer access-2" || x.Event.Refresh != "done" || x.Caller.Session.Generation != 1 {
 			t.Errorf("reached %v, error %v, sends %q, refresh %q", reached, err, x.Decision.Bearer.Reveal(), x.Event.Refresh)
 		}
@@ -173,7 +173,7 @@ func TestFreshToken(t *testing.T) {
 	inTime(t, "a_new_handle_goes_to_the_browser", func(t *testing.T, h *house) {
 		h.store.moving = session.NewHandle()
 		time.Sleep(tokenLife + time.Second)
-		x, w, reached, err := h.ask(route(proxy.AuthSession), h.handle)
+		x, w, reached, err := h.ask(route(routing.AuthSession), h.handle)
 		if !reached || err != nil {
 			t.Fatalf("reached %v, error %v", reached, err)
 		}
@@ -193,18 +193,18 @@ func TestFreshToken(t *testing.T) {
 		bearer    string
 	}
 	for name, c := range map[string]struct {
-		auth  proxy.Auth
+		auth  routing.Auth
 		fault error
 		age   time.Duration
 		want  want
 	}{
-		"an_outage_serves_the_token_in_hand":           {proxy.AuthSession, oauth.ErrUnavailable, tokenLife - time.Second, want{true, nil, false, "Bearer access-1"}},
-		"an_outage_past_expiry_is_told":                {proxy.AuthSession, oauth.ErrUnavailable, tokenLife + time.Second, want{false, oauth.ErrUnavailable, false, ""}},
-		"an_outage_is_never_anonymous":                 {proxy.AuthOptional, oauth.ErrUnavailable, tokenLife + time.Second, want{false, oauth.ErrUnavailable, false, ""}},
-		"a_misconfiguration_is_told":                   {proxy.AuthSession, oauth.ErrMisconfigured, tokenLife + time.Second, want{false, oauth.ErrMisconfigured, false, ""}},
-		"a_misconfiguration_is_never_anonymous":        {proxy.AuthOptional, oauth.ErrMisconfigured, tokenLife + time.Second, want{false, oauth.ErrMisconfigured, false, ""}},
-		"a_revoked_grant_is_the_end":                   {proxy.AuthSession, oauth.ErrGrantRevoked, tokenLife + time.Second, want{false, session.ErrNotFound, false, ""}},
-		"a_revoked_grant_is_anonymous_where_it_may_be": {proxy.AuthOptional, oauth.ErrGrantRevoked, tokenLife + time.Second, want{true, nil, true, ""}},
+		"an_outage_serves_the_token_in_hand":           {routing.AuthSession, oauth.ErrUnavailable, tokenLife - time.Second, want{true, nil, false, "Bearer access-1"}},
+		"an_outage_past_expiry_is_told":                {routing.AuthSession, oauth.ErrUnavailable, tokenLife + time.Second, want{false, oauth.ErrUnavailable, false, ""}},
+		"an_outage_is_never_anonymous":                 {routing.AuthOptional, oauth.ErrUnavailable, tokenLife + time.Second, want{false, oauth.ErrUnavailable, false, ""}},
+		"a_misconfiguration_is_told":                   {routing.AuthSession, oauth.ErrMisconfigured, tokenLife + time.Second, want{false, oauth.ErrMisconfigured, false, ""}},
+		"a_misconfiguration_is_never_anonymous":        {routing.AuthOptional, oauth.ErrMisconfigured, tokenLife + time.Second, want{false, oauth.ErrMisconfigured, false, ""}},
+		"a_revoked_grant_is_the_end":                   {routing.AuthSession, oauth.ErrGrantRevoked, tokenLife + time.Second, want{false, session.ErrNotFound, false, ""}},
+		"a_revoked_grant_is_anonymous_where_it_may_be": {routing.AuthOptional, oauth.ErrGrantRevoked, tokenLife + time.Second, want{true, nil, true, ""}},
 	} {
 		inTime(t, name, func(t *testing.T, h *house) {
 			h.pool.fail(fmt.Errorf("redeem: %w", c.fault))
@@ -223,7 +223,7 @@ func TestFreshToken(t *testing.T) {
 	}
 	inTime(t, "a_client_that_leaves_waits_no_longer_and_costs_no_token", func(t *testing.T, h *house) {
 		time.Sleep(tokenLife + time.Second)
-		x := on(route(proxy.AuthSession))
+		x := on(route(routing.AuthSession))
 		x.Handle = h.handle
 		r := request("GET", "/")
 		_, reached, err := walk(r.WithContext(canceled(r.Context())), x, h.sessions.LoadSession, h.sessions.FreshToken)
@@ -231,13 +231,13 @@ func TestFreshToken(t *testing.T) {
 			t.Errorf("reached %v, error %v", reached, err)
 		}
 		synctest.Wait() // the refresh runs on
-		if x, _, reached, err := h.ask(route(proxy.AuthSession), h.handle); !reached || err != nil || x.Decision.Bearer.Reveal() != "Bearer access-2" {
+		if x, _, reached, err := h.ask(route(routing.AuthSession), h.handle); !reached || err != nil || x.Decision.Bearer.Reveal() != "Bearer access-2" {
 			t.Errorf("after it: reached %v, error %v, sends %q", reached, err, x.Decision.Bearer.Reveal())
 		}
 	})
 	inTime(t, "an_ending_between_load_and_refresh_is_the_end", func(t *testing.T, h *house) {
 		time.Sleep(tokenLife + time.Second)
-		x := on(route(proxy.AuthSession))
+		x := on(route(routing.AuthSession))
 		x.Handle = h.handle
 		ends := func(next middleware.Handler) middleware.Handler {
 			return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
@@ -270,7 +270,7 @@ func TestAnswers(t *testing.T) {
 			rec, l := newRecord()
 			place := func(next middleware.Handler) middleware.Handler {
 				return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
-					x.Decision.Route, x.Handle = route(proxy.AuthSession), c.handle(h)
+					x.Decision.Route, x.Handle = route(routing.AuthSession), c.handle(h)
 					return next(w, r, x)
 				}
 			}

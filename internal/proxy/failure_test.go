@@ -16,6 +16,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/freeport"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 	"github.com/gatehouse-auth/gatehouse/internal/urlpath"
 )
@@ -51,7 +52,7 @@ func TestReverse_words_failures_of_upstreams(t *testing.T) {
 			if test.status == http.StatusGatewayTimeout {
 				timeout = time.Second
 			}
-			f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: parse(t, test.upstream), Timeout: timeout})
+			f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: parse(t, test.upstream), Timeout: timeout})
 			answer := f.talk(t, request("/x"))
 			_, err := f.last()
 			checkProblem(t, err, test.status, test.code)
@@ -87,7 +88,7 @@ func TestReverse_tells_the_log_nothing_that_an_upstream_wrote(t *testing.T) {
 		"interim":               "HTTP/1.1 103 Hints\r\n" + token + "\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: rawUpstream(t, script)})
+			f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: rawUpstream(t, script)})
 			conn := f.dial(t)
 			_, _ = io.WriteString(conn, request("/x"))
 			_, _ = io.Copy(io.Discard, conn)
@@ -127,7 +128,7 @@ func TestReverse_tells_the_log_what_kind_of_failure_it_was(t *testing.T) {
 		strings.Replace(plain.URL, "http", "https", 1):                                          "TLS: the other side does not speak it",
 		secure.URL: "TLS: the certificate is of an unknown authority",
 	} {
-		f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: parse(t, upstream)})
+		f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: parse(t, upstream)})
 		f.talk(t, request("/x"))
 		_, err := f.last()
 		var p *problem.Error
@@ -138,7 +139,7 @@ func TestReverse_tells_the_log_what_kind_of_failure_it_was(t *testing.T) {
 }
 
 func TestReverse_writes_nothing_when_it_fails(t *testing.T) {
-	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: parse(t, closedPort(t))})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: parse(t, closedPort(t))})
 	p, err := urlpath.Parse("/x")
 	if err != nil {
 		t.Fatal(err)
@@ -168,7 +169,7 @@ func (w *untouched) Write(p []byte) (int, error) { w.t.Errorf("%q is written", p
 
 func TestReverse_bounds_bodies(t *testing.T) {
 	up, seen := recorder(t, nil)
-	f := newFront(t, proxy.Options{BodyBytes: 8}, proxy.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{BodyBytes: 8}, routing.Route{Path: "/", Upstream: up})
 	const head = "POST /x HTTP/1.1\r\nHost: a\r\n"
 	for name, test := range map[string]struct{ message, status string }{
 		"exactly":          {head + "Connection: close\r\nContent-Length: 8\r\n\r\n12345678", "200 OK"},
@@ -195,7 +196,7 @@ func TestReverse_bounds_bodies(t *testing.T) {
 
 func TestReverse_asks_no_upstream_about_a_body_of_too_great_a_length(t *testing.T) {
 	// To ask this one would be a 502.
-	f := newFront(t, proxy.Options{BodyBytes: 8}, proxy.Route{Path: "/", Upstream: parse(t, closedPort(t))})
+	f := newFront(t, proxy.Options{BodyBytes: 8}, routing.Route{Path: "/", Upstream: parse(t, closedPort(t))})
 	answer := f.talk(t, "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n123456789")
 	if status(t, answer) != "413 Request Entity Too Large" {
 		t.Error(answer)
@@ -204,7 +205,7 @@ func TestReverse_asks_no_upstream_about_a_body_of_too_great_a_length(t *testing.
 
 func TestReverse_blames_the_client_for_a_malformed_body(t *testing.T) {
 	up, _ := recorder(t, nil)
-	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
 	for _, chunks := range []string{"0x5\r\nhello\r\n0\r\n\r\n", "-1\r\n\r\n", "2\r\nabcd\r\n0\r\n\r\n", "zz\r\n\r\n"} {
 		answer := f.talk(t, "POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"+chunks)
 		if status(t, answer) != "400 Bad Request" {
@@ -223,7 +224,7 @@ func TestReverse_returns_the_contexts_error_when_the_client_is_gone(t *testing.T
 		<-r.Context().Done()
 	}))
 	t.Cleanup(up.Close)
-	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: parse(t, up.URL)})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: parse(t, up.URL)})
 	done := make(chan error, 1)
 	f.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.ServeHTTP(w, r)
@@ -246,7 +247,7 @@ func TestReverse_cuts_the_answer_short_when_the_upstream_dies(t *testing.T) {
 		"chunked": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: rawUpstream(t, script)})
+			f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: rawUpstream(t, script)})
 			conn := f.dial(t)
 			_, _ = io.WriteString(conn, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
 			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -265,7 +266,7 @@ func TestReverse_cuts_the_answer_short_when_the_upstream_dies(t *testing.T) {
 
 func TestReverse_remembers_nothing_of_the_request_before(t *testing.T) {
 	up, requests := echoSocket(t)
-	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: up}, proxy.Route{Path: "/down/", Upstream: parse(t, closedPort(t))})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up}, routing.Route{Path: "/down/", Upstream: parse(t, closedPort(t))})
 	// What a finished exchange leaves behind is used again, though not always.
 	for range 10 {
 		conn := f.dial(t)
@@ -294,12 +295,12 @@ func (*gone) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 func TestReverse_returns_no_error_once_the_connection_is_taken(t *testing.T) {
 	up, _ := echoSocket(t)
-	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(handshake)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := proxy.TargetOf(r, "").Canonical()
+	p, err := routing.TargetOf(r, "").Canonical()
 	if err != nil {
 		t.Fatal(err)
 	}

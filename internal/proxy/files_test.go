@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"github.com/gatehouse-auth/gatehouse/internal/urlpath"
 )
 
@@ -30,7 +31,7 @@ func site(t testing.TB) string {
 }
 
 // askFile asks the relay of one route for a file, without a server between.
-func askFile(t testing.TB, route proxy.Route, target string, private bool) (*httptest.ResponseRecorder, error) {
+func askFile(t testing.TB, route routing.Route, target string, private bool) (*httptest.ResponseRecorder, error) {
 	t.Helper()
 	routes := table(t, route)
 	relay, err := proxy.NewRelay(proxy.Options{Table: routes})
@@ -49,15 +50,15 @@ func askFile(t testing.TB, route proxy.Route, target string, private bool) (*htt
 func TestFiles_lie_below_the_prefix_that_the_route_strips(t *testing.T) {
 	dir := site(t)
 	for _, test := range []struct {
-		route  proxy.Route
+		route  routing.Route
 		target string
 		want   string
 	}{
-		{proxy.Route{Path: "/s/", StripPrefix: true}, "/s/docs/", "docs/index.html"},
-		{proxy.Route{Path: "/s/", StripPrefix: true}, "/s/", "index.html"},
-		{proxy.Route{Path: "/s/", StripPrefix: true}, "/s", "index.html"},
-		{proxy.Route{Path: "/%C3%BC/", StripPrefix: true}, "/%C3%BC/docs/", "docs/index.html"},
-		{proxy.Route{Path: "/docs/"}, "/docs/deep/page.html", "docs/deep/page.html"},
+		{routing.Route{Path: "/s/", StripPrefix: true}, "/s/docs/", "docs/index.html"},
+		{routing.Route{Path: "/s/", StripPrefix: true}, "/s/", "index.html"},
+		{routing.Route{Path: "/s/", StripPrefix: true}, "/s", "index.html"},
+		{routing.Route{Path: "/%C3%BC/", StripPrefix: true}, "/%C3%BC/docs/", "docs/index.html"},
+		{routing.Route{Path: "/docs/"}, "/docs/deep/page.html", "docs/deep/page.html"},
 	} {
 		test.route.Static = dir
 		w, err := askFile(t, test.route, test.target, false)
@@ -68,7 +69,7 @@ func TestFiles_lie_below_the_prefix_that_the_route_strips(t *testing.T) {
 }
 
 func TestFiles_of_a_stripped_prefix_redirect_within_it(t *testing.T) {
-	w, err := askFile(t, proxy.Route{Path: "/s/", StripPrefix: true, Static: site(t)}, "/s/docs?a=b", false)
+	w, err := askFile(t, routing.Route{Path: "/s/", StripPrefix: true, Static: site(t)}, "/s/docs?a=b", false)
 	if err != nil || w.Code != http.StatusFound || w.Header().Get("Location") != "/s/docs/?a=b" {
 		t.Errorf("%d %v: %v", w.Code, w.Header(), err)
 	}
@@ -81,7 +82,7 @@ func TestFiles_that_need_a_session_stay_out_of_caches(t *testing.T) {
 			cacheUpstream, private bool
 			want                   string
 		}{{false, true, "private, no-store"}, {true, true, "no-cache"}, {false, false, "no-cache"}} {
-			w, err := askFile(t, proxy.Route{Path: "/", Static: dir, CacheUpstream: test.cacheUpstream}, target, test.private)
+			w, err := askFile(t, routing.Route{Path: "/", Static: dir, CacheUpstream: test.cacheUpstream}, target, test.private)
 			if got := w.Header().Get("Cache-Control"); err != nil || got != test.want {
 				t.Errorf("%s, %+v: %q, %v", target, test, got, err)
 			}
@@ -92,8 +93,8 @@ func TestFiles_that_need_a_session_stay_out_of_caches(t *testing.T) {
 func TestRelay_serves_each_route_from_where_it_says(t *testing.T) {
 	up, _ := recorder(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "api") })
 	f := newFront(t, proxy.Options{},
-		proxy.Route{Path: "/", Static: site(t), SPAFallback: "index.html", Access: proxy.Access{Auth: proxy.AuthNone}},
-		proxy.Route{Path: "/api/", Upstream: up})
+		routing.Route{Path: "/", Static: site(t), SPAFallback: "index.html", Access: routing.Access{Auth: routing.AuthNone}},
+		routing.Route{Path: "/api/", Upstream: up})
 	for target, want := range map[string]string{"/LICENSE": "content of LICENSE", "/api/x": "api"} {
 		answer := f.talk(t, request(target))
 		if !strings.HasSuffix(answer, "\r\n\r\n"+want) {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 )
@@ -26,7 +27,7 @@ const bearer = "Bearer real-token"
 // front is a gateway reduced to what surrounds a relay.
 type front struct {
 	*httptest.Server
-	table *proxy.Table
+	table *routing.Table
 	relay proxy.Relay
 	// decide completes the decision of each request.
 	decide func(d *proxy.Decision, r *http.Request)
@@ -39,7 +40,7 @@ type front struct {
 var own = []string{"__Host-Http-gatehouse", "__Host-Http-gatehouse-login"}
 
 // newFront serves the routes; o needs no table.
-func newFront(t testing.TB, o proxy.Options, routes ...proxy.Route) *front {
+func newFront(t testing.TB, o proxy.Options, routes ...routing.Route) *front {
 	t.Helper()
 	f := &front{table: table(t, routes...), decide: func(*proxy.Decision, *http.Request) {}}
 	o.Table, o.CookieNames = f.table, own
@@ -92,7 +93,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (f *front) serve(w http.ResponseWriter, r *http.Request, event *telemetry.Event) error {
-	route, p, err := f.table.Judge(proxy.TargetOf(r, ""))
+	route, p, err := f.table.Judge(routing.TargetOf(r, ""))
 	if err != nil {
 		return err
 	}
@@ -100,7 +101,7 @@ func (f *front) serve(w http.ResponseWriter, r *http.Request, event *telemetry.E
 		Route: route, Path: p, RequestID: "gateway-id", Proto: "https", Host: "app.example",
 		Client: "192.0.2.7", Event: event,
 	}
-	if route.Access.Auth == proxy.AuthSession {
+	if route.Access.Auth == routing.AuthSession {
 		d.Bearer, d.Private = secret.NewText(bearer), true
 	}
 	f.decide(d, r)
@@ -241,4 +242,25 @@ func status(t testing.TB, answer string) string {
 	line, _, _ := strings.Cut(answer, "\r\n")
 	_, status, _ := strings.Cut(line, " ")
 	return status
+}
+
+func table(t testing.TB, routes ...routing.Route) *routing.Table {
+	t.Helper()
+	table, err := routing.NewTable(routes, "/auth")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table
+}
+
+// checkProblem fails unless err is a problem of that status and code.
+func checkProblem(t testing.TB, err error, status int, code string) {
+	t.Helper()
+	var p *problem.Error
+	if !errors.As(err, &p) {
+		t.Fatalf("error is %v, want the problem %d %s", err, status, code)
+	}
+	if p.Status != status || string(p.Code) != code {
+		t.Errorf("problem is %d %s (%v), want %d %s", p.Status, p.Code, p.Err, status, code)
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/gatehouse-auth/gatehouse/internal/headers"
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 )
 
 // headerPolicy says which headers pass a relay, in either direction.
@@ -54,7 +55,7 @@ func (p *headerPolicy) request(in *http.Request, d *Decision) http.Header {
 		out["Te"] = d.values.one("trailers") // they are passed on, and gRPC insists
 	}
 	p.stripCookies(out, d)
-	if d.Route.Access.Auth != AuthNone || !d.Bearer.Empty() {
+	if d.Route.Access.Auth != routing.AuthNone || !d.Bearer.Empty() {
 		delete(out, "Authorization")
 	}
 	from := p.kept(out, in, d)

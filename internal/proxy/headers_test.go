@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
 
@@ -21,7 +22,7 @@ var policy = newHeaderPolicy(Options{
 func edit(t testing.TB, d Decision, headers http.Header) http.Header {
 	t.Helper()
 	if d.Route == nil {
-		d.Route = &Route{}
+		d.Route = &routing.Route{}
 	}
 	before := headers.Clone()
 	out := policy.request(&http.Request{Header: headers, RemoteAddr: "203.0.113.9:4711"}, &d)
@@ -111,8 +112,8 @@ func TestRequest_strips_cookies_from_its_own_copy(t *testing.T) {
 }
 
 func TestRequest_passes_authorization_on_none_routes_only(t *testing.T) {
-	for auth, want := range map[Auth]string{AuthSession: "", AuthOptional: "", AuthNone: "Basic mine"} {
-		out := edit(t, Decision{Route: &Route{Access: Access{Auth: auth}}}, http.Header{"Authorization": {"Basic mine"}})
+	for auth, want := range map[routing.Auth]string{routing.AuthSession: "", routing.AuthOptional: "", routing.AuthNone: "Basic mine"} {
+		out := edit(t, Decision{Route: &routing.Route{Access: routing.Access{Auth: auth}}}, http.Header{"Authorization": {"Basic mine"}})
 		if got := out.Get("Authorization"); got != want {
 			t.Errorf("auth %d: Authorization is %q, want %q", auth, got, want)
 		}
@@ -146,7 +147,7 @@ func TestRequest_keeps_what_a_trusted_peer_says_in_trusted_headers(t *testing.T)
 		}},
 	} {
 		policy := newHeaderPolicy(Options{TrustedHeaders: test.trusted})
-		d := Decision{Route: &Route{}, TrustedPeer: true, Client: "1.1.1.1", Host: "app.example", Proto: "http", RequestID: "kept-id"}
+		d := Decision{Route: &routing.Route{}, TrustedPeer: true, Client: "1.1.1.1", Host: "app.example", Proto: "http", RequestID: "kept-id"}
 		out := policy.request(&http.Request{Header: in, RemoteAddr: "203.0.113.9:4711"}, &d)
 		delete(out, "User-Agent")
 		want := told.Clone()
@@ -181,7 +182,7 @@ func TestRequest_starts_a_trace_unless_a_trusted_peer_has(t *testing.T) {
 		"trusted but absent": {true, nil},
 	} {
 		in := http.Header{"Traceparent": test.in, "Tracestate": {"a=b"}}
-		out := policy.request(&http.Request{Header: in}, &Decision{Route: &Route{}, TrustedPeer: test.trusted})
+		out := policy.request(&http.Request{Header: in}, &Decision{Route: &routing.Route{}, TrustedPeer: test.trusted})
 		got := out.Get("Traceparent")
 		if !valid.MatchString(got) || got == theirs || !validTraceparent(got) {
 			t.Errorf("%s: traceparent %q", name, got)
@@ -195,7 +196,7 @@ func TestRequest_starts_a_trace_unless_a_trusted_peer_has(t *testing.T) {
 func BenchmarkRequestHeader(b *testing.B) {
 	in := browserHeaders()
 	d := &Decision{
-		Route: &Route{}, Bearer: secret.NewText("Bearer " + strings.Repeat("t", 1024)),
+		Route: &routing.Route{}, Bearer: secret.NewText("Bearer " + strings.Repeat("t", 1024)),
 		RequestID: "id", Proto: "https", Host: "app.example", Client: "192.0.2.1",
 	}
 	r := &http.Request{Header: in}

@@ -1,8 +1,7 @@
-// Package proxy decides which route a request falls on, from a path made
-// canonical once, and relays it: to an upstream with the session's token, or
-// from a directory. It owns which headers go and which never do, streams, and
-// how an upstream's failures look. Whether a request may pass is decided before
-// it gets here.
+// Package proxy relays a request on a route that it fell on (package routing): to
+// an upstream with the caller's token, or from a directory. It owns which headers
+// go and which never do, streams, and how an upstream's failures look. Whether a
+// request may pass is decided before it gets here.
 //
 // The one invariant: the path that was judged is the path that is forwarded.
 package proxy
@@ -14,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/static"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
@@ -24,7 +24,7 @@ import (
 // judged it and read by the relay.
 type Decision struct {
 	// Route is what the path fell on.
-	Route *Route
+	Route *routing.Route
 	// Path is the canonical path of the request, which is what is forwarded.
 	Path urlpath.Path
 	// Bearer is the Authorization header for the upstream ("Bearer …"); empty
@@ -66,7 +66,7 @@ type Relay interface {
 // Options says what relays know besides their routes.
 type Options struct {
 	// Table holds the routes to serve.
-	Table *Table
+	Table *routing.Table
 	// CookieNames are the cookies of the gateway, with their prefixes. They and
 	// their numbered chunks (NAME-1, NAME-2, …) never reach an upstream, and no
 	// upstream can set them.
@@ -89,7 +89,7 @@ type Options struct {
 // its route names. It goes together with its table; a reload replaces both.
 type Dispatcher struct {
 	reverse *Reverse
-	files   map[*Route]*static.Files
+	files   map[*routing.Route]*static.Files
 }
 
 // NewRelay builds the relays of all routes in o.Table. It looks at the
@@ -100,7 +100,7 @@ func NewRelay(o Options) (*Dispatcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	files := make(map[*Route]*static.Files)
+	files := make(map[*routing.Route]*static.Files)
 	for _, route := range o.Table.Routes() {
 		if route.Static != "" {
 			if files[route], err = static.New(route.Static, route.SPAFallback); err != nil {
@@ -113,7 +113,7 @@ func NewRelay(o Options) (*Dispatcher, error) {
 
 // Relay implements [Relay].
 func (s *Dispatcher) Relay(w http.ResponseWriter, r *http.Request, d *Decision) error {
-	if d.Route == nil || d.Route.Access.Auth == AuthOwn {
+	if d.Route == nil || d.Route.Access.Auth == routing.AuthOwn {
 		return fmt.Errorf("relay %s: no route to relay to", d.Path.Escaped())
 	}
 	if files := s.files[d.Route]; files != nil {
@@ -126,7 +126,7 @@ func (s *Dispatcher) Relay(w http.ResponseWriter, r *http.Request, d *Decision) 
 func fileName(d *Decision) string {
 	path := d.Path.Literal()
 	if d.Route.StripPrefix {
-		path = urlpath.After(path, d.Route.segments())
+		path = urlpath.After(path, d.Route.Segments())
 	}
 	return strings.TrimPrefix(path, "/")
 }

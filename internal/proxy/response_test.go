@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -17,7 +18,7 @@ func TestAnswer_drops_what_an_upstream_has_no_say_in(t *testing.T) {
 	} {
 		h.Set(name, "evil")
 	}
-	policy.answer(h, http.Header{}, &Decision{Route: &Route{}})
+	policy.answer(h, http.Header{}, &Decision{Route: &routing.Route{}})
 	if diff := cmp.Diff(want, h); diff != "" {
 		t.Error(diff)
 	}
@@ -26,7 +27,7 @@ func TestAnswer_drops_what_an_upstream_has_no_say_in(t *testing.T) {
 func TestAnswer_keeps_what_the_gateway_has_set(t *testing.T) {
 	own := http.Header{"X-Request-Id": {"ours"}, "Strict-Transport-Security": {"max-age=1"}, "Vary": {"Origin"}, "Access-Control-Allow-Origin": {"https://a.example"}}
 	h := http.Header{"X-Request-Id": {"theirs"}, "Strict-Transport-Security": {"max-age=0"}, "Vary": {"Accept"}}
-	policy.answer(h, own, &Decision{Route: &Route{}})
+	policy.answer(h, own, &Decision{Route: &routing.Route{}})
 	if diff := cmp.Diff(http.Header{"Vary": {"Accept"}}, h); diff != "" {
 		t.Error(diff)
 	}
@@ -37,7 +38,7 @@ func TestAnswer_tells_fronts_not_to_buffer_events(t *testing.T) {
 		"text/event-stream": "no", "Text/Event-Stream; charset=utf-8": "no", "text/event-stream ; x": "no", "text/plain": "", "text/event-streams": "", "": "",
 	} {
 		h := http.Header{"Content-Type": {contentType}, "X-Accel-Buffering": {"yes"}}
-		policy.answer(h, nil, &Decision{Route: &Route{}})
+		policy.answer(h, nil, &Decision{Route: &routing.Route{}})
 		if got := h.Get("X-Accel-Buffering"); got != want {
 			t.Errorf("%q: X-Accel-Buffering is %q, want %q", contentType, got, want)
 		}
@@ -70,7 +71,7 @@ func TestAnswer_keeps_private_answers_out_of_shared_caches(t *testing.T) {
 		if test.in != nil {
 			h["Cache-Control"] = test.in
 		}
-		policy.answer(h, nil, &Decision{Route: &Route{}, Private: true})
+		policy.answer(h, nil, &Decision{Route: &routing.Route{}, Private: true})
 		if got := h.Get("Cache-Control"); got != test.want {
 			t.Errorf("%q becomes %q, want %q", test.in, got, test.want)
 		}
@@ -103,8 +104,8 @@ func TestTrailer_drops_what_a_header_may_say(t *testing.T) {
 
 func TestAnswer_leaves_caching_to_the_upstream_where_it_may(t *testing.T) {
 	for name, d := range map[string]Decision{
-		"anonymous":       {Route: &Route{}},
-		"cache: upstream": {Route: &Route{CacheUpstream: true}, Private: true},
+		"anonymous":       {Route: &routing.Route{}},
+		"cache: upstream": {Route: &routing.Route{CacheUpstream: true}, Private: true},
 	} {
 		h := http.Header{"Cache-Control": {"public, max-age=600"}, "Surrogate-Control": {"max-age=1"}}
 		want := h.Clone()
@@ -121,7 +122,7 @@ func BenchmarkAnswerHeader(b *testing.B) {
 		"Cache-Control": {"private"}, "X-Powered-By": {"Express"}, "X-Ratelimit-Remaining": {"99"}, "Connection": {"keep-alive"}, "Keep-Alive": {"timeout=5"},
 	}
 	own := http.Header{"X-Request-Id": {"id"}, "Strict-Transport-Security": {"max-age=1"}}
-	d := &Decision{Route: &Route{}, Private: true}
+	d := &Decision{Route: &routing.Route{}, Private: true}
 	b.ReportAllocs()
 	for b.Loop() {
 		d.values = values{}

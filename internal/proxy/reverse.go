@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"github.com/gatehouse-auth/gatehouse/internal/urlpath"
 )
 
@@ -13,7 +14,7 @@ import (
 type Reverse struct {
 	headers   *headerPolicy
 	bodyBytes int64
-	upstreams map[*Route]*upstream
+	upstreams map[*routing.Route]*upstream
 	pool      transportPool
 	proxy     func(*url.URL) (*url.URL, error)
 }
@@ -36,7 +37,7 @@ func NewReverse(o Options) (*Reverse, error) {
 	p := &Reverse{
 		headers:   newHeaderPolicy(o),
 		bodyBytes: o.BodyBytes,
-		upstreams: make(map[*Route]*upstream),
+		upstreams: make(map[*routing.Route]*upstream),
 		pool:      transportPool{tls: o.UpstreamTLS},
 		proxy:     o.Proxy,
 	}
@@ -53,7 +54,7 @@ func NewReverse(o Options) (*Reverse, error) {
 	return p, nil
 }
 
-func (p *Reverse) upstream(route *Route) (*upstream, error) {
+func (p *Reverse) upstream(route *routing.Route) (*upstream, error) {
 	target := route.Upstream
 	up := &upstream{
 		scheme: target.Scheme,
@@ -74,7 +75,7 @@ func (p *Reverse) upstream(route *Route) (*upstream, error) {
 		return nil, fmt.Errorf("route %s: upstream has no host", route.Path)
 	}
 	if route.StripPrefix {
-		up.cut = route.segments()
+		up.cut = route.Segments()
 	}
 	via, err := p.via(route, up)
 	if err != nil {
@@ -87,7 +88,7 @@ func (p *Reverse) upstream(route *Route) (*upstream, error) {
 }
 
 // via is the proxy on the way to an upstream, or nil.
-func (p *Reverse) via(route *Route, up *upstream) (*url.URL, error) {
+func (p *Reverse) via(route *routing.Route, up *upstream) (*url.URL, error) {
 	if !route.UseProxy || p.proxy == nil {
 		return nil, nil
 	}

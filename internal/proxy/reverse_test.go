@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"github.com/gatehouse-auth/gatehouse/internal/urlpath"
 )
 
@@ -24,10 +25,10 @@ func TestReverse_forwards_the_path_that_was_judged(t *testing.T) {
 	based.Path = "/base/v%1"
 	based.RawPath = "/base/v%251"
 	f := newFront(t, proxy.Options{},
-		proxy.Route{Path: "/", Upstream: up, AllowEncodedSlash: true},
-		proxy.Route{Path: "/strip/", Upstream: up, StripPrefix: true, AllowEncodedSlash: true},
-		proxy.Route{Path: "/a/b/", Upstream: &based, StripPrefix: true},
-		proxy.Route{Path: "/based/", Upstream: &based},
+		routing.Route{Path: "/", Upstream: up, AllowEncodedSlash: true},
+		routing.Route{Path: "/strip/", Upstream: up, StripPrefix: true, AllowEncodedSlash: true},
+		routing.Route{Path: "/a/b/", Upstream: &based, StripPrefix: true},
+		routing.Route{Path: "/based/", Upstream: &based},
 	)
 	for target, want := range map[string]string{
 		"/":                       "/",
@@ -66,7 +67,7 @@ func TestReverse_forwards_the_path_that_was_judged(t *testing.T) {
 
 func TestReverse_asks_no_upstream_about_an_ambiguous_path(t *testing.T) {
 	up, seen := recorder(t, nil)
-	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: up}, proxy.Route{Path: "/api/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up}, routing.Route{Path: "/api/", Upstream: up})
 	for _, target := range []string{"//x", "/a/../api/x", "/a/%2e%2e/api", "/API/x", "/api;x/y", "/a%2fb", "/x#y", "/a%5cb"} {
 		if got := status(t, f.talk(t, request(target))); got != "400 Bad Request" {
 			t.Errorf("%s: %s", target, got)
@@ -79,7 +80,7 @@ func TestReverse_asks_no_upstream_about_an_ambiguous_path(t *testing.T) {
 
 func TestReverse_lets_no_client_header_spoof_or_take_away(t *testing.T) {
 	up, seen := recorder(t, nil)
-	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
 	answer := f.talk(t, "GET /x HTTP/1.1\r\nHost: app.example\r\n"+
 		"Authorization: Bearer evil\r\n"+
 		"X_Forwarded_For: 6.6.6.6\r\nX.Auth.Subject: evil\r\nX-Auth-Subject: evil\r\nx-auth-groups: evil\r\n"+
@@ -108,7 +109,7 @@ func TestReverse_lets_no_client_header_spoof_or_take_away(t *testing.T) {
 func TestReverse_sends_the_host_that_the_route_wants(t *testing.T) {
 	up, seen := recorder(t, nil)
 	f := newFront(t, proxy.Options{},
-		proxy.Route{Path: "/", Upstream: up, PreserveHost: true}, proxy.Route{Path: "/own/", Upstream: up})
+		routing.Route{Path: "/", Upstream: up, PreserveHost: true}, routing.Route{Path: "/own/", Upstream: up})
 	for target, want := range map[string]string{"/x": "app.example", "/own/x": up.Host} {
 		// The host that was judged goes on, not the one that stood beside it.
 		f.talk(t, strings.Replace(request(target, "X-Forwarded-Host: evil.example"), "app.example", "admin.example", 1))
@@ -135,7 +136,7 @@ func TestReverse_passes_bodies_and_answers_untouched(t *testing.T) {
 		w.WriteHeader(http.StatusTemporaryRedirect)
 		_, _ = w.Write(zipped.Bytes())
 	})
-	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
 	body := strings.Repeat("body ", 100_000)
 	req, _ := http.NewRequest("PUT", f.URL+"/x", strings.NewReader(body))
 	res, err := (&http.Transport{DisableCompression: true, DisableKeepAlives: true}).RoundTrip(req)
@@ -194,7 +195,7 @@ func TestReverse_speaks_http2_to_upstreams(t *testing.T) {
 	h2c := parse(t, clear.URL)
 	h2c.Scheme = "h2c"
 	f := newFront(t, proxy.Options{UpstreamTLS: secure.Client().Transport.(*http.Transport).TLSClientConfig},
-		proxy.Route{Path: "/h2c/", Upstream: h2c}, proxy.Route{Path: "/tls/", Upstream: parse(t, secure.URL)})
+		routing.Route{Path: "/h2c/", Upstream: h2c}, routing.Route{Path: "/tls/", Upstream: parse(t, secure.URL)})
 	for _, path := range []string{"/h2c/x", "/tls/x"} {
 		res, err := http.Get(f.URL + path)
 		if err != nil {
@@ -224,7 +225,7 @@ func TestReverse_keeps_connections_to_upstreams(t *testing.T) {
 	up.Start()
 	defer up.Close()
 	target := parse(t, up.URL)
-	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/a/", Upstream: target}, proxy.Route{Path: "/b/", Upstream: target})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/a/", Upstream: target}, routing.Route{Path: "/b/", Upstream: target})
 	for i := range 10 {
 		f.talk(t, request([]string{"/a/x", "/b/x"}[i%2]))
 	}
@@ -235,16 +236,16 @@ func TestReverse_keeps_connections_to_upstreams(t *testing.T) {
 
 func TestReverse_refuses_upstreams_it_cannot_speak_to(t *testing.T) {
 	for _, raw := range []string{"ftp://a.example", "//a.example", "http:///x", "unix:/run/x"} {
-		if _, err := proxy.NewRelay(proxy.Options{Table: table(t, proxy.Route{Path: "/", Upstream: parse(t, raw)})}); err == nil {
+		if _, err := proxy.NewRelay(proxy.Options{Table: table(t, routing.Route{Path: "/", Upstream: parse(t, raw)})}); err == nil {
 			t.Errorf("%s: accepted", raw)
 		}
 	}
 }
 
 func TestRelay_refuses_routes_it_does_not_have(t *testing.T) {
-	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/"})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/"})
 	p, _ := urlpath.Parse("/x")
-	for name, route := range map[string]*proxy.Route{"none": nil, "the mount": {Access: proxy.Access{Auth: proxy.AuthOwn}}, "of another table": {Path: "/"}} {
+	for name, route := range map[string]*routing.Route{"none": nil, "the mount": {Access: routing.Access{Auth: routing.AuthOwn}}, "of another table": {Path: "/"}} {
 		w := httptest.NewRecorder()
 		err := f.relay.Relay(w, httptest.NewRequest("GET", "/x", nil), &proxy.Decision{Route: route, Path: p})
 		if err == nil || w.Body.Len() > 0 {
@@ -257,7 +258,7 @@ func TestReverse_runs_the_timeout_from_the_last_byte_of_the_request(t *testing.T
 	t.Parallel()
 	const timeout = 3 * time.Second // of which an answer takes a thousandth, unless the machine is busy
 	up, _ := recorder(t, nil)
-	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: up, Timeout: timeout})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up, Timeout: timeout})
 	body, client := io.Pipe()
 	// No sleep would do here: what is under test is that real time passes.
 	time.AfterFunc(timeout+timeout/4, func() { _ = client.Close() })

@@ -18,13 +18,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 )
 
 func TestReverse_passes_no_interim_answer(t *testing.T) {
 	up := rawUpstream(t, "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\nSet-Cookie: __Host-Http-gatehouse=evil\r\n\r\n"+
 		"HTTP/1.1 102 Processing\r\n\r\n"+
 		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
 	answer := f.talk(t, request("/x"))
 	if status(t, answer) != "200 OK" || strings.Contains(answer, "evil") || strings.Contains(answer, "HTTP/1.1 10") {
 		t.Errorf("answer: %s", answer)
@@ -43,7 +44,7 @@ func TestReverse_filters_trailers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			up := rawUpstream(t, "HTTP/1.1 200 OK\r\n"+announced+"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n"+
 				"Set-Cookie: __Host-Http-gatehouse=evil\r\nX-Checksum: 42\r\nX-Gatehouse: evil\r\nClear-Site-Data: evil\r\n\r\n")
-			f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: up})
+			f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
 			answer := f.talk(t, request("/x", "TE: trailers"))
 			if !strings.HasSuffix(answer, "2\r\nok\r\n0\r\nX-Checksum: 42\r\n\r\n") {
 				t.Errorf("answer: %q", answer)
@@ -58,7 +59,7 @@ func TestReverse_filters_trailers(t *testing.T) {
 func TestReverse_drops_request_trailers(t *testing.T) {
 	var trailer http.Header
 	up, _ := recorder(t, func(_ http.ResponseWriter, r *http.Request) { trailer = r.Trailer })
-	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
 	answer := f.talk(t, "POST /x HTTP/1.1\r\nHost: app.example\r\nConnection: close\r\nTransfer-Encoding: chunked\r\nTrailer: X-Auth-Subject\r\n\r\n2\r\nok\r\n0\r\nX-Auth-Subject: evil\r\n\r\n")
 	if status(t, answer) != "200 OK" || len(trailer) != 0 {
 		t.Errorf("trailers %v arrived; answer: %s", trailer, answer)
@@ -67,7 +68,7 @@ func TestReverse_drops_request_trailers(t *testing.T) {
 
 func TestReverse_passes_no_upgrade_but_websocket(t *testing.T) {
 	up, seen := recorder(t, nil)
-	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
 	for name, message := range map[string]string{
 		"h2c":            "GET /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n",
 		"list":           "GET /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, close\r\nUpgrade: websocket, h2c\r\n\r\n",
@@ -107,7 +108,7 @@ func TestReverse_refuses_a_switch_that_nobody_asked_for(t *testing.T) {
 		"empty":                  {[]string{"Connection: Upgrade", "Upgrade: "}, toNothing},
 	} {
 		up := rawUpstream(t, "HTTP/1.1 101 Switching Protocols\r\n"+test.answered+"Set-Cookie: __Host-Http-gatehouse=evil\r\n\r\nevil bytes")
-		f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: up})
+		f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
 		answer := f.talk(t, request("/x", test.asked...))
 		if status(t, answer) != "502 Bad Gateway" || strings.Contains(answer, "evil") {
 			t.Errorf("%s: %s", name, answer)
@@ -138,7 +139,7 @@ func TestReverse_refuses_a_websocket_that_does_not_answer_the_key(t *testing.T) 
 		for _, a := range test.accepts {
 			script += "Sec-WebSocket-Accept: " + a + "\r\n"
 		}
-		f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: rawUpstream(t, script+"\r\nevil bytes")})
+		f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: rawUpstream(t, script+"\r\nevil bytes")})
 		answer := f.talk(t, request("/x", append(test.keys, "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13")...))
 		if status(t, answer) != "502 Bad Gateway" || strings.Contains(answer, "evil") {
 			t.Errorf("%s: %s", name, answer)
@@ -152,7 +153,7 @@ func TestReverse_keeps_no_connection_of_a_refused_switch(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = ln.Close() }()
-	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: parse(t, "http://"+ln.Addr().String())})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: parse(t, "http://"+ln.Addr().String())})
 	for _, lines := range [][]string{nil, {"Connection: Upgrade", "Upgrade: websocket"}} {
 		closed := make(chan error, 1)
 		go func() {
@@ -204,7 +205,7 @@ const handshake = "GET /socket HTTP/1.1\r\nHost: app.example\r\nConnection: keep
 
 func TestReverse_tunnels_a_websocket(t *testing.T) {
 	up, requests := echoSocket(t)
-	f := newFront(t, proxy.Options{BodyBytes: 4}, proxy.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{BodyBytes: 4}, routing.Route{Path: "/", Upstream: up})
 	conn := f.dial(t)
 	_, _ = io.WriteString(conn, handshake)
 	br := bufio.NewReader(conn)
@@ -238,7 +239,7 @@ func TestReverse_tunnels_a_websocket(t *testing.T) {
 
 func TestReverse_ends_a_websocket_with_its_context(t *testing.T) {
 	up, _ := echoSocket(t)
-	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
 	end := make(chan context.CancelFunc, 1)
 	f.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithCancel(r.Context())
@@ -274,7 +275,7 @@ func TestReverse_flushes_events_at_once(t *testing.T) {
 			}
 		}
 	})
-	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
 	go func() { next <- "data: 0\n" }()
 	res, err := http.Get(f.URL + "/events")
 	if err != nil {
@@ -316,7 +317,7 @@ func TestReverse_streams_both_ways_at_once(t *testing.T) {
 		}
 	}))
 	defer up.Close()
-	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: parse(t, up.URL)})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: parse(t, up.URL)})
 	body, client := io.Pipe()
 	req, _ := http.NewRequest("POST", f.URL+"/x", body)
 	res, err := http.DefaultTransport.RoundTrip(req)
@@ -337,7 +338,7 @@ func TestReverse_streams_both_ways_at_once(t *testing.T) {
 
 func TestReverse_keeps_the_clients_connection_after_a_body(t *testing.T) {
 	up, seen := recorder(t, nil)
-	f := newFront(t, proxy.Options{BodyBytes: 100}, proxy.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{BodyBytes: 100}, routing.Route{Path: "/", Upstream: up})
 	conn := f.dial(t)
 	br := bufio.NewReader(conn)
 	const head = "POST /x HTTP/1.1\r\nHost: a\r\n"
@@ -363,9 +364,9 @@ func TestReverse_keeps_the_clients_connection_after_a_body(t *testing.T) {
 func TestReverse_ends_the_connection_when_an_answer_overtakes_its_body(t *testing.T) {
 	const smuggled = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
 	up, seen := recorder(t, nil)
-	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: up},
-		proxy.Route{Path: "/down/", Upstream: parse(t, closedPort(t))},
-		proxy.Route{Path: "/early/", Upstream: rawUpstream(t, "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno")})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up},
+		routing.Route{Path: "/down/", Upstream: parse(t, closedPort(t))},
+		routing.Route{Path: "/early/", Upstream: rawUpstream(t, "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno")})
 	for path, want := range map[string]int{"/down/x": http.StatusBadGateway, "/early/x": http.StatusForbidden} {
 		for name, head := range map[string]string{
 			"length":    "Content-Length: 1000\r\n\r\nbegin",
@@ -397,7 +398,7 @@ func TestReverse_ends_the_connection_when_an_answer_overtakes_its_body(t *testin
 
 func TestReverse_answers_expect_continue_itself(t *testing.T) {
 	up, seen := recorder(t, nil)
-	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
 	conn := f.dial(t)
 	_, _ = io.WriteString(conn, "POST /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
 	br := bufio.NewReader(conn)
@@ -433,7 +434,7 @@ func TestReverse_ends_a_tunnel_whose_client_reads_nothing(t *testing.T) {
 			}
 		}
 	})
-	f := newFront(t, proxy.Options{}, proxy.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
 	ended := make(chan struct{})
 	cancels := make(chan context.CancelFunc, 1)
 	f.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

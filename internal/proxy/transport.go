@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 )
 
 const (
@@ -37,7 +39,7 @@ type transportKey struct {
 type transportPair struct{ kept, fresh *http.Transport }
 
 // get returns the transports for the route, by the proxy via unless it is nil.
-func (p *transportPool) get(route *Route, via *url.URL) (kept, fresh *http.Transport) {
+func (p *transportPool) get(route *routing.Route, via *url.URL) (kept, fresh *http.Transport) {
 	target := route.Upstream
 	key := transportKey{target.Scheme, target.Host, route.Timeout, cmp.Or(route.UpstreamIdle, idleTimeout), via != nil}
 	pair, ok := p.all[key]

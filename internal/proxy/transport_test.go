@@ -1,14 +1,15 @@
 package proxy
 
 import (
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"net/url"
 	"testing"
 	"time"
 )
 
 func TestTransportPool_shares_what_is_alike(t *testing.T) {
-	at := func(host string, timeout, idle time.Duration) *Route {
-		return &Route{Upstream: &url.URL{Scheme: "http", Host: host}, Timeout: timeout, UpstreamIdle: idle}
+	at := func(host string, timeout, idle time.Duration) *routing.Route {
+		return &routing.Route{Upstream: &url.URL{Scheme: "http", Host: host}, Timeout: timeout, UpstreamIdle: idle}
 	}
 	var pool transportPool
 	kept, fresh := pool.get(at("a", time.Second, 0), nil)
@@ -18,7 +19,7 @@ func TestTransportPool_shares_what_is_alike(t *testing.T) {
 	if again, _ := pool.get(at("a", time.Second, 4*time.Second), nil); again != kept {
 		t.Error("two routes alike have each their own connections")
 	}
-	for _, other := range []*Route{at("b", time.Second, 0), at("a", 2*time.Second, 0), at("a", time.Second, time.Minute)} {
+	for _, other := range []*routing.Route{at("b", time.Second, 0), at("a", 2*time.Second, 0), at("a", time.Second, time.Minute)} {
 		if got, _ := pool.get(other, nil); got == kept || got.IdleConnTimeout != max(other.UpstreamIdle, 4*time.Second) {
 			t.Errorf("%+v: idle for %v", other, got.IdleConnTimeout)
 		}

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 )
 
 // forwardProxy is a real one: it connects to TLS ports and fetches plain
@@ -94,10 +95,10 @@ func TestRelay_goes_by_a_proxy(t *testing.T) {
 			return at, nil
 		},
 	},
-		proxy.Route{Path: "/plain/", Upstream: parse(t, "http://plain.example/base"), UseProxy: true},
-		proxy.Route{Path: "/tls/", Upstream: parse(t, "https://example.com"), UseProxy: true},
-		proxy.Route{Path: "/excepted/", Upstream: parse(t, plain.URL), UseProxy: true},
-		proxy.Route{Path: "/direct/", Upstream: parse(t, plain.URL)},
+		routing.Route{Path: "/plain/", Upstream: parse(t, "http://plain.example/base"), UseProxy: true},
+		routing.Route{Path: "/tls/", Upstream: parse(t, "https://example.com"), UseProxy: true},
+		routing.Route{Path: "/excepted/", Upstream: parse(t, plain.URL), UseProxy: true},
+		routing.Route{Path: "/direct/", Upstream: parse(t, plain.URL)},
 	)
 	const basic = "Basic Z2F0ZTpob3VzZQ=="
 	for _, test := range []struct{ path, asked, answer string }{

@@ -7,6 +7,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/config"
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 )
 
@@ -44,7 +45,7 @@ type generation struct {
 }
 
 func (l *layout) generation(routes []config.Route) (*generation, error) {
-	table, err := proxy.NewTable(routeTable(routes), l.mount)
+	table, err := routing.NewTable(routeTable(routes), l.mount)
 	if err != nil {
 		return nil, err
 	}
@@ -58,13 +59,13 @@ func (l *layout) generation(routes []config.Route) (*generation, error) {
 }
 
 // routeMetrics resolves each route's metrics once.
-func routeMetrics(m *telemetry.Metrics, table *proxy.Table) func(*proxy.Route) *telemetry.RouteMetrics {
+func routeMetrics(m *telemetry.Metrics, table *routing.Table) func(*routing.Route) *telemetry.RouteMetrics {
 	none := m.Route("none")
-	byRoute := make(map[*proxy.Route]*telemetry.RouteMetrics)
+	byRoute := make(map[*routing.Route]*telemetry.RouteMetrics)
 	for _, r := range table.Routes() {
 		byRoute[r] = m.Route(r.Host + r.Path)
 	}
-	return func(r *proxy.Route) *telemetry.RouteMetrics {
+	return func(r *routing.Route) *telemetry.RouteMetrics {
 		if m, ok := byRoute[r]; ok {
 			return m
 		}

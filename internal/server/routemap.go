@@ -9,7 +9,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/gatehouse-auth/gatehouse/internal/config"
-	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 )
 
 // RouteMap is the routes of a configuration as the gateway understands them.
@@ -24,14 +24,14 @@ type routeRow struct{ host, path, auth, methods, to string }
 
 // MapRoutes reads the routes as [New] does, and starts nothing.
 func MapRoutes(cfg *config.Config) (*RouteMap, error) {
-	table, err := proxy.NewTable(routeTable(cfg.Routes), cfg.Mount)
+	table, err := routing.NewTable(routeTable(cfg.Routes), cfg.Mount)
 	if err != nil {
 		return nil, err
 	}
 	return newRouteMap(cfg.Routes, table, cfg.Mount), nil
 }
 
-func newRouteMap(routes []config.Route, table *proxy.Table, mount string) *RouteMap {
+func newRouteMap(routes []config.Route, table *routing.Table, mount string) *RouteMap {
 	m := &RouteMap{Warnings: spellingWarnings(table)}
 	m.rows = append(m.rows, routeRow{anyHost, mount + "/", "own", "its own", "the gateway's endpoints"})
 	for _, r := range routes {
@@ -66,11 +66,11 @@ func rowOf(r config.Route) routeRow {
 }
 
 // spellingWarnings name the routes that an upstream could take for one another.
-func spellingWarnings(table *proxy.Table) []string {
+func spellingWarnings(table *routing.Table) []string {
 	var out []string
 	for _, m := range table.Misspellings() {
 		auth := "none"
-		if m.Open.Access.Auth == proxy.AuthOptional {
+		if m.Open.Access.Auth == routing.AuthOptional {
 			auth = "optional"
 		}
 		out = append(out, fmt.Sprintf("routes: %s (auth %s) and %s (auth session) overlap but for their spelling: "+
@@ -102,11 +102,11 @@ func (s *Server) logRoutes() {
 }
 
 // routeTable is the routes of a configuration in the words of the proxy.
-func routeTable(routes []config.Route) []proxy.Route {
-	token := map[string]proxy.Token{"access": proxy.TokenAccess, "id": proxy.TokenID, "none": proxy.TokenNone}
-	out := make([]proxy.Route, len(routes))
+func routeTable(routes []config.Route) []routing.Route {
+	token := map[string]routing.Token{"access": routing.TokenAccess, "id": routing.TokenID, "none": routing.TokenNone}
+	out := make([]routing.Route, len(routes))
 	for i, r := range routes {
-		out[i] = proxy.Route{
+		out[i] = routing.Route{
 			Path: r.Path, Host: r.Host, Access: access(r), Methods: r.Methods,
 			Upstream: r.Upstream, StripPrefix: r.StripPrefix, PreserveHost: r.PreserveHost,
 			Token: token[r.Token], UseProxy: r.UseProxy, Timeout: r.Timeout,
@@ -119,7 +119,7 @@ func routeTable(routes []config.Route) []proxy.Route {
 }
 
 // access is the access policy of a route of the configuration.
-func access(r config.Route) proxy.Access {
-	auth := map[string]proxy.Auth{"session": proxy.AuthSession, "optional": proxy.AuthOptional, "none": proxy.AuthNone}
-	return proxy.Access{Auth: auth[r.Auth], Navigations: r.Navigations, Touch: r.Touch}
+func access(r config.Route) routing.Access {
+	auth := map[string]routing.Auth{"session": routing.AuthSession, "optional": routing.AuthOptional, "none": routing.AuthNone}
+	return routing.Access{Auth: auth[r.Auth], Navigations: r.Navigations, Touch: r.Touch}
 }

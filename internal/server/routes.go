@@ -10,12 +10,13 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
 	"github.com/gatehouse-auth/gatehouse/internal/returnto"
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 )
 
 // routes is the map of the server. Every request takes the first line; the path,
 // made canonical, then decides between the gateway's own endpoints and the
 // routes of the configuration.
-func (l *layout) routes(table *proxy.Table, relay proxy.Relay) http.Handler {
+func (l *layout) routes(table *routing.Table, relay proxy.Relay) http.Handler {
 	record := l.edge.record
 	record.Metrics = routeMetrics(l.metrics, table)
 	return record.Handler(middleware.Chain(l.dispatch(relay),
@@ -41,7 +42,7 @@ func (l *layout) dispatch(relay proxy.Relay) middleware.Handler {
 		switch {
 		case x.Decision.Path.Literal() == l.mount+"/healthz" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 			return l.own.health.Serve(w, r, x) // whatever the cookie says
-		case x.Decision.Route.Access.Auth == proxy.AuthOwn:
+		case x.Decision.Route.Access.Auth == routing.AuthOwn:
 			return own(w, r, x)
 		default:
 			return proxied(w, r, x)
@@ -118,7 +119,7 @@ func (l *layout) continueStrict(next middleware.Handler) middleware.Handler {
 		return next
 	}
 	return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
-		if x.Handle.Empty() && middleware.CrossSiteLogin(r) && x.Decision.Route.Access.Auth != proxy.AuthNone {
+		if x.Handle.Empty() && middleware.CrossSiteLogin(r) && x.Decision.Route.Access.Auth != routing.AuthNone {
 			// Only the grammar counts: it repeats itself, the login included, to which
 			// nothing ever returns. What must be cut would be no repetition.
 			if to := (returnto.Policy{}).Request(r.URL.EscapedPath(), r.URL.RawQuery); !to.IsZero() && !to.Cut() {

@@ -1,32 +1,32 @@
-package proxy_test
+package routing_test
 
 import (
 	"net/http"
 	"testing"
 
-	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"github.com/gatehouse-auth/gatehouse/internal/urlpath"
 )
 
-func table(t testing.TB, routes ...proxy.Route) *proxy.Table {
+func table(t testing.TB, routes ...routing.Route) *routing.Table {
 	t.Helper()
-	table, err := proxy.NewTable(routes, "/auth")
+	table, err := routing.NewTable(routes, "/auth")
 	if err != nil {
 		t.Fatal(err)
 	}
 	return table
 }
 
-func match(t testing.TB, table *proxy.Table, host, raw, method string) (*proxy.Route, error) {
+func match(t testing.TB, table *routing.Table, host, raw, method string) (*routing.Route, error) {
 	t.Helper()
 	if _, err := urlpath.Parse(raw); err != nil {
 		t.Fatalf("parse %q: %v", raw, err)
 	}
-	route, _, err := table.Judge(proxy.Target{Method: method, Host: host, Path: raw})
+	route, _, err := table.Judge(routing.Target{Method: method, Host: host, Path: raw})
 	return route, err
 }
 
-var shop = []proxy.Route{
+var shop = []routing.Route{
 	{Path: "/"},
 	{Path: "/api/", Methods: []string{"GET", "POST"}},
 	{Path: "/api/admin/", Methods: []string{"GET"}},
@@ -122,7 +122,7 @@ func TestJudge_refuses_a_path_that_folds_onto_another_route(t *testing.T) {
 }
 
 func TestJudge_takes_routes_that_are_not_their_own_folded_form(t *testing.T) {
-	routes := table(t, proxy.Route{Path: "/a;version=1/"}, proxy.Route{Path: "/a/b/"}, proxy.Route{Path: "/B/"})
+	routes := table(t, routing.Route{Path: "/a;version=1/"}, routing.Route{Path: "/a/b/"}, routing.Route{Path: "/B/"})
 	for path, want := range map[string]string{"/a;version=1/x": "/a;version=1/", "/a/b/x": "/a/b/", "/B/x": "/B/"} {
 		route, err := match(t, routes, "", path, "GET")
 		if err != nil || route.Path != want {
@@ -144,13 +144,13 @@ func TestJudge_refuses_encoded_slashes_unless_the_route_takes_them(t *testing.T)
 }
 
 func TestJudge_without_a_route_is_not_found(t *testing.T) {
-	routes := table(t, proxy.Route{Path: "/api/"})
+	routes := table(t, routing.Route{Path: "/api/"})
 	_, err := match(t, routes, "", "/x", "GET")
 	checkProblem(t, err, http.StatusNotFound, "not_found")
 }
 
 func TestNewTable_refuses_rows_that_cannot_be_told_apart(t *testing.T) {
-	for name, routes := range map[string][]proxy.Route{
+	for name, routes := range map[string][]routing.Route{
 		"same path":           {{Path: "/api/"}, {Path: "/api"}},
 		"same folded path":    {{Path: "/api/"}, {Path: "/API/"}},
 		"the mount itself":    {{Path: "/auth/"}},
@@ -161,11 +161,11 @@ func TestNewTable_refuses_rows_that_cannot_be_told_apart(t *testing.T) {
 		"no slash":            {{Path: "api"}},
 		"empty":               {{}},
 	} {
-		if _, err := proxy.NewTable(routes, "/auth"); err == nil {
+		if _, err := routing.NewTable(routes, "/auth"); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
-	if _, err := proxy.NewTable([]proxy.Route{{Path: "/api/"}, {Path: "/api/", Host: "a.example"}, {Path: "/api/", Host: "b.example"}}, "/auth"); err != nil {
+	if _, err := routing.NewTable([]routing.Route{{Path: "/api/"}, {Path: "/api/", Host: "a.example"}, {Path: "/api/", Host: "b.example"}}, "/auth"); err != nil {
 		t.Errorf("same path on other hosts: %v", err)
 	}
 }
@@ -176,7 +176,7 @@ func TestJudge_allocates_nothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := testing.AllocsPerRun(100, func() { _, _, _ = routes.Judge(proxy.TargetOf(r, "app.example")) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { _, _, _ = routes.Judge(routing.TargetOf(r, "app.example")) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -189,7 +189,7 @@ func BenchmarkJudge(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := routes.Judge(proxy.TargetOf(r, "app.example")); err != nil {
+		if _, _, err := routes.Judge(routing.TargetOf(r, "app.example")); err != nil {
 			b.Fatal(err)
 		}
 	}

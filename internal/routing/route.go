@@ -1,4 +1,10 @@
-package proxy
+// Package routing says which route a request falls on, by its target alone: a
+// method, a host and a path made canonical once. It also holds what a route asks
+// of a request, its access policy; whether a request meets that is decided by
+// package middleware.
+//
+// The one invariant: all readings of a path fall on one route, or it is refused.
+package routing
 
 import (
 	"net/url"
@@ -53,7 +59,7 @@ type Route struct {
 	AllowEncodedSlash bool
 }
 
-// segments returns the number of segments of Path.
-func (r *Route) segments() int {
+// Segments returns the number of segments of Path.
+func (r *Route) Segments() int {
 	return strings.Count(strings.TrimSuffix(r.Path, "/"), "/")
 }

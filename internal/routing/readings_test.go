@@ -1,4 +1,4 @@
-package proxy_test
+package routing_test
 
 import (
 	"errors"
@@ -9,17 +9,17 @@ import (
 	"testing"
 
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
-	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 )
 
 // A loose route beside stricter ones: what evades them ends on "/".
-var loose = []proxy.Route{
-	{Path: "/", Access: proxy.Access{Auth: proxy.AuthNone}, AllowEncodedSlash: true},
+var loose = []routing.Route{
+	{Path: "/", Access: routing.Access{Auth: routing.AuthNone}, AllowEncodedSlash: true},
 	{Path: "/api/", AllowEncodedSlash: true},
-	{Path: "/api/open/", Access: proxy.Access{Auth: proxy.AuthNone}, AllowEncodedSlash: true},
+	{Path: "/api/open/", Access: routing.Access{Auth: routing.AuthNone}, AllowEncodedSlash: true},
 	{Path: "/x/api/", AllowEncodedSlash: true},
 	{Path: "/a/", Host: "admin.example", AllowEncodedSlash: true},
-	{Path: "/cut/", Access: proxy.Access{Auth: proxy.AuthNone}, AllowEncodedSlash: true, StripPrefix: true},
+	{Path: "/cut/", Access: routing.Access{Auth: routing.AuthNone}, AllowEncodedSlash: true, StripPrefix: true},
 	{Path: "/cut/api/", AllowEncodedSlash: true, StripPrefix: true},
 }
 
@@ -38,7 +38,7 @@ func TestJudge_refuses_what_an_upstream_reads_as_another_route(t *testing.T) {
 		"slashes and letter cases": {"/%2FAPI/x", "/%2Fapi./x", "/%2Fapi%20/x", "/%2Fapi;x/y"},
 	} {
 		for _, p := range paths {
-			route, _, err := routes.Judge(proxy.Target{Method: "GET", Host: "app.example", Path: p})
+			route, _, err := routes.Judge(routing.Target{Method: "GET", Host: "app.example", Path: p})
 			if err == nil {
 				t.Errorf("%s: %s falls on %s", name, p, route.Path)
 				continue
@@ -157,7 +157,7 @@ func query(p string) string {
 }
 
 // routeOf is the path of the route that a reading falls on, by the letter.
-func routeOf(routes []*proxy.Route, reading string) string {
+func routeOf(routes []*routing.Route, reading string) string {
 	best := ""
 	reading = strings.ToLower(strings.TrimSuffix(reading, "/")) + "/"
 	for _, r := range routes {
@@ -170,9 +170,9 @@ func routeOf(routes []*proxy.Route, reading string) string {
 
 // checkReadings fails if some readers, one behind the other, find another route
 // than the one the path was judged by.
-func checkReadings(t *testing.T, routes *proxy.Table, raw string, deep int) (accepted bool) {
+func checkReadings(t *testing.T, routes *routing.Table, raw string, deep int) (accepted bool) {
 	t.Helper()
-	route, p, err := routes.Judge(proxy.Target{Method: "GET", Host: "app.example", Path: raw})
+	route, p, err := routes.Judge(routing.Target{Method: "GET", Host: "app.example", Path: raw})
 	if err != nil {
 		var e *problem.Error
 		return errors.As(err, &e) && e.Status != http.StatusBadRequest

@@ -1,4 +1,4 @@
-package proxy
+package routing
 
 // Access says who may use a route, and what a request on it means to the session
 // that it comes with. The zero value is the strictest: a session is demanded,

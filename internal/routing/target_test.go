@@ -1,4 +1,4 @@
-package proxy_test
+package routing_test
 
 import (
 	"bufio"
@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
-	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 )
 
 // read parses a request as the server does.
@@ -77,7 +77,7 @@ func TestCanonical_refuses_what_has_more_than_one_reading(t *testing.T) {
 			if err != nil {
 				return // refused by net/http, before any handler
 			}
-			p, err := proxy.TargetOf(r, "").Canonical()
+			p, err := routing.TargetOf(r, "").Canonical()
 			if err == nil {
 				t.Fatalf("accepted as %q", p.Escaped())
 			}
@@ -87,7 +87,7 @@ func TestCanonical_refuses_what_has_more_than_one_reading(t *testing.T) {
 }
 
 func TestJudge_refuses_connect(t *testing.T) {
-	routes := table(t, proxy.Route{Path: "/"})
+	routes := table(t, routing.Route{Path: "/"})
 	for target, want := range map[string]struct {
 		status int
 		code   string
@@ -96,7 +96,7 @@ func TestJudge_refuses_connect(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, _, err = routes.Judge(proxy.TargetOf(r, "evil.example"))
+		_, _, err = routes.Judge(routing.TargetOf(r, "evil.example"))
 		checkProblem(t, err, want.status, want.code)
 	}
 }
@@ -143,7 +143,7 @@ func TestCanonical_accepts_what_has_one_reading(t *testing.T) {
 		if err != nil {
 			t.Fatalf("read %q: %v", test.target, err)
 		}
-		p, err := proxy.TargetOf(r, "").Canonical()
+		p, err := routing.TargetOf(r, "").Canonical()
 		if err != nil {
 			t.Errorf("%q: %v", test.target, err)
 			continue
@@ -160,7 +160,7 @@ func TestCanonical_allocates_nothing_for_a_plain_path(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := testing.AllocsPerRun(100, func() { _, _ = proxy.TargetOf(r, "").Canonical() }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { _, _ = routing.TargetOf(r, "").Canonical() }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -168,7 +168,7 @@ func TestCanonical_allocates_nothing_for_a_plain_path(t *testing.T) {
 // HTTP/2 carries a space in the query, where the request line of HTTP/1.1 would end.
 func TestCanonical_refuses_a_space_in_the_query(t *testing.T) {
 	for query, refused := range map[string]bool{"a HTTP/1.0": true, "a%20b": false, "a+b": false} {
-		_, err := proxy.TargetOf(&http.Request{Method: "GET", RequestURI: "/x?" + query, URL: &url.URL{Path: "/x", RawQuery: query}}, "").Canonical()
+		_, err := routing.TargetOf(&http.Request{Method: "GET", RequestURI: "/x?" + query, URL: &url.URL{Path: "/x", RawQuery: query}}, "").Canonical()
 		if (err != nil) != refused {
 			t.Errorf("%q: %v", query, err)
 		}
@@ -178,27 +178,27 @@ func TestCanonical_refuses_a_space_in_the_query(t *testing.T) {
 // A front names the target of a request in headers of its own. Nothing of the
 // request that brings them counts, and what net/url would hide is seen.
 func TestJudge_of_what_a_front_names(t *testing.T) {
-	routes := table(t, proxy.Route{Path: "/"}, proxy.Route{Path: "/api/", Methods: []string{"POST"}}, proxy.Route{Path: "/", Host: "admin.example"})
+	routes := table(t, routing.Route{Path: "/"}, routing.Route{Path: "/api/", Methods: []string{"POST"}}, routing.Route{Path: "/", Host: "admin.example"})
 	for _, test := range []struct {
-		target proxy.Target
+		target routing.Target
 		route  string // of this path; "" is refused
 		status int
 		code   string
 	}{
-		{proxy.Target{Method: "POST", Host: "app.example", Path: "/%61pi/x", Query: "q=//.."}, "/api/", 0, ""},
-		{proxy.Target{Method: "GET", Host: "app.example", Path: "/api/x"}, "", 405, "method_not_allowed"},
-		{proxy.Target{Method: "GET", Host: "admin.example", Path: "/api/x"}, "", 405, "method_not_allowed"},
-		{proxy.Target{Method: "GET", Host: "admin.example", Path: "/apix"}, "/", 0, ""},
-		{proxy.Target{Method: "CONNECT", Host: "app.example", Path: "/x"}, "", 405, "method_not_allowed"},
-		{proxy.Target{Method: "TRACE", Host: "app.example", Path: "/x"}, "", 405, "method_not_allowed"},
-		{proxy.Target{Method: "GET", Host: "app.example", Path: "/x#y"}, "", 400, "ambiguous_path"},
-		{proxy.Target{Method: "GET", Host: "app.example", Path: "/x?y"}, "", 400, "ambiguous_path"},
-		{proxy.Target{Method: "GET", Host: "app.example", Path: "/x", Query: "a b"}, "", 400, "ambiguous_path"},
-		{proxy.Target{Method: "GET", Host: "app.example", Path: "//app.example/x"}, "", 400, "ambiguous_path"},
-		{proxy.Target{Method: "GET", Host: "app.example", Path: "http://app.example/x"}, "", 400, "ambiguous_path"},
-		{proxy.Target{Method: "GET", Host: "app.example", Path: "x"}, "", 400, "ambiguous_path"},
-		{proxy.Target{Method: "GET", Host: "app.example"}, "", 400, "ambiguous_path"},
-		{proxy.Target{}, "", 400, "ambiguous_path"},
+		{routing.Target{Method: "POST", Host: "app.example", Path: "/%61pi/x", Query: "q=//.."}, "/api/", 0, ""},
+		{routing.Target{Method: "GET", Host: "app.example", Path: "/api/x"}, "", 405, "method_not_allowed"},
+		{routing.Target{Method: "GET", Host: "admin.example", Path: "/api/x"}, "", 405, "method_not_allowed"},
+		{routing.Target{Method: "GET", Host: "admin.example", Path: "/apix"}, "/", 0, ""},
+		{routing.Target{Method: "CONNECT", Host: "app.example", Path: "/x"}, "", 405, "method_not_allowed"},
+		{routing.Target{Method: "TRACE", Host: "app.example", Path: "/x"}, "", 405, "method_not_allowed"},
+		{routing.Target{Method: "GET", Host: "app.example", Path: "/x#y"}, "", 400, "ambiguous_path"},
+		{routing.Target{Method: "GET", Host: "app.example", Path: "/x?y"}, "", 400, "ambiguous_path"},
+		{routing.Target{Method: "GET", Host: "app.example", Path: "/x", Query: "a b"}, "", 400, "ambiguous_path"},
+		{routing.Target{Method: "GET", Host: "app.example", Path: "//app.example/x"}, "", 400, "ambiguous_path"},
+		{routing.Target{Method: "GET", Host: "app.example", Path: "http://app.example/x"}, "", 400, "ambiguous_path"},
+		{routing.Target{Method: "GET", Host: "app.example", Path: "x"}, "", 400, "ambiguous_path"},
+		{routing.Target{Method: "GET", Host: "app.example"}, "", 400, "ambiguous_path"},
+		{routing.Target{}, "", 400, "ambiguous_path"},
 	} {
 		route, p, err := routes.Judge(test.target)
 		if test.route == "" {
