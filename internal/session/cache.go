@@ -28,8 +28,8 @@ const (
 )
 
 // cache holds sessions as the store returned them moments ago, by their whole
-// handle: who has not got that finds nothing. It serves only while the changes
-// of sessions are heard, and drops a session at any change of it.
+// handle, without which nobody finds one. It serves only while the changes of
+// sessions are heard, and drops a session at any change of it.
 //
 // What a Load brings is kept only if no change at all was heard from before the
 // load began: it may be older than the change.

@@ -20,22 +20,21 @@ const (
 	endAtOnce = 8
 )
 
-// each ends the sessions of a subject that are chosen, newest first, and
-// returns how many. However many there are, it goes on as long as it gets further:
-// one that cannot be ended does not save the others, and what has ended stays
-// ended, so that a repetition finds the rest. It ends with ctx, so a caller who
-// must not leave it half done detaches that.
+// endMany ends the chosen sessions of a subject, newest first, and returns how many.
+// It goes on while a batch gets anywhere: a session that cannot be ended does not
+// save the others. What has ended stays ended, so that a repetition finds the rest.
+// It stops with ctx; a caller that must not leave it half done detaches its context.
 //
 // Errors: the first that kept a session alive: [ErrUnavailable], [ErrNoRegistry],
 // the context's.
-func (e *endings) each(ctx context.Context, subject string, why Reason, chosen func(Listing) bool) (n int, first error) {
+func (e *endings) endMany(ctx context.Context, subject string, why Reason, chosen func(Listing) bool) (n int, first error) {
 	for after := (Position{}); ; {
 		page, err := e.store.List(ctx, subject, after, endBatch)
 		if err != nil {
 			return n, cmp.Or(first, err)
 		}
 		page.Sessions = slices.DeleteFunc(page.Sessions, func(l Listing) bool { return !chosen(l) })
-		ended, err := e.listed(ctx, page.Sessions, why)
+		ended, err := e.endListed(ctx, page.Sessions, why)
 		n, first = n+ended, cmp.Or(first, err)
 		if page.Next.IsZero() || err != nil && ended == 0 {
 			return n, first
@@ -44,10 +43,10 @@ func (e *endings) each(ctx context.Context, subject string, why Reason, chosen f
 	}
 }
 
-// listed ends the sessions of a batch and returns how many, and the first error.
-// With ctx it begins no more of them; one under way takes the store's own time,
-// for its answer is what is reported.
-func (e *endings) listed(ctx context.Context, list []Listing, why Reason) (n int, first error) {
+// endListed ends the sessions of a batch and returns how many, and the first error.
+// Once ctx has ended it begins no more of them; one under way takes the store's own
+// time, because its answer is what is reported.
+func (e *endings) endListed(ctx context.Context, list []Listing, why Reason) (n int, first error) {
 	ctx, cancel := context.WithTimeout(ctx, endBatchTime)
 	defer cancel()
 	var (

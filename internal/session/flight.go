@@ -41,8 +41,7 @@ func (f *flight) wait(ctx context.Context) (*Session, error) {
 	}
 }
 
-// run carries the flight out and tells its outcome. After a failure the flight
-// stays a little, and answers for the provider.
+// run carries the flight out and tells its outcome.
 func (f *flight) run(ctx context.Context) {
 	began := time.Now()
 	// Stands only if a panic comes between: waiters must never hang.
@@ -78,23 +77,24 @@ func level(err error) slog.Level {
 	return slog.LevelWarn
 }
 
-// finish lands the flight and makes way: at once, and before anyone hears of
-// it, if there is a result to reload; after a pause if it failed.
+// finish lands the flight and retires it. A result that can be loaded retires the
+// flight before anyone is given it. After a failure the flight stays for a pause, so
+// that the session's next requests get the same answer and the provider is left alone.
 func (f *flight) finish(s *Session, err error) {
 	f.r.cache.drop(f.from.ID)
 	switch {
 	case err == nil, errors.Is(err, ErrNotFound):
-		f.r.leave(f)
+		f.r.retire(f)
 	case errors.Is(err, errBreakerOpen): // nobody was asked but the store
-		f.leaveIn(jittered(breakerPause))
+		f.retireIn(jittered(breakerPause))
 	default:
-		f.leaveIn(retryAfter(err) + jittered(refreshPause))
+		f.retireIn(retryAfter(err) + jittered(refreshPause))
 	}
 	f.land(s, err)
 }
 
-func (f *flight) leaveIn(d time.Duration) {
-	time.AfterFunc(d, func() { f.r.leave(f) })
+func (f *flight) retireIn(d time.Duration) {
+	time.AfterFunc(d, func() { f.r.retire(f) })
 }
 
 // retryAfter is how long the provider asked to be left alone about this session; 0
@@ -145,8 +145,8 @@ func (f *flight) refresh(ctx context.Context) (*Session, error) {
 	return f.save(ctx, current, tokens)
 }
 
-// withoutProvider is what can be had while the breaker is open: what another
-// instance brought home.
+// withoutProvider returns what another instance brought home, which is all that can
+// be had while the breaker is open.
 func (f *flight) withoutProvider(ctx context.Context) (*Session, error) {
 	newer, err := f.newer(ctx)
 	if newer != nil || err != nil {

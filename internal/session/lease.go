@@ -97,8 +97,8 @@ func (l *lease) keep(ctx context.Context, asked time.Time) {
 	})
 }
 
-// holds makes sure of the lease for another term, which counts from the question:
-// the answer may have taken long.
+// holds renews the lease and reports whether it is still ours. The term counts from
+// the question, as the answer may have taken long.
 func (l *lease) holds(ctx context.Context) (bool, error) {
 	asked := time.Now()
 	held, err := l.store.Renew(ctx, l.id, l.owner, l.term)
@@ -113,8 +113,8 @@ func (l *lease) holds(ctx context.Context) (bool, error) {
 	return held, nil
 }
 
-// during is the context of a call of the token endpoint. Where nothing is lost by
-// it, it ends with the lease, so that the next owner works alone.
+// during returns the context of a call of the token endpoint. Where a call may be
+// broken off it ends with the lease, so that the next owner works alone.
 func (l *lease) during(ctx context.Context) context.Context {
 	if l.givesUp {
 		return l.mine
@@ -131,9 +131,9 @@ func (l *lease) release(ctx context.Context) {
 	_ = l.store.Release(context.WithoutCancel(ctx), l.id, l.owner)
 }
 
-// forsake gives back a lease that nobody knows to be had: a store that did not
-// answer may have granted it, or may yet, when it comes to what waits on a broken
-// connection. Until its end it would keep everyone from refreshing.
+// forsake gives back a lease that may have been granted: a store that did not
+// answer may have done so, or may yet, when it comes to what waits on a broken
+// connection. Until its end such a lease would keep everyone from refreshing.
 func (l *lease) forsake(ctx context.Context) {
 	l.work.start(ctx, func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, l.term)

@@ -11,8 +11,8 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 )
 
-// Manager is the life of sessions: it creates, loads, refreshes and ends them.
-// Safe for concurrent use. Sessions it returns are shared snapshots.
+// Manager creates, loads, refreshes and ends sessions. Safe for concurrent use.
+// Sessions it returns are shared snapshots.
 type Manager struct {
 	o      Options
 	store  Store
@@ -60,7 +60,7 @@ type New struct {
 // names end before it; a browser must not fill the store.
 const maxText = 512
 
-// Create begins a session under a handle that never was. The browser's old
+// Create begins a session under a new handle. The browser's old
 // session, if there is one, is ended: what was known before a login must be
 // worth nothing after it (session fixation). Where the store does not take the
 // session its tokens are revoked, since nobody will ever use them.
@@ -139,8 +139,8 @@ func (m *Manager) Touch(ctx context.Context, s *Session) (*Session, error) {
 	return &touched, nil
 }
 
-// moved returns the session of the handle that a save gave s, which may be
-// another's save on top of ours: a session and its handle are of one piece.
+// moved returns the session of the handle that the touch of s brought. That may
+// come of another request's save, which s knows nothing of.
 func (m *Manager) moved(ctx context.Context, s *Session, next Handle) (*Session, error) {
 	newest, err := m.store.Load(ctx, next)
 	if err != nil {

@@ -14,9 +14,9 @@ const gracePause = 250 * time.Millisecond
 
 // redeem calls the provider, and once more if the answer was lost and the
 // rotation grace lets the old refresh token still be used: the first call may
-// have been carried out, and then nobody has its successor. Who was told to come
-// later has had an answer. The lease, which was long enough for one call, is made
-// sure of for the second: an instance that lost its way to the store would call
+// have been carried out, and then nobody has its successor. A provider that asks
+// to come back later has answered. The lease was long enough for one call, so it is
+// renewed for the second: an instance that is cut off from the store would call
 // beside the next owner, for tokens that it could not save.
 func (f *flight) redeem(ctx context.Context, l *lease, current *Session) (oauth.Tokens, error) {
 	if current.Tokens.Refresh.Empty() {

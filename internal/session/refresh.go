@@ -13,9 +13,9 @@ import (
 // its expiry the caller waits for that refresh, or for its own context. An
 // outage of the provider thus shows only once the token has truly expired.
 //
-// Where handles move the caller waits for a refresh that is due early as well:
-// what comes of one behind would never reach the browser. If it fails the token
-// in hand does, as long as it holds.
+// Where handles move, the caller waits for a refresh that is merely due as well:
+// the browser would never be given the handle that comes of one behind. If it
+// fails, the token in hand is used as long as it holds.
 //
 // Errors: [ErrNotFound] (the grant is revoked, or the session ended meanwhile),
 // [ErrUnavailable], [oauth.ErrUnavailable], [oauth.ErrMisconfigured],
@@ -33,7 +33,7 @@ func (m *Manager) Fresh(ctx context.Context, s *Session) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	bounded, cancel := patience(ctx, s, now)
+	bounded, cancel := boundWait(ctx, s, now)
 	defer cancel()
 	fresh, err := f.wait(bounded)
 	if err != nil && !errors.Is(err, ErrNotFound) && ctx.Err() == nil && s.valid(time.Now()) {
@@ -47,13 +47,12 @@ func (m *Manager) Fresh(ctx context.Context, s *Session) (*Session, error) {
 // browser with its next request to this instance.
 const earlyPatience = 2 * time.Second
 
-// patience bounds the wait for a refresh while the token in hand holds.
-func patience(ctx context.Context, s *Session, now time.Time) (context.Context, context.CancelFunc) {
+// boundWait bounds the wait for a refresh while the token in hand holds.
+func boundWait(ctx context.Context, s *Session, now time.Time) (context.Context, context.CancelFunc) {
 	if !s.valid(now) {
 		return ctx, func() {}
 	}
-	left := s.Tokens.AccessExpiresAt.Sub(now)
-	if left <= earlyPatience {
+	if s.Tokens.AccessExpiresAt.Sub(now) <= earlyPatience {
 		return ctx, func() {} // it would have to wait for the rest in any case
 	}
 	return context.WithTimeout(ctx, earlyPatience)

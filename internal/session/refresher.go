@@ -41,7 +41,7 @@ func newRefresher(o *Options, c *cache, e *endings, r *revoker, work *background
 	}
 }
 
-// refreshed returns the session refreshed, by a flight of the time or a new one.
+// refreshed returns the session refreshed, by the flight under way or a new one.
 func (r *refresher) refreshed(ctx context.Context, s *Session) (*Session, error) {
 	f, err := r.join(ctx, s, false)
 	if err != nil {
@@ -69,8 +69,8 @@ func (r *refresher) join(ctx context.Context, s *Session, forced bool) (*flight,
 	return f, nil
 }
 
-// leave lets the next request of the session start a flight of its own.
-func (r *refresher) leave(f *flight) {
+// retire lets the next request of the session start a flight of its own.
+func (r *refresher) retire(f *flight) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.flights[f.from.ID] == f {
@@ -93,18 +93,18 @@ func (r *refresher) wake(id string) {
 }
 
 // due reports whether the access token is to be refreshed: it has expired, or
-// it soon will.
+// soon will.
 func (r *refresher) due(s *Session, now time.Time) bool {
-	left := s.Tokens.AccessExpiresAt.Sub(now)
+	remaining := s.Tokens.AccessExpiresAt.Sub(now)
 	switch {
-	case left <= 0:
+	case remaining <= 0:
 		return true
-	case left > 2*r.early || s.Tokens.Refresh.Empty():
+	case remaining > 2*r.early || s.Tokens.Refresh.Empty():
 		return false
 	}
 	// A token that lives shorter than BeforeExpiry would be due all its life.
 	early := min(r.early, s.Tokens.AccessExpiresAt.Sub(s.TokensAt)/2)
-	return left <= early+share(s.ID, early/4)
+	return remaining <= early+share(s.ID, early/4)
 }
 
 // valid reports whether the access token holds at now.

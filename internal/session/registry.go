@@ -6,10 +6,10 @@ import (
 	"fmt"
 )
 
-// The registry is what a user, or an administrator, can say about sessions they
-// hold no handle of: by public id. Ending one that way deletes the record and
-// with it the only copy of its refresh token, which nobody can then use; nor can
-// it be revoked, for it lay under a key that only that browser has.
+// The registry lets users and administrators list and end sessions by public id,
+// without their handles. Ending one that way deletes the record and with it the only
+// copy of its refresh token, which nobody can use after that. It cannot be revoked,
+// as it lay sealed under a key that only that browser has.
 
 // MaxList is how many sessions a list shows at most.
 const MaxList = 100
@@ -112,7 +112,7 @@ func (m *Manager) EndAnyID(ctx context.Context, id string) error {
 // Errors: the first that kept a session alive: [ErrNoRegistry], [ErrUnavailable],
 // the context's.
 func (m *Manager) EndAll(ctx context.Context, subject string, why Reason) (int, error) {
-	n, err := m.endings.each(ctx, subject, why, func(Listing) bool { return true })
+	n, err := m.endings.endMany(ctx, subject, why, func(Listing) bool { return true })
 	if err != nil {
 		return n, fmt.Errorf("end sessions: %w", err)
 	}
@@ -127,7 +127,7 @@ func (m *Manager) EndOthers(ctx context.Context, s *Session) (int, error) {
 	if m.traits.NoRegistry {
 		return 0, nil
 	}
-	n, err := m.endings.each(ctx, s.Subject, ReasonRevoked, func(l Listing) bool { return l.ID != s.ID })
+	n, err := m.endings.endMany(ctx, s.Subject, ReasonRevoked, func(l Listing) bool { return l.ID != s.ID })
 	if err != nil {
 		return n, fmt.Errorf("end other sessions: %w", err)
 	}
@@ -149,7 +149,7 @@ func (m *Manager) makeRoom(ctx context.Context, s *Session) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), StoreTimeout)
 	defer cancel()
 	own, seen := s.Listing().Position(), 0
-	_, err := m.endings.each(ctx, s.Subject, ReasonReplaced, func(l Listing) bool {
+	_, err := m.endings.endMany(ctx, s.Subject, ReasonReplaced, func(l Listing) bool {
 		seen++
 		return seen > m.o.MaxPerUser && l.Position().Compare(own) < 0
 	})

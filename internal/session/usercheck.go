@@ -76,12 +76,12 @@ func newUserCheck(o *Options, r *refresher, work *background) *userCheck {
 	}
 }
 
-// CheckUser returns the session if its user is still in as far as known, asked
-// for no longer ago than [UserCheck.Every]. The request that finds the answer too
-// old waits for a new one: served meanwhile, a session that nobody used for an
-// hour would be served once more. Where there is no answer to be had it is served.
+// CheckUser returns the session if its user is still in, by an answer of the
+// provider that is no older than [UserCheck.Every]. A request that finds it older
+// waits for a new one; if it did not, a session that nobody used for an hour would
+// be served once more. Where the provider does not answer the session is served.
 //
-// The session may come refreshed, and with another handle where handles move.
+// The session may come refreshed, and then with another handle where handles move.
 //
 // Errors: [ErrNotFound] (the user is out); where the access token was refused
 // and no refresh could confirm it, why not, as [Manager.Fresh]; the context's.
@@ -156,9 +156,9 @@ func (u *userCheck) join(ctx context.Context, s *Session) *question {
 	return q
 }
 
-// check asks, and lets a refresh have the last word on a token that was refused
-// or has expired: the token may be an older one than the session's, or the clock
-// here behind, and it is the refresh that ends sessions, under its lease.
+// check asks, and leaves the last word on a token that was refused or has expired
+// to a refresh: the token may be older than the session's newest, or the clock here
+// may be behind, and only a refresh ends sessions, under its lease.
 func (u *userCheck) check(ctx context.Context, s *Session) (*Session, error) {
 	began := present()
 	refused := u.answer(s.ID).refused

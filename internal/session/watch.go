@@ -7,8 +7,8 @@ import (
 )
 
 // Run listens to what happens to sessions on all instances, until ctx ends, and
-// returns its error. Without it the manager is as right and slower: nothing is
-// cached, and a refresh on another instance is found by asking.
+// returns its error. A manager that does not run gives the same answers, more
+// slowly: it caches nothing, and finds another instance's refresh by asking.
 func (m *Manager) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var sweeping sync.WaitGroup
@@ -21,17 +21,18 @@ func (m *Manager) Run(ctx context.Context) error {
 			}
 		})
 	}
-	told, last := false, false
+	known, heard := false, false
 	return m.store.Watch(ctx, m.changed, func(up bool) {
 		m.cache.listening(ctx, up, time.Now())
-		if ctx.Err() == nil && (!told || up != last) {
-			told, last = true, up
-			m.tellListening(up)
+		if ctx.Err() == nil && (!known || up != heard) {
+			known, heard = true, up
+			m.heard(up)
 		}
 	})
 }
 
-func (m *Manager) tellListening(up bool) {
+// heard takes in that changes are heard from now on, or no longer.
+func (m *Manager) heard(up bool) {
 	if up {
 		m.log.Info("changes of sessions are heard")
 		m.listeners.miss() // what happened before was told to nobody
