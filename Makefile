@@ -1,7 +1,7 @@
 # Everything a contributor does, by name. `make` alone lists it.
 #
 # Go is the only thing you must bring. `make test` fetches the rest: the Go
-# modules, redis-server, nginx, Chromium and the browser tests' npm packages.
+# modules, redis-server, nginx, Caddy, Chromium, PyJWT and the tests' npm packages.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -92,7 +92,7 @@ test-deps:
 	@.ci/deps
 
 .PHONY: test-go
-test-go: ## run the tests of the gateway's packages
+test-go: web/e2e/node_modules/.package-lock.json ## run the tests of the gateway's packages
 	$(TOOL) $(GOTEST)
 
 .PHONY: test-fleet
@@ -137,7 +137,7 @@ check: lint vuln tidy generated cross toolchains ## run every check that is not 
 
 .PHONY: lint
 lint: vet ## gofmt, go vet, staticcheck, golangci-lint
-	@unformatted=$$(gofmt -l bench cmd internal web); \
+	@unformatted=$$(gofmt -l bench cmd docs internal web); \
 	if [[ -n $$unformatted ]]; then echo "not formatted; run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
 	$(TOOL) staticcheck ./...
 	$(TOOL) golangci-lint run

@@ -125,6 +125,7 @@ var layers = []row{
 		},
 	},
 	{pkg: "bench"},
+	{pkg: "docs"},
 }
 
 // configReaders are the only packages that see the configuration; every other
