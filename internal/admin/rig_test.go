@@ -42,7 +42,7 @@ func (noPool) Refresh(context.Context, oauth.Tokens) (oauth.Tokens, error) {
 	return oauth.Tokens{}, oauth.ErrUnavailable
 }
 
-func (noPool) Revoke(context.Context, secret.Text) error { return oauth.ErrUnavailable }
+func (noPool) Revoke(context.Context, oauth.Tokens) error { return oauth.ErrUnavailable }
 
 func newRig(t *testing.T, change ...func(*admin.Options)) *rig {
 	t.Helper()

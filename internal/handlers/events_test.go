@@ -29,7 +29,7 @@ func (p noPool) Refresh(context.Context, oauth.Tokens) (oauth.Tokens, error) {
 	return oauth.Tokens{}, oauth.ErrUnavailable
 }
 
-func (noPool) Revoke(context.Context, secret.Text) error { return nil }
+func (noPool) Revoke(context.Context, oauth.Tokens) error { return nil }
 
 // account is one session, and what serves it, in the memory store.
 func account(t *testing.T) (*handlers.Events, *session.Session) {

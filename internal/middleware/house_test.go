@@ -57,7 +57,7 @@ func (p *pool) Refresh(context.Context, oauth.Tokens) (oauth.Tokens, error) {
 	return p.tokens(), nil
 }
 
-func (p *pool) Revoke(context.Context, secret.Text) error { return nil }
+func (p *pool) Revoke(context.Context, oauth.Tokens) error { return nil }
 
 // store is the memory store, which can be away; with moving it gives a session
 // a new handle at each save, as a store without server state does.

@@ -61,7 +61,7 @@ func (c *Client) Exchange(ctx context.Context, cb Callback, p Pending, binding B
 	if err := checkAccessSubject(t.AccessClaims, id.sub); err != nil {
 		return Tokens{}, fmt.Errorf("exchange code: %w", err)
 	}
-	t.Subject, t.AuthTime, t.IDClaims = id.sub, id.authTime, id.raw
+	t.Issuer, t.Subject, t.AuthTime, t.IDClaims = c.opts.Issuer, id.sub, id.authTime, id.raw
 	return t, nil
 }
 
@@ -83,14 +83,18 @@ func (c *Client) MayExchange(cb Callback, p Pending) error {
 
 // Refresh redeems prior's refresh token. What the answer leaves out stays as it
 // was: the refresh token where there is no rotation, the ID token where none
-// comes. The subject and the time of authentication never change (OpenID
+// comes. Issuer, subject and the time of authentication never change (OpenID
 // Connect Core §12.2).
 //
 // Errors: [ErrGrantRevoked], [ErrMisconfigured], [ErrUnavailable],
-// [ErrInvalidToken] (the answer is about someone else, or forged).
+// [ErrInvalidToken] (the answer is about someone else, or forged). Tokens of
+// another issuer are ErrMisconfigured, and nobody is asked.
 func (c *Client) Refresh(ctx context.Context, prior Tokens) (Tokens, error) {
 	if prior.Refresh.Empty() {
 		return Tokens{}, fmt.Errorf("refresh tokens: %w: there is no refresh token", ErrGrantRevoked)
+	}
+	if err := c.checkOwn(prior); err != nil {
+		return Tokens{}, fmt.Errorf("refresh tokens: %w", err)
 	}
 	t, err := c.call(ctx, "refresh", []secret.Text{prior.Refresh}, func(ctx context.Context) (*oauth2.Token, error) {
 		// Without an access token the source cannot but ask the provider.
@@ -106,6 +110,14 @@ func (c *Client) Refresh(ctx context.Context, prior Tokens) (Tokens, error) {
 		return Tokens{}, fmt.Errorf("refresh tokens: %w", err)
 	}
 	return t, nil
+}
+
+// checkOwn keeps a token from a provider that has not issued it.
+func (c *Client) checkOwn(t Tokens) error {
+	if t.Issuer != c.opts.Issuer {
+		return fmt.Errorf("%w: they are another issuer's", ErrMisconfigured)
+	}
+	return nil
 }
 
 // call makes one call of the token endpoint under its own deadline, which sends

@@ -36,6 +36,7 @@ func TestExchange(t *testing.T) {
 			"access token":  {got.Access.Reveal(), answer["access_token"].(string)},
 			"ID token":      {got.ID.Reveal(), answer["id_token"].(string)},
 			"refresh token": {got.Refresh.Reveal(), "refresh-1"},
+			"issuer":        {got.Issuer, p.issuer},
 			"subject":       {got.Subject, testSubject},
 		} {
 			if pair[0] != pair[1] {
@@ -225,7 +226,7 @@ func TestTokenEndpointOutcomes(t *testing.T) {
 			l := beginLogin(t, c)
 			p.token = tc.answer
 			_, exchanged := l.exchange(t, c)
-			_, refreshed := c.Refresh(t.Context(), Tokens{Refresh: secret.NewText("refresh-0"), Subject: testSubject})
+			_, refreshed := c.Refresh(t.Context(), Tokens{Refresh: secret.NewText("refresh-0"), Issuer: c.opts.Issuer, Subject: testSubject})
 			for what, err := range map[string]error{"exchange": exchanged, "refresh": refreshed} {
 				assertOnly(t, what, err, tc.want)
 				if s := fmt.Sprintf("%v %+v %q", err, err, err); strings.Contains(s, "leaked") || strings.Contains(s, "1234567890123") {
@@ -255,7 +256,7 @@ func TestTheProvidersReasonIsKept(t *testing.T) {
 		p := newProvider(t)
 		c := p.serve()
 		p.answers(400, object{"error": "invalid_grant", "error_description": reason, "secret": "leaked"})
-		_, err := c.Refresh(t.Context(), Tokens{Refresh: secret.NewText("refresh-0"), Subject: testSubject})
+		_, err := c.Refresh(t.Context(), Tokens{Refresh: secret.NewText("refresh-0"), Issuer: c.opts.Issuer, Subject: testSubject})
 		assertOnly(t, "refresh", err, ErrGrantRevoked)
 		if !strings.HasSuffix(err.Error(), ": "+want) {
 			t.Errorf("%q: %v", reason, err)
@@ -282,8 +283,8 @@ func TestMisconfiguredSaysWhereToLook(t *testing.T) {
 			p := newProvider(t)
 			c := p.serve(settings)
 			p.token, p.revoke = tc.answer, tc.answer
-			_, refreshed := c.Refresh(t.Context(), Tokens{Refresh: secret.NewText("refresh-0"), Subject: testSubject})
-			for address, err := range map[string]error{c.opts.TokenURL: refreshed, c.opts.RevokeURL: c.Revoke(t.Context(), secret.NewText("r"))} {
+			_, refreshed := c.Refresh(t.Context(), Tokens{Refresh: secret.NewText("refresh-0"), Issuer: c.opts.Issuer, Subject: testSubject})
+			for address, err := range map[string]error{c.opts.TokenURL: refreshed, c.opts.RevokeURL: c.Revoke(t.Context(), Tokens{Refresh: secret.NewText("r"), Issuer: c.opts.Issuer})} {
 				assertOnly(t, address, err, ErrMisconfigured)
 				if text := err.Error(); !strings.Contains(text, address+" answered") || !strings.HasSuffix(text, "; look at "+tc.look) {
 					t.Error(err)
@@ -348,7 +349,7 @@ func TestBusy(t *testing.T) {
 				w.WriteHeader(tc.status)
 			}
 			before := time.Now()
-			_, err := c.Refresh(t.Context(), Tokens{Refresh: secret.NewText("refresh-0"), Subject: testSubject})
+			_, err := c.Refresh(t.Context(), Tokens{Refresh: secret.NewText("refresh-0"), Issuer: c.opts.Issuer, Subject: testSubject})
 			assertOnly(t, "refresh", err, ErrUnavailable)
 			var busy *BusyError
 			switch is := errors.As(err, &busy); {
@@ -396,11 +397,11 @@ func TestCallsHaveTheirOwnDeadline(t *testing.T) {
 		c := p.inBubble(func(o *Options) { o.Timeout = 7 * time.Second })
 		l := beginLogin(t, c)
 		p.token, p.revoke = hang, hang
-		token := secret.NewText("refresh-1")
+		tokens := Tokens{Refresh: secret.NewText("refresh-1"), Issuer: c.opts.Issuer}
 		for what, call := range map[string]func() error{
 			"exchange": func() error { _, err := l.exchange(t, c); return err },
-			"refresh":  func() error { _, err := c.Refresh(t.Context(), Tokens{Refresh: token}); return err },
-			"revoke":   func() error { return c.Revoke(t.Context(), token) },
+			"refresh":  func() error { _, err := c.Refresh(t.Context(), tokens); return err },
+			"revoke":   func() error { return c.Revoke(t.Context(), tokens) },
 		} {
 			begin := time.Now()
 			err := call()
@@ -458,12 +459,12 @@ func TestObserve(t *testing.T) {
 		p.token = raw(200, "application/json", `{"token_type":"mac","access_token":"x"}`)
 		_, _ = c.Refresh(ctx, tokens)
 		p.revoke = hang
-		_ = c.Revoke(ctx, tokens.Refresh)
+		_ = c.Revoke(ctx, tokens)
 		time.Sleep(keysSoftAge)
 		p.jwks = raw(500, "", "")
 		_, _ = c.keys.key(ctx, "another")
 		_, _ = c.keys.key(ctx, "another") // too soon
-		_ = c.Revoke(ctx, secret.Text{})
+		_ = c.Revoke(ctx, Tokens{})
 		_, _ = c.Refresh(ctx, Tokens{})
 		want := []told{
 			{"jwks", 3 * time.Second, nil}, {"code", 3 * time.Second, nil},

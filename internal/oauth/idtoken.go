@@ -194,7 +194,7 @@ func (id *idClaims) checkAccessHash(access secret.Text) error {
 func (c *Client) renewIdentity(ctx context.Context, t *Tokens, prior Tokens) error {
 	fresh := t.ID
 	t.ID, t.IDClaims = prior.ID, prior.IDClaims
-	t.Subject, t.AuthTime = prior.Subject, prior.AuthTime
+	t.Issuer, t.Subject, t.AuthTime = prior.Issuer, prior.Subject, prior.AuthTime
 	if err := renewedAccess(*t, prior); err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ func TestRefresh(t *testing.T) {
 		if got.Access.Reveal() != answer["access_token"] || got.ID.Reveal() != answer["id_token"] || got.Refresh.Reveal() != "refresh-1" {
 			t.Error("not the tokens that came")
 		}
-		if !strings.Contains(string(got.IDClaims), "staff") || got.Subject != testSubject || !got.AuthTime.Equal(w.prior.AuthTime) {
+		if !strings.Contains(string(got.IDClaims), "staff") || got.Subject != testSubject || got.Issuer != w.p.issuer || !got.AuthTime.Equal(w.prior.AuthTime) {
 			t.Errorf("claims %s, subject %s, auth time %v", got.IDClaims, got.Subject, got.AuthTime)
 		}
 		if in := time.Until(got.AccessExpiresAt); in != time.Hour {
@@ -230,7 +230,7 @@ func TestRevoke(t *testing.T) {
 			p := newProvider(t)
 			c := p.serve()
 			p.revoke = tc.answer
-			err := c.Revoke(t.Context(), secret.NewText("refresh-1"))
+			err := c.Revoke(t.Context(), Tokens{Refresh: secret.NewText("refresh-1"), Issuer: c.opts.Issuer})
 			assertOnly(t, "revoke", err, tc.want)
 			if (err == nil) != (tc.want == nil) {
 				t.Errorf("err = %v", err)
@@ -252,7 +252,7 @@ func TestRevoke(t *testing.T) {
 		p := newProvider(t)
 		c := p.serve(func(o *Options) { o.ClientSecret = secret.Text{} })
 		p.revoke = raw(200, "", "")
-		if err := c.Revoke(t.Context(), secret.NewText("refresh-1")); err != nil {
+		if err := c.Revoke(t.Context(), Tokens{Refresh: secret.NewText("refresh-1"), Issuer: c.opts.Issuer}); err != nil {
 			t.Fatal(err)
 		}
 		forms, auths := p.sent()
@@ -261,9 +261,19 @@ func TestRevoke(t *testing.T) {
 			t.Error(d, auths)
 		}
 	})
+	t.Run("keeps a token from a provider that has not issued it", func(t *testing.T) {
+		p := newProvider(t)
+		c, foreign := p.serve(), Tokens{Refresh: secret.NewText("refresh-1"), Issuer: "https://another.example", Subject: testSubject}
+		_, refreshed := c.Refresh(t.Context(), foreign)
+		assertOnly(t, "refresh", refreshed, ErrMisconfigured)
+		assertOnly(t, "revoke", c.Revoke(t.Context(), foreign), ErrMisconfigured)
+		if calls, _ := p.asked(); calls > 0 {
+			t.Errorf("asked %d times", calls)
+		}
+	})
 	t.Run("does nothing without a token", func(t *testing.T) {
 		p := newProvider(t)
-		err := p.serve().Revoke(t.Context(), secret.Text{})
+		err := p.serve().Revoke(t.Context(), Tokens{})
 		if calls, _ := p.asked(); err != nil || calls > 0 {
 			t.Errorf("%v, asked %d times", err, calls)
 		}

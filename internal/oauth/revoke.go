@@ -13,18 +13,21 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
 
-// Revoke ends a refresh token, and with it the access tokens it gave (RFC 7009).
-// A token that the provider does not know counts as ended; no token is nothing
-// to do.
+// Revoke ends the refresh token of t, and with it the access tokens it gave (RFC
+// 7009). A token that the provider does not know counts as ended; no token is
+// nothing to do.
 //
 // Errors: [ErrMisconfigured] (the client is refused, or revocation is switched
-// off for it), [ErrUnavailable].
-func (c *Client) Revoke(ctx context.Context, refresh secret.Text) error {
-	if refresh.Empty() {
+// off for it; the token is another issuer's, and nobody is asked), [ErrUnavailable].
+func (c *Client) Revoke(ctx context.Context, t Tokens) error {
+	if t.Refresh.Empty() {
 		return nil
 	}
+	if err := c.checkOwn(t); err != nil {
+		return fmt.Errorf("revoke refresh token: %w", err)
+	}
 	began := time.Now()
-	err := c.revoke(ctx, refresh)
+	err := c.revoke(ctx, t.Refresh)
 	c.opts.Observe(ctx, "revoke", time.Since(began), err)
 	return err
 }

@@ -21,7 +21,9 @@ type Tokens struct {
 	// IDClaims is the verified payload of the ID token.
 	IDClaims json.RawMessage
 
-	// Subject is the ID token's sub.
+	// Issuer and Subject are the ID token's iss and sub, which together name the user
+	// (OpenID Connect Core §5.7).
+	Issuer  string
 	Subject string
 	// AuthTime is the ID token's auth_time; zero if it has none.
 	AuthTime time.Time

@@ -13,6 +13,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/config"
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/session"
 )
 
 const (
@@ -33,7 +34,7 @@ type pool struct {
 
 	// audience names the pool and the client in it. Gateways that share keys, and a
 	// Redis, may still serve other user pools, or other clients of one.
-	audience  string
+	audience  session.Audience
 	logoutURL string
 
 	keysURL string
@@ -68,10 +69,15 @@ func newPool(cfg *config.Config, ring *secret.Ring, calls *http.Client, sig sign
 		admin: cognito.NewAdmin(cognito.AdminOptions{
 			PoolID: c.UserPoolID, Endpoint: c.APIEndpoint, Region: c.Region, HTTP: calls,
 		}),
-		audience:  c.Issuer + " " + c.ClientID,
+		audience:  session.Audience{Issuer: c.Issuer, ClientID: c.ClientID},
 		logoutURL: cognito.LogoutURL(c.Domain, c.ClientID, ownURL(cfg, "/signed-out")),
 		keysURL:   at.JWKS, issuerSetting: issuerSetting(c), log: sig.log,
 	}, nil
+}
+
+// stillIn asks whether the user of t is still in.
+func (p *pool) stillIn(ctx context.Context, t oauth.Tokens) error {
+	return p.api.GetUser(ctx, t.Access)
 }
 
 // keysKnown holds an instance back until the user pool's key set came once. From

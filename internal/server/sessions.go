@@ -50,7 +50,7 @@ func cookieOptions(cfg *config.Config, ring *secret.Ring) cookie.Options {
 
 // openStore opens the store at the configured address; maxHandle is how long a
 // handle may be in bytes, where it is the session itself.
-func openStore(cfg *config.Config, ring *secret.Ring, audience string, maxHandle int, sig signals) (session.Store, error) {
+func openStore(cfg *config.Config, ring *secret.Ring, audience session.Audience, maxHandle int, sig signals) (session.Store, error) {
 	at := cfg.Session.Store
 	at.Username, at.Password = cfg.Session.StoreUsername, cfg.Session.StorePassword
 	return sessionstore.Open(sessionstore.Options{
@@ -69,7 +69,7 @@ func newManager(cfg *config.Config, store session.Store, pool *pool, sig signals
 		ForcedPerMinute: cfg.Refresh.ForcedPerMinute,
 		RotationGrace:   cfg.Cognito.RotationGrace,
 		MaxPerUser:      cfg.Session.MaxPerUser,
-		UserCheck:       session.UserCheck{Every: cfg.RevocationCheck, Ask: pool.api.GetUser},
+		UserCheck:       session.UserCheck{Every: cfg.RevocationCheck, Ask: pool.stillIn},
 		Cache:           session.CacheOptions{Entries: 10_000, Bytes: 128 << 20},
 		Observe:         sessionObserver(sig.metrics), Logger: sig.log,
 	})

@@ -103,7 +103,7 @@ func (e *endings) try(ctx context.Context, one *ending) (*Session, error) {
 		s = one.seen
 	}
 	if s != nil {
-		e.revoker.revoke(ctx, s.Tokens.Refresh)
+		e.revoker.revoke(ctx, s.Tokens)
 	}
 	return s, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
+	"github.com/gatehouse-auth/gatehouse/internal/sessionstore/storetest"
 )
 
 const (
@@ -70,6 +71,7 @@ func (p *provider) issue(keep string) oauth.Tokens {
 		ID:              secret.NewText(fmt.Sprintf("id-%d", p.issued)),
 		Refresh:         secret.NewText(keep),
 		AccessExpiresAt: time.Now().Add(p.life),
+		Issuer:          storetest.Audience.Issuer,
 		Subject:         p.subject,
 	}
 }
@@ -126,14 +128,14 @@ func (p *provider) redeem(prior oauth.Tokens) (oauth.Tokens, error) {
 }
 
 // Revoke ends one token and no other of its family, the least that a provider does.
-func (p *provider) Revoke(ctx context.Context, refresh secret.Text) error {
+func (p *provider) Revoke(_ context.Context, t oauth.Tokens) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.fault != nil {
 		return fmt.Errorf("revocation call: %w", p.fault)
 	}
-	delete(p.good, refresh.Reveal())
-	p.revokes = append(p.revokes, refresh.Reveal())
+	delete(p.good, t.Refresh.Reveal())
+	p.revokes = append(p.revokes, t.Refresh.Reveal())
 	return nil
 }
 

@@ -69,14 +69,14 @@ const maxText = 512
 func (m *Manager) Create(ctx context.Context, n New, old Handle) (*Session, error) {
 	now := present()
 	s := &Session{
-		Subject: n.Tokens.Subject, Username: truncate(n.Username, maxText),
+		Issuer: n.Tokens.Issuer, Subject: n.Tokens.Subject, Username: truncate(n.Username, maxText),
 		UserAgent: truncate(n.UserAgent, maxText), Address: truncate(n.Address, maxText),
 		CreatedAt: now, LastSeen: now, ExpiresAt: now.Add(m.o.AbsoluteTimeout),
 	}
 	s.setTokens(n.Tokens, now)
 	created, err := m.store.Create(ctx, s)
 	if err != nil {
-		m.revoker.revoke(ctx, s.Tokens.Refresh)
+		m.revoker.revoke(ctx, s.Tokens)
 		return nil, fmt.Errorf("create session: %w", err)
 	}
 	if !old.Empty() {
@@ -188,7 +188,7 @@ func (m *Manager) Drain(ctx context.Context) error {
 
 // setTokens takes over tokens that came at now.
 func (s *Session) setTokens(t oauth.Tokens, now time.Time) {
-	t.Subject = s.Subject
+	t.Issuer, t.Subject = s.Issuer, s.Subject
 	t.AccessExpiresAt = t.AccessExpiresAt.Round(0).Truncate(time.Millisecond)
 	t.AuthTime = t.AuthTime.Round(0)
 	s.Tokens, s.TokensAt = t, now

@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
-	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
+	"github.com/gatehouse-auth/gatehouse/internal/sessionstore/storetest"
 )
 
 // inMovingWorld runs each case on a store whose handles are the sessions.
@@ -20,7 +20,7 @@ func inMovingWorld(t *testing.T, cases map[string]func(t *testing.T, w *world)) 
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				st, err := sessionstore.NewCookie(sessionstore.CookieOptions{
-					Codec: session.NewPortableCodec(ringOf(t, 1), "pool client"), IdleTimeout: idleTimeout, MaxHandle: 1000,
+					Codec: session.NewPortableCodec(ringOf(t, 1), storetest.Audience), IdleTimeout: idleTimeout, MaxHandle: 1000,
 				})
 				if err != nil {
 					t.Fatal(err)
@@ -135,7 +135,7 @@ func TestMovingHandles(t *testing.T) {
 			}
 		},
 		"a_load_brings_the_newest_and_asks_nobody_but_the_store": func(t *testing.T, w *world) {
-			w.check = session.UserCheck{Every: time.Second, Ask: func(context.Context, secret.Text) error {
+			w.check = session.UserCheck{Every: time.Second, Ask: func(context.Context, oauth.Tokens) error {
 				t.Error("asked")
 				return nil
 			}}

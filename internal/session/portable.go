@@ -3,6 +3,7 @@ package session
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"fmt"
 
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
@@ -27,19 +28,22 @@ func NewID() string {
 
 // PortableCodec seals sessions into handles and opens them.
 type PortableCodec struct {
-	ring *secret.Ring
-	aad  []byte
+	ring   *secret.Ring
+	issuer string
+	aad    []byte
 }
 
-// NewPortableCodec returns a codec under ring. A handle made for one audience
-// opens for no other: two gateways that share keys may not share users.
-func NewPortableCodec(ring *secret.Ring, audience string) *PortableCodec {
-	return &PortableCodec{ring: ring, aad: append([]byte{portableFormat}, audience...)}
+// NewPortableCodec returns a codec under ring for the sessions of audience.
+func NewPortableCodec(ring *secret.Ring, audience Audience) *PortableCodec {
+	return &PortableCodec{ring: ring, issuer: audience.Issuer, aad: append([]byte{portableFormat}, audience.String()...)}
 }
 
 // Seal returns s with the handle that holds all of it. Times lose what is below
-// a millisecond.
-func (c *PortableCodec) Seal(s *Session) *Session {
+// a millisecond. A session of another issuer is an error.
+func (c *PortableCodec) Seal(s *Session) (*Session, error) {
+	if s.Issuer != c.issuer {
+		return nil, fmt.Errorf("seal session: %w", errAudience)
+	}
 	var e encoder
 	e.text(s.ID)
 	e.uint(s.Generation)
@@ -48,7 +52,7 @@ func (c *PortableCodec) Seal(s *Session) *Session {
 	e.bytes(encodeSecret(s))
 	sealed := *s
 	sealed.Handle = secret.NewText(string(c.ring.Seal(portableLabel, e.buf, c.aad)))
-	return &sealed
+	return &sealed, nil
 }
 
 // Opens reports whether a handle is one of Seal's, unchanged and under a key
@@ -66,7 +70,7 @@ func (c *PortableCodec) Open(h Handle) (*Session, error) {
 		return nil, ErrNotFound
 	}
 	d := decoder{buf: plain}
-	s := &Session{Handle: h, ID: d.text(), Generation: d.uint(), LastSeen: d.time()}
+	s := &Session{Handle: h, Issuer: c.issuer, ID: d.text(), Generation: d.uint(), LastSeen: d.time()}
 	listing, body := d.bytes(), d.bytes()
 	if d.end() != nil || decodeListing(listing, s) != nil || decodeSecret(body, s) != nil {
 		return nil, ErrNotFound

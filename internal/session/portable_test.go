@@ -15,11 +15,15 @@ import (
 func portable(c *session.PortableCodec) *session.Session {
 	s := storetest.Sample("sub-1")
 	s.ID, s.Generation = session.NewID(), 7
-	return c.Seal(s)
+	sealed, err := c.Seal(s)
+	if err != nil {
+		panic(err)
+	}
+	return sealed
 }
 
 func TestPortableCodec(t *testing.T) {
-	c := session.NewPortableCodec(ringOf(t, 1), "pool client")
+	c := session.NewPortableCodec(ringOf(t, 1), storetest.Audience)
 	a := portable(c)
 	t.Run("opens_what_it_sealed", func(t *testing.T) {
 		got, err := c.Open(a.Handle)
@@ -39,12 +43,12 @@ func TestPortableCodec(t *testing.T) {
 		}
 	})
 	t.Run("never_seals_to_the_same", func(t *testing.T) {
-		if c.Seal(a).Handle.Equal(a.Handle) {
-			t.Error("the same handle twice")
+		if b, err := c.Seal(a); err != nil || b.Handle.Equal(a.Handle) {
+			t.Error("the same handle twice", err)
 		}
 	})
 	raw := a.Handle.Reveal()
-	record, err := session.NewCodec(ringOf(t, 1), "pool client").Seal(sample("sub-1"))
+	record, err := session.NewCodec(ringOf(t, 1), storetest.Audience).Seal(sample("sub-1"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,13 +66,13 @@ func TestPortableCodec(t *testing.T) {
 		}
 	})
 	t.Run("refuses_what_is_for_another_audience", func(t *testing.T) {
-		wantClosed(t, session.NewPortableCodec(ringOf(t, 1), "pool another"), a.Handle)
+		wantClosed(t, session.NewPortableCodec(ringOf(t, 1), anotherClient), a.Handle)
 	})
 	t.Run("opens_under_every_key_of_the_ring_and_under_no_other", func(t *testing.T) {
-		if s, err := session.NewPortableCodec(ringOf(t, 2, 1), "pool client").Open(a.Handle); err != nil || s.ID != a.ID {
+		if s, err := session.NewPortableCodec(ringOf(t, 2, 1), storetest.Audience).Open(a.Handle); err != nil || s.ID != a.ID {
 			t.Error(err)
 		}
-		wantClosed(t, session.NewPortableCodec(ringOf(t, 2), "pool client"), a.Handle)
+		wantClosed(t, session.NewPortableCodec(ringOf(t, 2), storetest.Audience), a.Handle)
 	})
 }
 
@@ -80,7 +84,7 @@ func wantClosed(t *testing.T, c *session.PortableCodec, h session.Handle) {
 }
 
 func BenchmarkPortableOpen(b *testing.B) {
-	c := session.NewPortableCodec(ringOf(b, 1), "pool client")
+	c := session.NewPortableCodec(ringOf(b, 1), storetest.Audience)
 	h := portable(c).Handle
 	b.ReportAllocs()
 	for b.Loop() {

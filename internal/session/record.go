@@ -47,6 +47,22 @@ const (
 	secretLabel  = "session secret v1"
 )
 
+// Audience is whose sessions a store keeps: those of one client of one issuer. It is
+// bound into every seal, so that what was sealed for one audience opens for no other:
+// two gateways that share keys and a store may not share users.
+type Audience struct {
+	Issuer   string
+	ClientID string
+}
+
+func (a Audience) String() string { return a.Issuer + " " + a.ClientID }
+
+// IsZero reports whether a part is missing.
+func (a Audience) IsZero() bool { return a.Issuer == "" || a.ClientID == "" }
+
+// errAudience is for a session that would come back as one of the wrong issuer.
+var errAudience = errors.New("session of another issuer")
+
 // Codec seals sessions into records and opens them. A record has a clear part,
 // a listing part sealed under the key ring (who and where, for lists), and a
 // secret part sealed under the key that only the browser's handle carries: a
@@ -60,23 +76,26 @@ const (
 // and audience: no session lives longer than the uses that a gateway recorded.
 type Codec struct {
 	ring     *secret.Ring
-	audience string
+	issuer   string
+	audience string // as it stands in the associated data
 }
 
-// NewCodec returns a codec whose listing parts and times of use are sealed under
-// ring. What was sealed for one audience opens for no other: two gateways that
-// share keys and a store may not share users.
-func NewCodec(ring *secret.Ring, audience string) *Codec {
-	return &Codec{ring: ring, audience: audience}
+// NewCodec returns a codec for the sessions of audience, whose listing parts and
+// times of use are sealed under ring.
+func NewCodec(ring *secret.Ring, audience Audience) *Codec {
+	return &Codec{ring: ring, issuer: audience.Issuer, audience: audience.String()}
 }
 
 // Seal returns the record of s under s.Handle. Times lose what is below a
-// millisecond. Errors: a handle that is not of [NewHandle]'s kind, a record
-// over [MaxRecord].
+// millisecond. Errors: a handle that is not of [NewHandle]'s kind, a session of
+// another issuer, a record over [MaxRecord].
 func (c *Codec) Seal(s *Session) ([]byte, error) {
 	id, ok := IDOf(s.Handle)
 	if !ok {
 		return nil, errors.New("seal session record: not a handle")
+	}
+	if s.Issuer != c.issuer {
+		return nil, fmt.Errorf("seal session record: %w", errAudience)
 	}
 	aad := c.partAAD(id, s)
 	listing := c.ring.Seal(listingLabel, encodeListing(s), aad)
@@ -149,6 +168,7 @@ func (c *Codec) splitRecord(id string, r []byte) (s *Session, listing, body []by
 		return nil, nil, nil, ErrNotFound
 	}
 	s = &Session{
+		Issuer:     c.issuer, // the audience has it, which is under every seal
 		Generation: binary.BigEndian.Uint64(r[RecordGeneration:]),
 		ExpiresAt:  fromUnixMilli(binary.BigEndian.Uint64(r[RecordExpiresAt:])),
 	}

@@ -57,7 +57,7 @@ func decodeSecret(b []byte, s *Session) error {
 	t.AccessClaims = d.claims(access)
 	t.IDClaims = d.claims(id)
 	t.Access, t.ID = secret.NewText(access), secret.NewText(id)
-	t.Subject = s.Subject
+	t.Issuer, t.Subject = s.Issuer, s.Subject
 	s.tokensSet()
 	return d.end()
 }

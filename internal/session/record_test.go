@@ -38,6 +38,9 @@ func ringOf(t testing.TB, first ...byte) *secret.Ring {
 	return ring
 }
 
+// anotherClient is of the same pool.
+var anotherClient = session.Audience{Issuer: storetest.Audience.Issuer, ClientID: "another"}
+
 // sample returns a session with handle and id.
 func sample(subject string) *session.Session {
 	s := storetest.Sample(subject)
@@ -57,7 +60,7 @@ func seal(t testing.TB, c *session.Codec, s *session.Session) []byte {
 }
 
 func TestCodec(t *testing.T) {
-	c := session.NewCodec(ringOf(t, 1), "pool client")
+	c := session.NewCodec(ringOf(t, 1), storetest.Audience)
 	for name, change := range map[string]func(*session.Session){
 		"whole": func(*session.Session) {},
 		"without_tokens": func(s *session.Session) {
@@ -116,7 +119,7 @@ func TestCodec(t *testing.T) {
 }
 
 func emptyTokens(s *session.Session) oauth.Tokens {
-	return oauth.Tokens{Subject: s.Subject, AccessClaims: json.RawMessage("{}"), IDClaims: json.RawMessage("{}")}
+	return oauth.Tokens{Issuer: s.Issuer, Subject: s.Subject, AccessClaims: json.RawMessage("{}"), IDClaims: json.RawMessage("{}")}
 }
 
 func setAccess(s *session.Session, token string, claims json.RawMessage) {
@@ -125,7 +128,7 @@ func setAccess(s *session.Session, token string, claims json.RawMessage) {
 }
 
 func TestCodecRefuses(t *testing.T) {
-	c := session.NewCodec(ringOf(t, 1), "pool client")
+	c := session.NewCodec(ringOf(t, 1), storetest.Audience)
 	a, b := sample("sub-1"), sample("sub-2")
 	ra, rb := seal(t, c, a), seal(t, c, b)
 	listingEnd := func(r []byte) int {
@@ -174,7 +177,7 @@ func TestCodecRefuses(t *testing.T) {
 		}
 	})
 	t.Run("another_issuer_or_client", func(t *testing.T) {
-		other := session.NewCodec(ringOf(t, 1), "pool another-client")
+		other := session.NewCodec(ringOf(t, 1), anotherClient)
 		if _, err := other.Open(a.Handle, ra); !errors.Is(err, session.ErrNotFound) {
 			t.Errorf("Open: %v", err)
 		}
@@ -192,7 +195,7 @@ func TestCodecRefuses(t *testing.T) {
 		}
 	})
 	t.Run("a_key_that_left_the_ring", func(t *testing.T) {
-		if _, err := session.NewCodec(ringOf(t, 2), "pool client").Open(a.Handle, ra); !errors.Is(err, session.ErrNotFound) {
+		if _, err := session.NewCodec(ringOf(t, 2), storetest.Audience).Open(a.Handle, ra); !errors.Is(err, session.ErrNotFound) {
 			t.Error(err)
 		}
 	})
@@ -203,8 +206,8 @@ func TestCodecKeyRotation(t *testing.T) {
 	for _, step := range [][2][]byte{
 		{{1}, {1, 2}}, {{1, 2}, {1}}, {{1, 2}, {2, 1}}, {{2, 1}, {1, 2}}, {{2, 1}, {2}},
 	} {
-		r := seal(t, session.NewCodec(ringOf(t, step[0]...), "pool client"), s)
-		if _, err := session.NewCodec(ringOf(t, step[1]...), "pool client").Open(s.Handle, r); err != nil {
+		r := seal(t, session.NewCodec(ringOf(t, step[0]...), storetest.Audience), s)
+		if _, err := session.NewCodec(ringOf(t, step[1]...), storetest.Audience).Open(s.Handle, r); err != nil {
 			t.Errorf("sealed under %v, opened under %v: %v", step[0], step[1], err)
 		}
 	}
@@ -214,11 +217,11 @@ func TestCodecKeyRotation(t *testing.T) {
 // the record was sealed with.
 func TestLastUse(t *testing.T) {
 	s := sample("sub-1")
-	r := seal(t, session.NewCodec(ringOf(t, 1), "pool client"), s)
+	r := seal(t, session.NewCodec(ringOf(t, 1), storetest.Audience), s)
 	seen := s.LastSeen.Add(time.Minute)
-	copy(r[session.RecordLastSeen:], session.NewCodec(ringOf(t, 2, 1), "pool client").SealUse(s.ID, seen))
+	copy(r[session.RecordLastSeen:], session.NewCodec(ringOf(t, 2, 1), storetest.Audience).SealUse(s.ID, seen))
 	for name, keys := range map[string][]byte{"one_instance": {1, 2}, "another": {2, 1}} {
-		c := session.NewCodec(ringOf(t, keys...), "pool client")
+		c := session.NewCodec(ringOf(t, keys...), storetest.Audience)
 		got, err := c.Open(s.Handle, r)
 		if err != nil || !got.LastSeen.Equal(seen) {
 			t.Errorf("%s: Open = %v, %v", name, got, err)
@@ -230,7 +233,7 @@ func TestLastUse(t *testing.T) {
 }
 
 func TestOpenListing(t *testing.T) {
-	c := session.NewCodec(ringOf(t, 1), "pool client")
+	c := session.NewCodec(ringOf(t, 1), storetest.Audience)
 	s := sample("sub-1")
 	r := seal(t, c, s)
 	t.Run("needs_the_prefix_only", func(t *testing.T) {
@@ -248,7 +251,7 @@ func TestOpenListing(t *testing.T) {
 
 // FuzzOpen gives Open whatever a store could hold.
 func FuzzOpen(f *testing.F) {
-	c := session.NewCodec(ringOf(f, 1), "pool client")
+	c := session.NewCodec(ringOf(f, 1), storetest.Audience)
 	s := sample("sub-1")
 	r := seal(f, c, s)
 	older := *s
@@ -283,7 +286,7 @@ func FuzzOpen(f *testing.F) {
 }
 
 func BenchmarkOpen(b *testing.B) {
-	c := session.NewCodec(ringOf(b, 1), "pool client")
+	c := session.NewCodec(ringOf(b, 1), storetest.Audience)
 	s := sample("sub-1")
 	r := seal(b, c, s)
 	b.ReportAllocs()

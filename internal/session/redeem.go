@@ -49,8 +49,8 @@ func (f *flight) call(ctx context.Context, current *Session) (tokens oauth.Token
 	switch {
 	case err != nil:
 		return oauth.Tokens{}, err
-	case tokens.Subject != current.Subject:
-		return oauth.Tokens{}, fmt.Errorf("%w: refreshed for another subject", oauth.ErrInvalidToken)
+	case tokens.Issuer != current.Issuer, tokens.Subject != current.Subject:
+		return oauth.Tokens{}, fmt.Errorf("%w: refreshed for another user", oauth.ErrInvalidToken)
 	}
 	return tokens, nil
 }

@@ -62,7 +62,7 @@ func gatewayOn(t testing.TB, o sessionstore.RedisOptions, p *provider, cache cac
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Ring, o.Audience, o.IdleTimeout = ring, "pool client", idleTimeout
+	o.Ring, o.Audience, o.IdleTimeout = ring, storetest.Audience, idleTimeout
 	st, err := sessionstore.NewRedis(o)
 	if err != nil {
 		t.Fatal(err)
@@ -313,7 +313,7 @@ func TestEndAllOnRedis(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, err := sessionstore.NewRedis(sessionstore.RedisOptions{Address: at(t, server.URL), Ring: ring, Audience: "pool client", IdleTimeout: idleTimeout, WaitReplicas: 1})
+	st, err := sessionstore.NewRedis(sessionstore.RedisOptions{Address: at(t, server.URL), Ring: ring, Audience: storetest.Audience, IdleTimeout: idleTimeout, WaitReplicas: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

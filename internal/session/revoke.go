@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
-	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
 
 const (
@@ -34,13 +33,13 @@ func newRevoker(o *Options, work *background) *revoker {
 	}
 }
 
-// revoke ends a refresh token, behind and as far as possible: a few tries, and no
+// revoke ends the refresh token of t, behind and as far as possible: a few tries, and no
 // more tokens at a time than maxRevocations.
-func (r *revoker) revoke(ctx context.Context, refresh secret.Text) {
-	if refresh.Empty() {
+func (r *revoker) revoke(ctx context.Context, t oauth.Tokens) {
+	if t.Refresh.Empty() {
 		return
 	}
-	key := refresh.Reveal()
+	key := t.Refresh.Reveal()
 	got, full := r.waiting.take(key)
 	if full {
 		r.observe.tell(ctx, OutcomeDropped, time.Now())
@@ -52,17 +51,17 @@ func (r *revoker) revoke(ctx context.Context, refresh secret.Text) {
 	r.work.start(ctx, func(ctx context.Context) {
 		defer r.waiting.free(key)
 		began := time.Now()
-		r.observe.tell(ctx, r.try(ctx, refresh), began)
+		r.observe.tell(ctx, r.try(ctx, t), began)
 	})
 }
 
-func (r *revoker) try(ctx context.Context, refresh secret.Text) (outcome string) {
+func (r *revoker) try(ctx context.Context, t oauth.Tokens) (outcome string) {
 	var err error
 	for i := range revokeTries {
 		if i > 0 && !pause(ctx, revokePause<<(i-1)) {
 			break
 		}
-		if err = r.call(ctx, refresh); err == nil {
+		if err = r.call(ctx, t); err == nil {
 			return OutcomeDone
 		}
 		if !errors.Is(err, oauth.ErrUnavailable) {
@@ -73,8 +72,8 @@ func (r *revoker) try(ctx context.Context, refresh secret.Text) (outcome string)
 	return OutcomeFailed
 }
 
-func (r *revoker) call(ctx context.Context, refresh secret.Text) error {
+func (r *revoker) call(ctx context.Context, t oauth.Tokens) error {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	return r.provider.Revoke(ctx, refresh)
+	return r.provider.Revoke(ctx, t)
 }

@@ -39,7 +39,7 @@ func (f *flight) save(ctx context.Context, current *Session, t oauth.Tokens) (*S
 		case errors.Is(err, ErrNotFound):
 			// Signed out meanwhile, and so it stays; what was brought home is
 			// worth nothing to anyone else either.
-			f.r.revoker.revoke(ctx, t.Refresh)
+			f.r.revoker.revoke(ctx, t)
 			return nil, err
 		case errors.Is(err, ErrConflict):
 			return f.overtaken(ctx, current, err)
@@ -70,7 +70,7 @@ func (f *flight) overtaken(ctx context.Context, current *Session, cause error) (
 // would ask the provider again and again, and under rotation for nothing; at the
 // login that follows the user is told why.
 func (f *flight) outgrown(ctx context.Context, current *Session, t oauth.Tokens, cause error) (*Session, error) {
-	f.r.revoker.revoke(ctx, t.Refresh)
+	f.r.revoker.revoke(ctx, t)
 	if _, err := f.r.endings.delete(ctx, current.Handle, ReasonRevoked); err != nil {
 		return nil, storeError(err)
 	}

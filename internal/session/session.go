@@ -53,6 +53,8 @@ type Session struct {
 	// Generation counts the refreshes; it is also the version that Replace compares.
 	Generation uint64
 
+	// Issuer and Subject name the user, as in the tokens.
+	Issuer    string
 	Subject   string
 	Username  string
 	UserAgent string
@@ -237,6 +239,6 @@ type Store interface {
 type Provider interface {
 	// Refresh redeems prior's refresh token (oauth.Client.Refresh).
 	Refresh(ctx context.Context, prior oauth.Tokens) (oauth.Tokens, error)
-	// Revoke ends a refresh token at the provider (oauth.Client.Revoke).
-	Revoke(ctx context.Context, refresh secret.Text) error
+	// Revoke ends the refresh token of t at the provider (oauth.Client.Revoke).
+	Revoke(ctx context.Context, t oauth.Tokens) error
 }

@@ -353,9 +353,9 @@ func (c simCaller) Refresh(ctx context.Context, prior oauth.Tokens) (oauth.Token
 	return tokens, err
 }
 
-func (c simCaller) Revoke(_ context.Context, refresh secret.Text) error {
+func (c simCaller) Revoke(_ context.Context, t oauth.Tokens) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.revoked[refresh.Reveal()] = true
+	c.revoked[t.Refresh.Reveal()] = true
 	return nil
 }

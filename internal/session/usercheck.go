@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
-	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
 
 const (
@@ -28,9 +27,9 @@ const (
 type UserCheck struct {
 	// Every is how long an answer holds. 0: nobody is asked.
 	Every time.Duration
-	// Ask returns nil where the token is good, [oauth.ErrGrantRevoked] where the
-	// provider refuses it (cognito.API.GetUser). Any other error is no answer.
-	Ask func(ctx context.Context, access secret.Text) error
+	// Ask returns nil where the access token of t is good, [oauth.ErrGrantRevoked]
+	// where the provider refuses it (cognito.API.GetUser). Any other error is no answer.
+	Ask func(ctx context.Context, t oauth.Tokens) error
 }
 
 // userCheck is what this process knows of whose user is still in. A session
@@ -163,7 +162,7 @@ func (u *userCheck) check(ctx context.Context, s *Session) (*Session, error) {
 	began := present()
 	refused := u.answer(s.ID).refused
 	if !refused && s.valid(began) {
-		err := u.ask(ctx, s.Tokens.Access)
+		err := u.ask(ctx, s.Tokens)
 		switch {
 		case err == nil:
 			u.keep(s.ID, answer{due: began.Add(u.Every)})
@@ -201,11 +200,11 @@ func userCheckOutcome(err error) string {
 }
 
 // ask puts the question, no more often at a time than the breaker allows.
-func (u *userCheck) ask(ctx context.Context, access secret.Text) error {
+func (u *userCheck) ask(ctx context.Context, t oauth.Tokens) error {
 	bounded, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	began := time.Now()
-	err := u.breaker.do(bounded, func() error { return u.Ask(bounded, access) })
+	err := u.breaker.do(bounded, func() error { return u.Ask(bounded, t) })
 	u.observe.tell(ctx, userCheckOutcome(err), began)
 	u.report(err)
 	return err

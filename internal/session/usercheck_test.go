@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
-	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 )
 
@@ -24,7 +23,7 @@ type userPool struct {
 	delay time.Duration
 }
 
-func (p *userPool) ask(ctx context.Context, _ secret.Text) error {
+func (p *userPool) ask(ctx context.Context, _ oauth.Tokens) error {
 	p.mu.Lock()
 	p.asked++
 	delay, fault := p.delay, p.fault

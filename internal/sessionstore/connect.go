@@ -27,10 +27,9 @@ type RedisOptions struct {
 	Address storeurl.Address
 	// Ring seals what of a record is read without its handle. Required.
 	Ring *secret.Ring
-	// Audience is whose sessions these are: issuer and client. To a store of another
-	// audience they are absent, though it has the same keys and the same Redis.
-	// Required.
-	Audience string
+	// Audience is whose sessions these are. To a store of another audience they are
+	// absent, though it has the same keys and the same Redis. Required.
+	Audience session.Audience
 	// IdleTimeout is the sessions' idle timeout. Required.
 	IdleTimeout time.Duration
 
@@ -59,7 +58,7 @@ type RedisOptions struct {
 
 // NewRedis returns a store. It connects at the first call, not here.
 func NewRedis(o RedisOptions) (*Redis, error) {
-	if o.Ring == nil || o.Audience == "" || o.IdleTimeout <= 0 {
+	if o.Ring == nil || o.Audience.IsZero() || o.IdleTimeout <= 0 {
 		return nil, errors.New("redis session store: key ring, audience and idle timeout are required")
 	}
 	if o.Timeout <= 0 {
@@ -82,7 +81,7 @@ func NewRedis(o RedisOptions) (*Redis, error) {
 		return nil, errors.Join(errors.New("redis session store: a cluster cannot wait for replicas"), client.Close())
 	}
 	return &Redis{
-		client: client, codec: session.NewCodec(o.Ring, o.Audience), audience: o.Audience,
+		client: client, codec: session.NewCodec(o.Ring, o.Audience), audience: o.Audience.String(),
 		moves: o.Address.Scheme == storeurl.Sentinel || o.Address.Scheme == storeurl.Cluster,
 		idle:  o.IdleTimeout, timeout: o.Timeout, observe: o.Observe,
 		replicas: o.WaitReplicas, log: o.Logger,

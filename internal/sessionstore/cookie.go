@@ -65,7 +65,10 @@ func (c *Cookie) Create(_ context.Context, s *session.Session) (*session.Session
 
 // save seals s and remembers it. The caller holds mu.
 func (c *Cookie) save(s *session.Session) (*session.Session, error) {
-	sealed := c.codec.Seal(s)
+	sealed, err := c.codec.Seal(s)
+	if err != nil {
+		return nil, err
+	}
 	if len(sealed.Handle.Reveal()) > c.o.MaxHandle {
 		return nil, session.ErrTooLarge
 	}
@@ -95,7 +98,10 @@ func (c *Cookie) newest(carried *session.Session) (*session.Session, error) {
 		// Another instance recorded the use, on an older generation than ours.
 		merged := *s
 		merged.LastSeen = other.LastSeen
-		s = c.codec.Seal(&merged)
+		var err error
+		if s, err = c.codec.Seal(&merged); err != nil {
+			return nil, err
+		}
 	}
 	if c.known.hasEnded(s) || c.over(s, time.Now()) {
 		return nil, session.ErrNotFound

@@ -29,7 +29,7 @@ func ringOf(t *testing.T, keys ...byte) *secret.Ring {
 func newCookie(t *testing.T, ring *secret.Ring, idle time.Duration) *sessionstore.Cookie {
 	t.Helper()
 	st, err := sessionstore.NewCookie(sessionstore.CookieOptions{
-		Codec: session.NewPortableCodec(ring, "pool client"), IdleTimeout: idle, MaxHandle: 8 << 10,
+		Codec: session.NewPortableCodec(ring, storetest.Audience), IdleTimeout: idle, MaxHandle: 8 << 10,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -148,7 +148,7 @@ func TestCookieAcrossInstances(t *testing.T) {
 	})
 	t.Run("a_session_for_another_audience_is_none", func(t *testing.T) {
 		other, err := sessionstore.NewCookie(sessionstore.CookieOptions{
-			Codec: session.NewPortableCodec(ring, "pool another"), IdleTimeout: idle, MaxHandle: 8 << 10,
+			Codec: session.NewPortableCodec(ring, session.Audience{Issuer: storetest.Audience.Issuer, ClientID: "another"}), IdleTimeout: idle, MaxHandle: 8 << 10,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -170,7 +170,7 @@ func TestCookieAcrossInstances(t *testing.T) {
 
 func TestCookieTooLarge(t *testing.T) {
 	st, err := sessionstore.NewCookie(sessionstore.CookieOptions{
-		Codec: session.NewPortableCodec(ringOf(t, 1), "pool client"), IdleTimeout: 30 * time.Minute, MaxHandle: 4 << 10,
+		Codec: session.NewPortableCodec(ringOf(t, 1), storetest.Audience), IdleTimeout: 30 * time.Minute, MaxHandle: 4 << 10,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -18,7 +18,7 @@ type Options struct {
 	// Ring seals what a store keeps elsewhere. Required.
 	Ring *secret.Ring
 	// Audience is whose sessions these are, as [RedisOptions] have it. Required.
-	Audience string
+	Audience session.Audience
 	// IdleTimeout is the sessions' idle timeout. Required.
 	IdleTimeout time.Duration
 	// MaxHandle is how long a handle may be in bytes, where it is the session itself

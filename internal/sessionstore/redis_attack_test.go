@@ -131,10 +131,11 @@ func TestRedisWriterProlongsNothing(t *testing.T) {
 	})
 }
 
-// TestRedisAudience: gateways of two clients with the same keys at the same Redis.
+// TestRedisAudience: gateways of two clients, and of two user pools, with the same
+// keys at the same Redis.
 func TestRedisAudience(t *testing.T) {
 	server := redistest.Start(t, redistest.Options{})
-	open := func(audience string) *sessionstore.Redis {
+	open := func(audience session.Audience) *sessionstore.Redis {
 		st, err := sessionstore.NewRedis(sessionstore.RedisOptions{
 			Address: at(t, server.URL), Ring: newRing(t, 1), Audience: audience, IdleTimeout: 30 * time.Minute,
 		})
@@ -144,15 +145,26 @@ func TestRedisAudience(t *testing.T) {
 		t.Cleanup(func() { _ = st.Close() })
 		return st
 	}
-	own, other := open("https://pool client"), open("https://pool another-client")
+	own := open(storetest.Audience)
 	s := createIn(t, own, storetest.Sample("sub-1"))
-	if _, err := other.Load(t.Context(), s.Handle); !errors.Is(err, session.ErrNotFound) {
-		t.Errorf("the other's Load: %v, want ErrNotFound", err)
+	for name, audience := range map[string]session.Audience{
+		"client": {Issuer: storetest.Audience.Issuer, ClientID: "another"},
+		"pool":   {Issuer: "https://another.example", ClientID: storetest.Audience.ClientID},
+	} {
+		other := open(audience)
+		if _, err := other.Load(t.Context(), s.Handle); !errors.Is(err, session.ErrNotFound) {
+			t.Errorf("Load for another %s: %v, want ErrNotFound", name, err)
+		}
+		if list, err := listOf(t, other, "sub-1"); err != nil || len(list) != 0 {
+			t.Errorf("List for another %s = %v, %v; want none", name, list, err)
+		}
 	}
-	if list, err := listOf(t, other, "sub-1"); err != nil || len(list) != 0 {
-		t.Errorf("the other's List = %v, %v; want none", list, err)
+	if got, err := own.Load(t.Context(), s.Handle); err != nil || got.Issuer != storetest.Audience.Issuer || got.Tokens.Issuer != got.Issuer {
+		t.Errorf("Load = %v, %v", got, err)
 	}
-	if _, err := own.Load(t.Context(), s.Handle); err != nil {
-		t.Errorf("Load: %v", err)
+	foreign := storetest.Sample("sub-1")
+	foreign.Issuer = "https://another.example"
+	if s, err := own.Create(t.Context(), foreign); err == nil {
+		t.Errorf("Create took a session of another issuer: %v", s.ID)
 	}
 }

@@ -102,7 +102,7 @@ func TestRedisCount(t *testing.T) {
 		server := redistest.Start(t, redistest.Options{User: "gateway", Password: "password", Rules: leastRules})
 		var log bytes.Buffer
 		st, err := sessionstore.NewRedis(sessionstore.RedisOptions{
-			Address: at(t, server.URL), Ring: newRing(t, 1), Audience: "pool client", IdleTimeout: time.Minute, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+			Address: at(t, server.URL), Ring: newRing(t, 1), Audience: storetest.Audience, IdleTimeout: time.Minute, Logger: slog.New(slog.NewTextHandler(&log, nil)),
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
+	"github.com/gatehouse-auth/gatehouse/internal/sessionstore/storetest"
 )
 
 // way is how the way to a server is.
@@ -226,7 +227,7 @@ func slots() string {
 func (n *fakeNet) store(t *testing.T, url string) (st *sessionstore.Redis, closes func()) {
 	t.Helper()
 	st, err := sessionstore.NewRedis(sessionstore.RedisOptions{
-		Address: at(t, url), Ring: newRing(t, 1), Audience: "pool client", IdleTimeout: 30 * time.Minute,
+		Address: at(t, url), Ring: newRing(t, 1), Audience: storetest.Audience, IdleTimeout: 30 * time.Minute,
 	}.Over(n.dial))
 	if err != nil {
 		t.Fatal(err)

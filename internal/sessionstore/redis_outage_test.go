@@ -137,7 +137,7 @@ func TestRedisAnswers(t *testing.T) {
 	}
 	t.Run("a_wrong_password_is_an_outage_and_shows_nothing", func(t *testing.T) {
 		wrong, err := sessionstore.NewRedis(sessionstore.RedisOptions{
-			Address: as(t, server.URL, "", "canary-password"), Ring: newRing(t, 1), Audience: "pool client", IdleTimeout: time.Minute,
+			Address: as(t, server.URL, "", "canary-password"), Ring: newRing(t, 1), Audience: storetest.Audience, IdleTimeout: time.Minute,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -186,7 +186,7 @@ func TestRedisAnswers(t *testing.T) {
 		s := createIn(t, st, storetest.Sample("sub-1"))
 		next := *s
 		next.Generation++
-		record, err := session.NewCodec(newRing(t, 1), "pool client").Seal(&next)
+		record, err := session.NewCodec(newRing(t, 1), storetest.Audience).Seal(&next)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -201,12 +201,12 @@ func TestRedisAnswers(t *testing.T) {
 func TestNewRedis(t *testing.T) {
 	ring := newRing(t, 1)
 	for name, o := range map[string]sessionstore.RedisOptions{
-		"no_address":      {Ring: ring, Audience: "pool client", IdleTimeout: 1},
-		"another_store":   {Address: at(t, "memory:"), Ring: ring, Audience: "pool client", IdleTimeout: 1},
-		"a_missing_file":  {Address: at(t, "rediss://u:canary@h?tls_ca_file=/none"), Ring: ring, Audience: "pool client", IdleTimeout: 1},
-		"no_ring":         {Address: at(t, "redis://localhost"), Audience: "pool client", IdleTimeout: 1},
+		"no_address":      {Ring: ring, Audience: storetest.Audience, IdleTimeout: 1},
+		"another_store":   {Address: at(t, "memory:"), Ring: ring, Audience: storetest.Audience, IdleTimeout: 1},
+		"a_missing_file":  {Address: at(t, "rediss://u:canary@h?tls_ca_file=/none"), Ring: ring, Audience: storetest.Audience, IdleTimeout: 1},
+		"no_ring":         {Address: at(t, "redis://localhost"), Audience: storetest.Audience, IdleTimeout: 1},
 		"no_audience":     {Address: at(t, "redis://localhost"), Ring: ring, IdleTimeout: 1},
-		"no_idle_timeout": {Address: at(t, "redis://localhost"), Ring: ring, Audience: "pool client"},
+		"no_idle_timeout": {Address: at(t, "redis://localhost"), Ring: ring, Audience: storetest.Audience},
 	} {
 		t.Run("refuses_"+name+"_and_shows_nothing_of_it", func(t *testing.T) {
 			st, err := sessionstore.NewRedis(o)
@@ -216,7 +216,7 @@ func TestNewRedis(t *testing.T) {
 		})
 	}
 	t.Run("connects_to_nothing", func(t *testing.T) {
-		st, err := sessionstore.NewRedis(sessionstore.RedisOptions{Address: at(t, "redis://127.0.0.1:1"), Ring: ring, Audience: "pool client", IdleTimeout: 1})
+		st, err := sessionstore.NewRedis(sessionstore.RedisOptions{Address: at(t, "redis://127.0.0.1:1"), Ring: ring, Audience: storetest.Audience, IdleTimeout: 1})
 		if err != nil {
 			t.Fatal(err)
 		}

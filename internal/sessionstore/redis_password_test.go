@@ -64,7 +64,7 @@ func withoutUser(t *testing.T, raw string) string {
 
 func signsOn(t *testing.T, password string, o sessionstore.RedisOptions) {
 	t.Helper()
-	o.Ring, o.Audience, o.IdleTimeout = newRing(t, 1), "pool client", time.Minute
+	o.Ring, o.Audience, o.IdleTimeout = newRing(t, 1), storetest.Audience, time.Minute
 	st, err := sessionstore.NewRedis(o)
 	if err != nil {
 		t.Errorf("%s: %v", password, err)
@@ -88,7 +88,7 @@ func FuzzNewRedis(f *testing.F) {
 			return // refused, no Redis, or files that are not there
 		}
 		st, err := sessionstore.NewRedis(sessionstore.RedisOptions{
-			Address: a, Ring: newRing(t, 1), Audience: "pool client", IdleTimeout: time.Minute,
+			Address: a, Ring: newRing(t, 1), Audience: storetest.Audience, IdleTimeout: time.Minute,
 		})
 		if err != nil {
 			t.Fatalf("%s is an address to the configuration, and not to the store: %v", a, err)

@@ -67,7 +67,7 @@ func openRedis(t testing.TB, server *redistest.Server, idle time.Duration) *sess
 // open returns a store on server with options of its own.
 func open(t testing.TB, server *redistest.Server, o sessionstore.RedisOptions) *sessionstore.Redis {
 	t.Helper()
-	o.Address, o.Ring, o.Audience = at(t, server.URL), newRing(t, 1), "pool client"
+	o.Address, o.Ring, o.Audience = at(t, server.URL), newRing(t, 1), storetest.Audience
 	if server.Roots != nil {
 		o.TLS = &tls.Config{RootCAs: server.Roots, MinVersion: tls.VersionTLS12}
 	}

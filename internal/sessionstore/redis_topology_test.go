@@ -392,7 +392,7 @@ func TestNewRedis_topologies(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		st, err := sessionstore.NewRedis(sessionstore.RedisOptions{Address: address, Ring: newRing(t, 1), Audience: "pool client", IdleTimeout: 1})
+		st, err := sessionstore.NewRedis(sessionstore.RedisOptions{Address: address, Ring: newRing(t, 1), Audience: storetest.Audience, IdleTimeout: 1})
 		if st != nil {
 			_ = st.Close()
 		}

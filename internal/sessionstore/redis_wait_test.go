@@ -17,7 +17,7 @@ import (
 func openWaiting(t *testing.T, url string, replicas int) *sessionstore.Redis {
 	t.Helper()
 	st, err := sessionstore.NewRedis(sessionstore.RedisOptions{
-		Address: at(t, url), Ring: newRing(t, 1), Audience: "pool client", IdleTimeout: 30 * time.Minute,
+		Address: at(t, url), Ring: newRing(t, 1), Audience: storetest.Audience, IdleTimeout: 30 * time.Minute,
 		WaitReplicas: replicas,
 	})
 	if err != nil {
@@ -138,7 +138,7 @@ func TestRedisWaitReplicas(t *testing.T) {
 
 func TestNewRedis_refuses_to_wait_in_a_cluster(t *testing.T) {
 	_, err := sessionstore.NewRedis(sessionstore.RedisOptions{
-		Address: at(t, "redis-cluster://127.0.0.1:1"), Ring: newRing(t, 1), Audience: "pool client", IdleTimeout: time.Minute, WaitReplicas: 1,
+		Address: at(t, "redis-cluster://127.0.0.1:1"), Ring: newRing(t, 1), Audience: storetest.Audience, IdleTimeout: time.Minute, WaitReplicas: 1,
 	})
 	if err == nil {
 		t.Error("no error")

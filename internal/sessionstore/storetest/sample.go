@@ -12,13 +12,16 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 )
 
+// Audience is whose sessions the samples are.
+var Audience = session.Audience{Issuer: "https://pool.example/eu-west-1_AbCdEf123", ClientID: "client"}
+
 // Sample returns a session as a manager would create it, with tokens of the
 // form and size that Cognito's have (access 1,077 bytes, ID 1,745, refresh
 // 1,852), no two alike.
 func Sample(subject string) *session.Session {
 	now := time.Now().Round(0).Truncate(time.Millisecond)
 	s := &session.Session{
-		Subject: subject, Username: "alice",
+		Issuer: Audience.Issuer, Subject: subject, Username: "alice",
 		UserAgent: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/147.0.0.0 Safari/537.36",
 		Address:   "2001:db8::1",
 		CreatedAt: now, LastSeen: now, ExpiresAt: now.Add(12 * time.Hour), TokensAt: now,
@@ -34,7 +37,7 @@ func SetTokens(s *session.Session, expires time.Time) {
 	s.Tokens.Access, s.Tokens.AccessClaims = secret.NewText(access), accessClaims
 	s.Tokens.ID, s.Tokens.IDClaims = secret.NewText(id), idClaims
 	s.Tokens.Refresh = secret.NewText(encrypted(1852))
-	s.Tokens.Subject = s.Subject
+	s.Tokens.Issuer, s.Tokens.Subject = s.Issuer, s.Subject
 	s.Tokens.AccessExpiresAt = expires
 	s.Tokens.AuthTime = s.CreatedAt.Truncate(time.Second)
 	s.Bearer = secret.NewText("Bearer " + access)
