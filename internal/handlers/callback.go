@@ -167,11 +167,11 @@ func (f *Flow) fail(w http.ResponseWriter, r *http.Request, x *middleware.Exchan
 	f.Metrics.Login(string(e.Code))
 	if f.ErrorURL != "" {
 		x.Event.Code, x.Event.Err, x.Event.Level = string(e.Code), err, e.Level()
-		told := url.Values{"code": {string(e.Code)}, "requestId": {x.Event.RequestID}}
+		query := url.Values{"code": {string(e.Code)}, "requestId": {x.Event.RequestID}}
 		if e.Reason != "" {
-			told.Set("reason", e.Reason)
+			query.Set("reason", e.Reason)
 		}
-		return redirect(w, r, f.ErrorURL+"?"+told.Encode())
+		return redirect(w, r, f.ErrorURL+"?"+query.Encode())
 	}
 	e.Heading = "Signing in did not work"
 	if e.WayOn == nil && !errors.Is(err, oauth.ErrMisconfigured) { // which another try does not cure

@@ -17,16 +17,17 @@ import (
 )
 
 const (
-	// beat keeps what stands between from cutting a quiet stream, commonly after
-	// 30 s; up to a fifth is taken off, so that streams opened together part.
-	beat = 25 * time.Second
+	// heartbeat is how often something is sent on a quiet stream, which proxies cut,
+	// commonly after 30 s. Up to a fifth is taken off, so that streams opened together
+	// do not stay together.
+	heartbeat = 25 * time.Second
 	// writeTimeout is how long a browser may leave an event lying.
 	writeTimeout = 10 * time.Second
 	// settle is what a limit may be kept late, by the store's milliseconds.
 	settle = 20 * time.Millisecond
-	// hurry is how soon a stream looks its session up once changes are heard again.
-	// They all do, so each takes a moment of its own.
-	hurry = time.Second
+	// resyncSpread is within what time a stream looks its session up once changes are
+	// heard again. Each stream does so at a moment of its own.
+	resyncSpread = time.Second
 
 	streamsRetryIn = 30 * time.Second
 )
@@ -97,12 +98,12 @@ type stream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 
-	told   uint64    // the generation that the page knows
-	warned time.Time // the limit that it was told of
+	generation uint64    // the newest that the page knows
+	expiring   time.Time // the limit that the page was warned of
 
-	// within is how soon to look the session up, as changes were missed; 0: there
-	// is no hurry.
-	within time.Duration
+	// resync is how soon to look the session up, because changes were missed; 0:
+	// none were.
+	resync time.Duration
 }
 
 // run tells the state and then what changes, until the session ends, the
@@ -122,7 +123,7 @@ func (t *stream) run(ctx context.Context, s *session.Session, changes <-chan ses
 			case !open:
 				return nil
 			case c.Missed:
-				t.within = hurry
+				t.resync = resyncSpread
 				timer.Reset(t.wait(s))
 				continue
 			case c.Ended():
@@ -152,7 +153,7 @@ func (t *stream) run(ctx context.Context, s *session.Session, changes <-chan ses
 // lookUp asks for the session. After a gap all streams do so at once, which must
 // not keep requests from the store; one that gets no answer comes back soon.
 func (t *stream) lookUp(ctx context.Context, s *session.Session) (*session.Session, error) {
-	if t.within > 0 && cap(t.events.Lookups) > 0 {
+	if t.resync > 0 && cap(t.events.Lookups) > 0 {
 		select {
 		case t.events.Lookups <- struct{}{}:
 			defer func() { <-t.events.Lookups }()
@@ -161,8 +162,8 @@ func (t *stream) lookUp(ctx context.Context, s *session.Session) (*session.Sessi
 		}
 	}
 	now, err := t.look(ctx, s)
-	if t.within = min(2*t.within, 5*hurry); err == nil {
-		t.within = 0
+	if t.resync = min(2*t.resync, 5*resyncSpread); err == nil {
+		t.resync = 0
 	}
 	return now, err
 }
@@ -184,7 +185,7 @@ func (t *stream) begin(s *session.Session, lastID string) error {
 	if err := t.write("retry: " + strconv.Itoa(1000+rand.IntN(2000)) + "\n\n"); err != nil { //nolint:gosec // spreads load
 		return err
 	}
-	t.told = s.Generation
+	t.generation = s.Generation
 	if err := t.send("session", s, t.view(s)); err != nil {
 		return err
 	}
@@ -199,17 +200,17 @@ func (t *stream) begin(s *session.Session, lastID string) error {
 
 // news tells what the page does not know of s.
 func (t *stream) news(s *session.Session) error {
-	if s.Generation > t.told {
-		t.told = s.Generation
+	if s.Generation > t.generation {
+		t.generation = s.Generation
 		if err := t.send("tokenRefresh", s, t.view(s)); err != nil {
 			return err
 		}
 	}
 	end := t.limit(s)
-	if end.Equal(t.warned) || time.Until(end) > t.events.Lead {
+	if end.Equal(t.expiring) || time.Until(end) > t.events.Lead {
 		return nil
 	}
-	t.warned = end
+	t.expiring = end
 	return t.send("sessionExpiring", s, expiringEvent{
 		ServerTime: time.Now().Unix(), IdleExpiresAt: end.Unix(), SessionExpiresAt: s.ExpiresAt.Unix(),
 	})
@@ -223,18 +224,18 @@ type expiringEvent struct {
 	SessionExpiresAt int64 `json:"sessionExpiresAt"`
 }
 
-// wait is how long nothing needs to be looked at: a beat, or less if a limit or
+// wait is how long nothing needs to be looked at: a heartbeat, or less if a limit or
 // its warning comes before.
 func (t *stream) wait(s *session.Session) time.Duration {
-	d := beat - rand.N(beat/5) //nolint:gosec // spreads load, guards nothing
-	if t.within > 0 {
-		d = min(d, rand.N(t.within)) //nolint:gosec // the same
+	d := heartbeat - rand.N(heartbeat/5) //nolint:gosec // spreads load, guards nothing
+	if t.resync > 0 {
+		d = min(d, rand.N(t.resync)) //nolint:gosec // the same
 	}
 	end := t.limit(s)
 	idle := end.Add(end.Sub(s.LastSeen) / 10) // when the store ends it, see session.IdleLimit
 	for _, at := range []time.Time{end.Add(-t.events.Lead), end, idle, s.ExpiresAt} {
-		if left := time.Until(at) + settle; left > 0 {
-			d = min(d, left)
+		if until := time.Until(at) + settle; until > 0 {
+			d = min(d, until)
 		}
 	}
 	return d

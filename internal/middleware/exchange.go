@@ -1,7 +1,8 @@
 // Package middleware holds what concerns every request, one concern a file:
-// record and recover, hosts and limits, the same-origin rule, load session,
-// require session, fresh token. It judges; what an answer looks like is left to
-// package problem, and where a request goes to package proxy.
+// record and recover, hosts and limits, the same-origin rule, the session of a
+// request, the access policy of its route. It decides whether a request passes;
+// what an answer looks like is left to package problem, which route a request
+// falls on to package routing, and how it is relayed to package proxy.
 //
 // The one invariant: a Handler that returns an error has written nothing, so
 // every error is answered in one place.

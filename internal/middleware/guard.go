@@ -47,7 +47,7 @@ func (g *Guard) Middleware(next Handler) Handler {
 		}
 		host, ok := canonicalHost(x.Asked, g.PublicURL.Scheme)
 		x.Decision.Host, x.Decision.Proto = host, g.PublicURL.Scheme
-		x.Event.Host = cut(host)
+		x.Event.Host = truncate(host)
 		switch {
 		case hosts[host], r.URL.EscapedPath() == g.HealthPath: // escaped, "%2F" makes it another path
 			return next(w, r, x)

@@ -41,7 +41,7 @@ func canonicalHost(host, scheme string) (canonical string, ok bool) {
 func malformedHost(host string) error {
 	return &problem.Error{Status: http.StatusBadRequest, Code: "malformed_host",
 		Public: "The host that this request names is malformed.",
-		Err:    fmt.Errorf("host %q is no name or address with a port", cut(host))}
+		Err:    fmt.Errorf("host %q is no name or address with a port", truncate(host))}
 }
 
 // misdirected is the answer to a host that is not ours. Mostly the request is
@@ -49,12 +49,12 @@ func malformedHost(host string) error {
 func (g *Guard) misdirected(r *http.Request, x *Exchange, host string) error {
 	said, forwarded := "", strings.Join(r.Header["X-Forwarded-Host"], ", ")
 	if forwarded != "" {
-		said = fmt.Sprintf(" and X-Forwarded-Host %q", cut(forwarded))
+		said = fmt.Sprintf(" and X-Forwarded-Host %q", truncate(forwarded))
 	}
 	ignored := forwarded != "" && forwarded != r.Host && x.Asked == r.Host
 	return &problem.Error{Status: http.StatusMisdirectedRequest, Code: "misdirected",
 		Public: "This gateway does not serve that host.",
-		Err:    fmt.Errorf("header Host is %q%s: %s", cut(r.Host), said, g.cause(x, host, ignored))}
+		Err:    fmt.Errorf("header Host is %q%s: %s", truncate(r.Host), said, g.cause(x, host, ignored))}
 }
 
 // cause says why the host that counted is not ours, and what would help; ignored
@@ -68,7 +68,7 @@ func (g *Guard) cause(x *Exchange, host string, ignored bool) string {
 	case ignored:
 		return "X-Forwarded-Host does not count, as trusted_headers does not name it"
 	}
-	return fmt.Sprintf("%q is neither that of public_url nor in allowed_hosts", cut(host))
+	return fmt.Sprintf("%q is neither that of public_url nor in allowed_hosts", truncate(host))
 }
 
 // bareHost is the host of u as it stands in a Host, without the port.

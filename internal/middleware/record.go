@@ -56,8 +56,8 @@ func (rec *Record) begin(w http.ResponseWriter, r *http.Request, x *Exchange) {
 	}
 	x.Decision.RequestID, x.Decision.Event = id, &x.Event
 	x.Event = telemetry.Event{
-		RequestID: id, Start: time.Now(), Method: cut(r.Method),
-		Host: cut(r.Host), Path: cut(r.URL.Path), Client: from.client,
+		RequestID: id, Start: time.Now(), Method: truncate(r.Method),
+		Host: truncate(r.Host), Path: truncate(r.URL.Path), Client: from.client,
 	}
 	h := w.Header()
 	x.own = [...]string{id, rec.HSTS}
@@ -117,8 +117,8 @@ func (rec *Record) recovered(r *http.Request, x *Exchange, p any) {
 
 var errPanic = errors.New("panic while serving the request")
 
-// cut bounds what a client can make a log line hold.
-func cut(s string) string {
+// truncate bounds what a client can make a log line hold.
+func truncate(s string) string {
 	const most = 512
 	if len(s) <= most {
 		return s
