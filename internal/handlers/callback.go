@@ -141,7 +141,7 @@ func (f *Flow) destination(x *middleware.Exchange, login *cookie.Login, p oauth.
 func (f *Flow) goOnOrRestart(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, login cookie.Login, p oauth.Pending, cause error) error {
 	switch err := f.Sessions.Load(r.Context(), x); {
 	case err == nil:
-		f.Metrics.Login("repeated")
+		f.Metrics.Count(logins, "repeated")
 		return f.goOn(w, r, f.destination(x, &login, p))
 	case !errors.Is(err, session.ErrNotFound):
 		return err
@@ -154,7 +154,7 @@ func (f *Flow) restart(w http.ResponseWriter, r *http.Request, x *middleware.Exc
 	if p.Restarts > 0 {
 		return gaveUp(cause)
 	}
-	f.Metrics.Login("restarted")
+	f.Metrics.Count(logins, "restarted")
 	return f.start(w, r, login, oauth.Request{
 		ReturnTo: f.destination(x, &login, p), Restarts: p.Restarts + 1, Params: p.Params,
 	})
@@ -164,7 +164,7 @@ func (f *Flow) restart(w http.ResponseWriter, r *http.Request, x *middleware.Exc
 // if there is one. An outage keeps its own status.
 func (f *Flow) fail(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, err error) error {
 	e := problem.Of(err)
-	f.Metrics.Login(string(e.Code))
+	f.Metrics.Count(logins, string(e.Code))
 	if f.ErrorURL != "" {
 		x.Event.Code, x.Event.Err, x.Event.Level = string(e.Code), err, e.Level()
 		query := url.Values{"code": {string(e.Code)}, "requestId": {x.Event.RequestID}}

@@ -85,6 +85,7 @@ func (e *Events) Stream(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 	if r.Method == http.MethodHead {
 		return nil
 	}
+	x.Event.Stream = true
 	t := &stream{events: e, w: w, control: http.NewResponseController(w)}
 	if err := t.run(r.Context(), x.Caller.Session, changes, r.Header.Get("Last-Event-ID")); err != nil {
 		x.Event.AddNote("events cut short")

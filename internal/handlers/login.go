@@ -15,6 +15,8 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 )
 
+var logins = telemetry.NewCounter("logins_total", "Returns from the user pool, by outcome.", "outcome")
+
 // Flow is the way of a browser to the user pool and back.
 type Flow struct {
 	OAuth    *oauth.Client

@@ -47,7 +47,7 @@ func (f *Flow) endLoop(w http.ResponseWriter, r *http.Request, login cookie.Logi
 	if err := f.Cookies.SetLogin(w, login); err != nil {
 		return err
 	}
-	f.Metrics.Login("loop")
+	f.Metrics.Count(logins, "loop")
 	cause := f.loopCause(r)
 	return &problem.Error{
 		Status: http.StatusBadRequest, Code: "login_loop", Err: cause.log,

@@ -53,7 +53,7 @@ func (f *Flow) redeem(r *http.Request, x *middleware.Exchange, cb oauth.Callback
 			UserAgent: r.UserAgent(), Address: x.Decision.Client,
 		}, x.Handle)
 		if err == nil {
-			f.Metrics.Login("done")
+			f.Metrics.Count(logins, "done")
 		}
 		return made, err
 	})

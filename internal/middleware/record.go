@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
-	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 )
@@ -20,9 +19,8 @@ import (
 type Record struct {
 	Problems *problem.Renderer
 	Logger   *slog.Logger
-	// Metrics returns the resolved metrics of a route; nil stands for requests
-	// that fell on none.
-	Metrics func(*routing.Route) *telemetry.RouteMetrics
+	// Metrics returns the figures that a request counts in, at its end.
+	Metrics func(*Exchange) *telemetry.RouteMetrics
 	// Trust says whose forwarded headers are believed, and which.
 	Trust Trust
 	// HSTS is the Strict-Transport-Security header of every answer; empty for none.
@@ -90,7 +88,7 @@ func (rec *Record) end(r *http.Request, x *Exchange) {
 	if s := x.Caller.Session; s != nil {
 		x.Event.Session = s.ID
 	}
-	rec.Metrics(x.Decision.Route).Observe(x.Event.Status, time.Since(x.Event.Start))
+	rec.Metrics(x).Observe(&x.Event)
 	x.Event.Log(r.Context(), rec.Logger)
 	if broken {
 		panic(http.ErrAbortHandler) // the answer had begun: it must not look complete

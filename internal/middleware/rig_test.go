@@ -103,11 +103,11 @@ func newRecord() (*middleware.Record, *logs) {
 	return &middleware.Record{
 		Problems: problem.NewRenderer(problem.Options{LoginPath: "/auth/login", ReturnTo: returnto.Policy{}, Metrics: m}),
 		Logger:   slog.New(slog.NewJSONHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Metrics: func(r *routing.Route) *telemetry.RouteMetrics {
-			if r == nil {
+		Metrics: func(x *middleware.Exchange) *telemetry.RouteMetrics {
+			if x.Decision.Route == nil {
 				return none
 			}
-			return m.Route(r.Path)
+			return m.Route(x.Decision.Route.Path)
 		},
 	}, l
 }

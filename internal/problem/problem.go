@@ -26,6 +26,11 @@ import (
 // StatusClientGone is logged, never sent, for a client that left before its answer.
 const StatusClientGone = 499
 
+var (
+	problems      = telemetry.NewCounter("problems_total", "Answers that were a problem, by its code.", "code")
+	misconfigured = telemetry.NewCounter("misconfigured_total", "Refusals by the user pool that an operator must mend, by where they happened.", "where")
+)
+
 // Options of a Renderer.
 type Options struct {
 	// LoginPath is the path of the login endpoint, such as /auth/login.
@@ -194,12 +199,9 @@ func providerPause(err error) time.Duration {
 }
 
 func (p *Renderer) count(e *Error, ev *telemetry.Event) {
-	if p.opts.Metrics == nil {
-		return
-	}
-	p.opts.Metrics.Problem(string(e.Code))
+	p.opts.Metrics.Count(problems, string(e.Code))
 	if e.Code == "misconfigured" {
-		p.opts.Metrics.Misconfigured(ev.Route)
+		p.opts.Metrics.Count(misconfigured, ev.Route)
 	}
 }
 

@@ -30,6 +30,9 @@ func (x *exchange) begin(res *http.Response) (announced []string) {
 	if x.unfinished() {
 		own["Connection"] = x.d.values.one("close")
 	}
+	if x.d.Event != nil {
+		x.d.Event.Stream = eventStream(res.Header)
+	}
 	x.reverse.headers.answer(res.Header, own, x.d)
 	x.reverse.headers.trailer(res.Trailer)
 	for name := range res.Trailer {

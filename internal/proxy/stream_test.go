@@ -258,6 +258,39 @@ func TestReverse_ends_a_websocket_with_its_context(t *testing.T) {
 	}
 }
 
+// What lasts for as long as both sides like is marked, for its length is no latency.
+func TestReverse_marks_streams(t *testing.T) {
+	plain := func(contentType string) string {
+		return "HTTP/1.1 200 OK\r\nContent-Type: " + contentType + "\r\nContent-Length: 2\r\n\r\nok"
+	}
+	for name, test := range map[string]struct {
+		asked, answer string
+		want          bool
+	}{
+		"events":    {request("/x"), plain("text/event-stream"), true},
+		"an answer": {request("/x"), plain("text/plain"), false},
+		"websocket": {handshake, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+			"Sec-WebSocket-Accept: " + accepted + "\r\n\r\n", true},
+	} {
+		f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: rawUpstream(t, test.answer)})
+		done := make(chan struct{})
+		f.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			defer close(done)
+			f.ServeHTTP(w, r)
+		})
+		conn := f.dial(t)
+		_, _ = io.WriteString(conn, test.asked)
+		if _, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.Close()
+		<-done
+		if event, err := f.last(); event.Stream != test.want || err != nil {
+			t.Errorf("%s: a stream: %v, %v", name, event.Stream, err)
+		}
+	}
+}
+
 func TestReverse_flushes_events_at_once(t *testing.T) {
 	next := make(chan string)
 	gone := make(chan struct{})

@@ -62,7 +62,7 @@ func (x *exchange) switchProtocols(res *http.Response) error {
 	// From here on nobody could answer an error.
 	if x.d.Event != nil {
 		// Written past the server, so no ResponseWriter sees it.
-		x.d.Event.Status = http.StatusSwitchingProtocols
+		x.d.Event.Status, x.d.Event.Stream = http.StatusSwitchingProtocols, true
 	}
 	if err := x.greet(buffered.Writer, res); err != nil {
 		x.note(err)

@@ -57,18 +57,3 @@ func (l *layout) generation(routes []config.Route) (*generation, error) {
 	}
 	return &generation{newRouteMap(routes, table, l.mount), relay, l.routes(table, relay)}, nil
 }
-
-// routeMetrics resolves each route's metrics once.
-func routeMetrics(m *telemetry.Metrics, table *routing.Table) func(*routing.Route) *telemetry.RouteMetrics {
-	none := m.Route("none")
-	byRoute := make(map[*routing.Route]*telemetry.RouteMetrics)
-	for _, r := range table.Routes() {
-		byRoute[r] = m.Route(r.Host + r.Path)
-	}
-	return func(r *routing.Route) *telemetry.RouteMetrics {
-		if m, ok := byRoute[r]; ok {
-			return m
-		}
-		return none
-	}
-}

@@ -3,18 +3,30 @@ package server
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/handlers"
+	"github.com/gatehouse-auth/gatehouse/internal/middleware"
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 )
 
+// What takes as long as a network, a token endpoint or a lease.
+var (
+	networkBuckets = []float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10}
+	leaseBuckets   = append(slices.Clip(networkBuckets), 30)
+)
+
+var userPoolCalls = telemetry.NewHistogram("user_pool_duration_seconds",
+	"Calls of the user pool, by what they were for and outcome.", networkBuckets, "call", "outcome")
+
 // poolObserver tells the metrics of each call of a user pool.
 func poolObserver(m *telemetry.Metrics) oauth.Observer {
 	return func(_ context.Context, call string, took time.Duration, err error) {
-		m.UserPool(call, poolOutcome(err), took)
+		m.Observe(userPoolCalls, took, call, poolOutcome(err))
 	}
 }
 
@@ -39,10 +51,13 @@ func poolOutcome(err error) string {
 	return session.OutcomeUnavailable
 }
 
+var storeCalls = telemetry.NewHistogram("store_duration_seconds", "Calls of the session store, by operation and outcome.",
+	[]float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .1, .5, 2}, "operation", "outcome")
+
 // storeObserver tells the metrics of each call of the session store.
 func storeObserver(m *telemetry.Metrics) func(ctx context.Context, operation string, took time.Duration, err error) {
 	return func(_ context.Context, operation string, took time.Duration, err error) {
-		m.Store(operation, storeOutcome(err), took)
+		m.Observe(storeCalls, took, operation, storeOutcome(err))
 	}
 }
 
@@ -58,36 +73,110 @@ func storeOutcome(err error) string {
 	return session.OutcomeFailed
 }
 
+var (
+	refreshes   = telemetry.NewHistogram("refresh_duration_seconds", "Token refreshes, by outcome.", networkBuckets, "outcome")
+	leaseWaits  = telemetry.NewHistogram("lease_wait_seconds", "Refreshes that waited for another instance's, by how the wait ended.", leaseBuckets, "outcome")
+	revocations = telemetry.NewCounter("revocations_total", "Refresh tokens revoked at the user pool after a session's end, by outcome.", "outcome")
+	deletions   = telemetry.NewCounter("deferred_deletions_total", "Sessions ended while the store was away, by outcome of the deletion.", "outcome")
+	userChecks  = telemetry.NewCounter("revocation_checks_total", "Questions whether a session's user is still in, by outcome.", "outcome")
+	changeGaps  = telemetry.NewHistogram("session_changes_gap_seconds", "From one sign that changes of sessions arrive to the next.",
+		[]float64{.1, .25, .3, .4, .5, .75, 1, 2.5, 5, 10, 30, 60})
+)
+
 // sessionObserver tells the metrics of what happens to sessions.
 func sessionObserver(m *telemetry.Metrics) session.Observer {
-	timed := func(tell func(outcome string, took time.Duration)) session.OutcomeFunc {
-		return func(_ context.Context, outcome string, took time.Duration) { tell(outcome, took) }
+	timed := func(h *telemetry.Histogram) session.OutcomeFunc {
+		return func(_ context.Context, outcome string, took time.Duration) { m.Observe(h, took, outcome) }
 	}
-	counted := func(tell func(outcome string)) session.OutcomeFunc {
-		return func(_ context.Context, outcome string, _ time.Duration) { tell(outcome) }
+	counted := func(c *telemetry.Counter) session.OutcomeFunc {
+		return func(_ context.Context, outcome string, _ time.Duration) { m.Count(c, outcome) }
 	}
 	return session.Observer{
-		Refresh: timed(m.Refresh), LeaseWait: timed(m.LeaseWait),
-		Revoke: counted(m.Revoke), Delete: counted(m.Delete), Check: counted(m.RevocationCheck),
-		Beat: func(_ context.Context, gap time.Duration) { m.ChangesHeard(gap) },
+		Refresh: timed(refreshes), LeaseWait: timed(leaseWaits),
+		Revoke: counted(revocations), Delete: counted(deletions), Check: counted(userChecks),
+		Beat: func(_ context.Context, gap time.Duration) { m.Observe(changeGaps, gap) },
 	}
 }
+
+// managerReadings are what a scrape shows of the session manager.
+var managerReadings = []struct {
+	figure *telemetry.Reading
+	of     func(session.Stats) float64
+}{
+	{telemetry.NewReading("session_cache_entries", "Opened sessions that are kept in memory."),
+		func(s session.Stats) float64 { return float64(s.CacheEntries) }},
+	{telemetry.NewReading("session_cache_bytes", "What the opened sessions in memory take, in bytes."),
+		func(s session.Stats) float64 { return float64(s.CacheBytes) }},
+	{telemetry.NewReading("session_cache_hits_total", "Sessions served from memory without asking the store."),
+		func(s session.Stats) float64 { return float64(s.CacheHits) }},
+	{telemetry.NewReading("session_cache_misses_total", "Sessions that were not in memory, so that the store was asked."),
+		func(s session.Stats) float64 { return float64(s.CacheMisses) }},
+	{telemetry.NewReading("session_cache_bypasses_total", "Sessions that the store was asked for because changes were not heard."),
+		func(s session.Stats) float64 { return float64(s.CacheBypasses) }},
+	{telemetry.NewReading("session_cache_staleness_seconds", "How long ago sessions in memory were known to be as the store has them; 0 while none is served."),
+		func(s session.Stats) float64 { return s.CacheStaleness.Seconds() }},
+	{telemetry.NewReading("session_changes_heard", "1 while changes of sessions arrive from the store, 0 while each request asks it."),
+		func(s session.Stats) float64 { return oneIf(s.Listening) }},
+	{telemetry.NewReading("token_breaker_open", "1 while the token endpoint is not asked, as it did not answer lately."),
+		func(s session.Stats) float64 { return oneIf(s.BreakerOpen) }},
+	{telemetry.NewReading("token_calls_refused_total", "Calls of the token endpoint that were not made because the breaker was open."),
+		func(s session.Stats) float64 { return float64(s.BreakerRefusals) }},
+	{telemetry.NewReading("event_streams", "Streams of session events that are open."),
+		func(s session.Stats) float64 { return float64(s.Streams[handlers.EventStreams.Name]) }},
+}
+
+var (
+	sessionsAlive   = telemetry.NewReading("sessions", "Sessions alive when they were last counted; absent where nobody knows.")
+	sessionsCounted = telemetry.NewReading("sessions_counted_timestamp_seconds", "When sessions were last counted, in Unix seconds.")
+)
 
 // countTimeout is how long a scrape waits for the number of sessions.
 const countTimeout = time.Second
 
-// figures are what a scrape of the metrics reads.
-func (s *sessions) figures() telemetry.SessionFigures {
+// figures shows what a scrape reads of sessions.
+func (s *sessions) figures(show func(*telemetry.Reading, float64)) {
 	stats := s.manager.Stats()
+	for _, r := range managerReadings {
+		show(r.figure, r.of(stats))
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), countTimeout)
 	defer cancel()
-	count, _ := s.store.Count(ctx) // without an answer the figure is absent
-	return telemetry.SessionFigures{
-		Sessions: count.Sessions, SessionsAt: count.At,
-		CacheEntries: stats.CacheEntries, CacheBytes: stats.CacheBytes,
-		CacheHits: stats.CacheHits, CacheMisses: stats.CacheMisses, CacheBypasses: stats.CacheBypasses,
-		CacheStaleness: stats.CacheStaleness,
-		ChangesHeard:   stats.Listening, BreakerOpen: stats.BreakerOpen, BreakerRefusals: stats.BreakerRefusals,
-		EventStreams: stats.Streams[handlers.EventStreams.Name],
+	if count, err := s.store.Count(ctx); err == nil && !count.At.IsZero() {
+		show(sessionsAlive, float64(count.Sessions))
+		show(sessionsCounted, telemetry.Seconds(count.At))
+	}
+}
+
+func oneIf(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// requestMetrics looks up once the figures of each route and of each endpoint of the
+// gateway's own, and returns how a request finds its own. Requests that fell on no
+// route are counted together.
+func (l *layout) requestMetrics(table *routing.Table) func(*middleware.Exchange) *telemetry.RouteMetrics {
+	none := l.metrics.Route("none")
+	routes := make(map[*routing.Route]*telemetry.RouteMetrics)
+	for _, r := range table.Routes() {
+		routes[r] = l.metrics.Route(r.Host + r.Path)
+	}
+	endpoints := make(map[string]*telemetry.RouteMetrics)
+	for _, e := range l.endpoints() {
+		endpoints[l.mount+e.path] = l.metrics.Route(l.mount + e.path)
+	}
+	return func(x *middleware.Exchange) *telemetry.RouteMetrics {
+		route := x.Decision.Route
+		if route != nil && route.Access.Auth == routing.AuthOwn {
+			if m, ok := endpoints[x.Event.Route]; ok {
+				return m
+			}
+		}
+		if m, ok := routes[route]; ok {
+			return m
+		}
+		return none
 	}
 }

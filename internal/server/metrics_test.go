@@ -74,6 +74,39 @@ func TestMetricsOfTheUserPool(t *testing.T) {
 	calls("code", "busy", 1)
 }
 
+// TestMetricsOfRequests: each endpoint of the gateway's own is counted by its
+// pattern, and what a caller makes up is no label.
+func TestMetricsOfRequests(t *testing.T) {
+	r, a := withAdmin(t)
+	requests := func(route, status string, want float64) {
+		t.Helper()
+		a.wantMetric(`gatehouse_requests_total{route="`+route+`",status="`+status+`"}`, want)
+	}
+	requests("/auth/session", "2xx", 0) // or an alert on its rate would have no start
+	b := r.signedIn("alice@example.com")
+	b.fetch("GET", "/auth/session", "")
+	b.fetch("DELETE", "/auth/session", "")
+	b.fetch("DELETE", "/auth/sessions/one", "")
+	b.fetch("DELETE", "/auth/sessions/another", "")
+	b.fetch("GET", "/auth/made-up", "")
+	b.fetch("GET", "/api/x", "")
+	requests("/auth/login", "3xx", 1)
+	requests("/auth/callback", "3xx", 1)
+	requests("/auth/session", "2xx", 1)
+	requests("/auth/sessions/{id}", "4xx", 2)
+	requests("/auth", "4xx", 2)
+	requests("/api/", "2xx", 2) // the login ended there, too
+
+	stream := b.events(t, "")
+	stream.close()
+	until(t, "the end of the stream", func() bool {
+		n, _ := a.metric(`gatehouse_requests_total{route="/auth/events",status="2xx"}`)
+		return n == 1
+	})
+	a.wantMetric(`gatehouse_request_duration_seconds_count{route="/auth/events"}`, 0)
+	a.wantMetric(`gatehouse_request_duration_seconds_count{route="/auth/session"}`, 1)
+}
+
 func TestMetricsOfReloads(t *testing.T) {
 	address := freeport.Addr(t)
 	r := newRig(t)

@@ -3,9 +3,16 @@ package server
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/config"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
+	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
+)
+
+var (
+	reloads      = telemetry.NewCounter("config_reloads_total", "Reloads of the configuration, by outcome.", "outcome")
+	configLoaded = telemetry.NewGauge("config_loaded_timestamp_seconds", "When the configuration that holds was loaded, in Unix seconds.")
 )
 
 // Reload loads the configuration again and takes over its routes and its
@@ -21,12 +28,12 @@ func (s *Server) Reload(load func() (*config.Config, error)) error {
 		err = s.adopt(cfg)
 	}
 	if err != nil {
-		s.metrics.Reload(session.OutcomeFailed)
+		s.metrics.Count(reloads, session.OutcomeFailed)
 		s.log.Error("configuration not reloaded: the one before stays", "error", err)
 		return fmt.Errorf("reload configuration: %w", err)
 	}
-	s.metrics.Reload(session.OutcomeDone)
-	s.metrics.Loaded()
+	s.metrics.Count(reloads, session.OutcomeDone)
+	s.metrics.SetTime(configLoaded, time.Now())
 	for _, w := range cfg.Warnings {
 		s.log.Warn("configuration", "warning", w)
 	}

@@ -18,7 +18,7 @@ import (
 // routes of the configuration.
 func (l *layout) routes(table *routing.Table, relay proxy.Relay) http.Handler {
 	record := l.edge.record
-	record.Metrics = routeMetrics(l.metrics, table)
+	record.Metrics = l.requestMetrics(table)
 	return record.Handler(middleware.Chain(l.dispatch(relay),
 		l.edge.origins.Expose,
 		l.edge.guard.Middleware,
@@ -29,7 +29,8 @@ func (l *layout) routes(table *routing.Table, relay proxy.Relay) http.Handler {
 
 // dispatch sends a request to its side of the gateway.
 func (l *layout) dispatch(relay proxy.Relay) middleware.Handler {
-	own := middleware.Chain(middleware.Mux(l.ownMux()), l.edge.origins.SameOrigin)
+	mux := l.ownMux()
+	own := middleware.Chain(middleware.Mux(onCanonicalPath(mux)), l.edge.origins.SameOrigin)
 	proxied := middleware.Chain(relayed(relay),
 		l.edge.origins.SameOrigin,
 		l.continueStrict,
@@ -39,6 +40,9 @@ func (l *layout) dispatch(relay proxy.Relay) middleware.Handler {
 		l.sessions.FreshToken,
 	)
 	return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
+		if x.Decision.Route.Access.Auth == routing.AuthOwn {
+			nameEndpoint(mux, r.Method, x)
+		}
 		switch {
 		case x.Decision.Path.Literal() == l.mount+"/healthz" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 			return l.own.health.Serve(w, r, x) // whatever the cookie says
@@ -78,7 +82,7 @@ func (l *layout) endpoints() []endpoint {
 }
 
 // ownMux routes the gateway's own endpoints. A HEAD is answered as its GET.
-func (l *layout) ownMux() http.Handler {
+func (l *layout) ownMux() *chi.Mux {
 	mux := chi.NewRouter()
 	for _, e := range l.endpoints() {
 		mux.Method(e.method, l.mount+e.path, middleware.Leaf(e.handler))
@@ -92,7 +96,15 @@ func (l *layout) ownMux() http.Handler {
 	mux.MethodNotAllowed(middleware.Leaf(func(_ http.ResponseWriter, r *http.Request, _ *middleware.Exchange) error {
 		return problem.MethodNotRouted(mux, r.URL.Path)
 	}))
-	return onCanonicalPath(mux)
+	return mux
+}
+
+// nameEndpoint puts an endpoint's pattern, such as /auth/sessions/{id}, in the place
+// of the route that all of them share. What is no endpoint keeps that.
+func nameEndpoint(mux *chi.Mux, method string, x *middleware.Exchange) {
+	if pattern := mux.Find(chi.NewRouteContext(), method, x.Decision.Path.Literal()); pattern != "" {
+		x.Event.Route = pattern
+	}
 }
 
 // onCanonicalPath makes a router see the path that was judged.

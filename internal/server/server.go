@@ -94,7 +94,7 @@ func New(cfg *config.Config, o Options) (*Server, error) {
 			readiness.Check{Name: "user pool", Ask: pool.keysKnown, Reason: error.Error}),
 	}
 	s.routing.Store(first)
-	s.metrics.Loaded()
+	s.metrics.SetTime(configLoaded, time.Now())
 	return s, nil
 }
 

@@ -34,7 +34,7 @@ func newSessions(cfg *config.Config, ring *secret.Ring, pool *pool, sig signals)
 		return nil, err
 	}
 	s := &sessions{store, cookies, manager, &middleware.Sessions{Manager: manager, Cookies: cookies}}
-	sig.metrics.Sessions(s.figures)
+	sig.metrics.OnScrape(s.figures)
 	return s, nil
 }
 

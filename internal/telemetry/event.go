@@ -26,8 +26,11 @@ type Event struct {
 	Upstream  string
 	// UpstreamTime runs until the upstream's response header; zero if none was asked.
 	UpstreamTime time.Duration
-	Refresh      string // outcome of a token refresh that this request waited for
-	Note         string // what else an operator should know
+	// Stream: the answer lasts for as long as both sides like, such as server-sent
+	// events and a WebSocket.
+	Stream  bool
+	Refresh string // outcome of a token refresh that this request waited for
+	Note    string // what else an operator should know
 }
 
 // AddNote notes one thing more.

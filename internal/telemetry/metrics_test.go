@@ -20,67 +20,37 @@ func scrape(t *testing.T, m *telemetry.Metrics) string {
 	return w.Body.String()
 }
 
+var (
+	spins  = telemetry.NewCounter("test_spins_total", "Spins.", "way")
+	waits  = telemetry.NewHistogram("test_wait_seconds", "Waits.", []float64{.25, .5}, "for", "outcome")
+	gaps   = telemetry.NewHistogram("test_gap_seconds", "Gaps.", []float64{.25})
+	since  = telemetry.NewGauge("test_timestamp_seconds", "When.")
+	level  = telemetry.NewReading("test_level", "Level.")
+	drops  = telemetry.NewReading("test_drops_total", "Drops.")
+	absent = telemetry.NewReading("test_absent", "Not known.")
+)
+
 func TestMetrics(t *testing.T) {
 	m := telemetry.NewMetrics("1.2.3", "c0ffee")
-	api := m.Route("/api/")
-	for _, status := range []int{200, 204, 302, 404, 499, 503, 101, 0, -1, 600, 99999} {
-		api.Observe(status, 30*time.Millisecond)
-	}
-	m.Problem("cross_origin")
-	m.Login("done")
-	m.Refresh("done", 300*time.Millisecond)
-	m.Revoke("failed")
-	m.Misconfigured("/auth/callback")
-	m.UserPool("get_user", "refused", 300*time.Millisecond)
-	m.Store("load", "done", 300*time.Microsecond)
-	m.LeaseWait("adopted", 300*time.Millisecond)
-	m.RevocationCheck("done")
-	m.ChangesHeard(250 * time.Millisecond)
-	m.Reload("failed")
-	m.Loaded()
-	figures := telemetry.SessionFigures{
-		Sessions: 12, SessionsAt: time.UnixMilli(1_700_000_000_500),
-		CacheEntries: 3, CacheBytes: 30720, CacheHits: 41, CacheMisses: 5, CacheBypasses: 6, CacheStaleness: 125 * time.Millisecond,
-		ChangesHeard: true, BreakerRefusals: 7, EventStreams: 2,
-	}
-	m.Sessions(func() telemetry.SessionFigures { return figures })
+	m.Count(spins, "left")
+	m.Count(spins, "left")
+	m.Observe(waits, 300*time.Millisecond, "a turn", "done")
+	m.Observe(gaps, 250*time.Millisecond)
+	m.SetTime(since, time.UnixMilli(1_700_000_000_500))
+	m.OnScrape(func(show func(*telemetry.Reading, float64)) {
+		show(level, 0.125)
+		show(drops, 7)
+	})
 	text := scrape(t, m)
 
 	for _, want := range []string{
-		`gatehouse_requests_total{route="/api/",status="1xx"} 1`,
-		`gatehouse_requests_total{route="/api/",status="2xx"} 2`,
-		`gatehouse_requests_total{route="/api/",status="3xx"} 1`,
-		`gatehouse_requests_total{route="/api/",status="4xx"} 2`,
-		`gatehouse_requests_total{route="/api/",status="5xx"} 1`,
-		`gatehouse_requests_total{route="/api/",status="none"} 4`,
-		`gatehouse_request_duration_seconds_count{route="/api/"} 11`,
-		`gatehouse_request_duration_seconds_bucket{route="/api/",le="0.025"} 0`,
-		`gatehouse_request_duration_seconds_bucket{route="/api/",le="0.05"} 11`,
-		`gatehouse_problems_total{code="cross_origin"} 1`,
-		`gatehouse_logins_total{outcome="done"} 1`,
-		`gatehouse_refresh_duration_seconds_bucket{outcome="done",le="0.25"} 0`,
-		`gatehouse_refresh_duration_seconds_bucket{outcome="done",le="0.5"} 1`,
-		`gatehouse_revocations_total{outcome="failed"} 1`,
-		`gatehouse_misconfigured_total{where="/auth/callback"} 1`,
-		`gatehouse_user_pool_duration_seconds_bucket{call="get_user",outcome="refused",le="0.5"} 1`,
-		`gatehouse_store_duration_seconds_bucket{operation="load",outcome="done",le="0.0005"} 1`,
-		`gatehouse_lease_wait_seconds_bucket{outcome="adopted",le="0.5"} 1`,
-		`gatehouse_revocation_checks_total{outcome="done"} 1`,
-		`gatehouse_session_changes_gap_seconds_bucket{le="0.25"} 1`,
-		`gatehouse_config_reloads_total{outcome="failed"} 1`,
-		"gatehouse_config_loaded_timestamp_seconds 1.",
-		"gatehouse_sessions 12",
-		"gatehouse_sessions_counted_timestamp_seconds 1.7000000005e+09",
-		"gatehouse_session_cache_misses_total 5",
-		"gatehouse_session_cache_bypasses_total 6",
-		"gatehouse_session_cache_staleness_seconds 0.125",
-		"gatehouse_token_calls_refused_total 7",
-		"gatehouse_session_cache_entries 3",
-		"gatehouse_session_cache_bytes 30720",
-		"gatehouse_session_cache_hits_total 41",
-		"gatehouse_session_changes_heard 1",
-		"gatehouse_token_breaker_open 0",
-		"gatehouse_event_streams 2",
+		`gatehouse_test_spins_total{way="left"} 2`,
+		`gatehouse_test_wait_seconds_bucket{for="a turn",outcome="done",le="0.25"} 0`,
+		`gatehouse_test_wait_seconds_bucket{for="a turn",outcome="done",le="0.5"} 1`,
+		`gatehouse_test_gap_seconds_bucket{le="0.25"} 1`,
+		"gatehouse_test_timestamp_seconds 1.7000000005e+09",
+		"# TYPE gatehouse_test_level gauge\ngatehouse_test_level 0.125",
+		"# TYPE gatehouse_test_drops_total counter\ngatehouse_test_drops_total 7",
 		`gatehouse_build_info{commit="c0ffee",goversion="go`,
 		`version="1.2.3"} 1`,
 		"go_goroutines ",
@@ -100,21 +70,20 @@ func TestMetrics(t *testing.T) {
 			}
 		}
 	})
-	t.Run("a_route_shows_before_its_first_request", func(t *testing.T) {
-		m.Route("/quiet/")
-		if !strings.Contains(scrape(t, m), `gatehouse_requests_total{route="/quiet/",status="5xx"} 0`) {
-			t.Error("an alert on its rate would have no start")
-		}
-	})
-	t.Run("a_number_of_sessions_that_nobody_knows_is_absent", func(t *testing.T) {
-		figures.SessionsAt = time.Time{}
-		if strings.Contains(scrape(t, m), "gatehouse_sessions") {
+	t.Run("a_reading_that_is_not_shown_is_absent", func(t *testing.T) {
+		if strings.Contains(text, "gatehouse_test_absent") {
 			t.Error("it is there")
 		}
 	})
 	t.Run("two_registries_do_not_meet", func(t *testing.T) {
-		if strings.Contains(scrape(t, telemetry.NewMetrics("x", "c0ffee")), "/api/") {
+		if strings.Contains(scrape(t, telemetry.NewMetrics("x", "c0ffee")), `{way="left"}`) {
 			t.Error("metrics are global")
 		}
+	})
+	t.Run("none_count_nothing", func(*testing.T) {
+		var none *telemetry.Metrics
+		none.Count(spins, "left")
+		none.Observe(gaps, time.Second)
+		none.SetTime(since, time.Now())
 	})
 }
