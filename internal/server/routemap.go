@@ -101,7 +101,7 @@ func (s *Server) logRoutes() {
 	}
 }
 
-// routeTable is the routes of a configuration in the words of the proxy.
+// routeTable is the routes of a configuration as the route table takes it.
 func routeTable(routes []config.Route) []routing.Route {
 	token := map[string]routing.Token{"access": routing.TokenAccess, "id": routing.TokenID, "none": routing.TokenNone}
 	out := make([]routing.Route, len(routes))
