@@ -13,6 +13,10 @@ import (
 
 // Manager creates, loads, refreshes and ends sessions. Safe for concurrent use.
 // Sessions it returns are shared snapshots.
+//
+// Its parts do the work, and none of them knows the manager: the refresher
+// (refresh*.go, lease.go), the endings and the revoker (ending*.go, revoke.go), the
+// user check, the cache, and those who listen to changes.
 type Manager struct {
 	o      Options
 	store  Store
