@@ -26,6 +26,7 @@ var layers = []row{
 	{pkg: "internal/loopback"},
 	{pkg: "internal/urlpath"},
 	{pkg: "internal/headers"},
+	{pkg: "internal/tunnel"},
 	{pkg: "internal/returnto", imports: []string{"internal/urlpath"}},
 	{pkg: "internal/fetchmeta"},
 	{pkg: "internal/readiness"},
@@ -83,7 +84,7 @@ var layers = []row{
 		pkg: "internal/proxy",
 		imports: []string{
 			"internal/headers", "internal/problem", "internal/routing", "internal/secret", "internal/static",
-			"internal/telemetry", "internal/urlpath",
+			"internal/telemetry", "internal/tunnel", "internal/urlpath",
 		},
 	},
 	{
@@ -114,7 +115,7 @@ var layers = []row{
 			"internal/admin", "internal/cognito", "internal/config", "internal/cookie", "internal/handlers",
 			"internal/loopback", "internal/middleware", "internal/oauth", "internal/problem", "internal/proxy",
 			"internal/readiness", "internal/returnto", "internal/routing", "internal/secret", "internal/session",
-			"internal/sessionstore", "internal/telemetry",
+			"internal/sessionstore", "internal/telemetry", "internal/tunnel",
 		},
 	},
 	{

@@ -54,6 +54,15 @@ func tooLarge(cause error) error {
 	}
 }
 
+// stopping is the answer to who asks for a tunnel while all are being ended.
+func stopping() error {
+	return &problem.Error{
+		Status: http.StatusServiceUnavailable, Code: "draining",
+		Public: "This instance is stopping.",
+		Header: http.Header{"Connection": {"close"}},
+	}
+}
+
 // closing makes the answer to err the last one of its connection where that
 // must be.
 func (x *exchange) closing(err error) error {

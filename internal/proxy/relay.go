@@ -17,6 +17,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/static"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
+	"github.com/gatehouse-auth/gatehouse/internal/tunnel"
 	"github.com/gatehouse-auth/gatehouse/internal/urlpath"
 )
 
@@ -33,6 +34,9 @@ type Decision struct {
 	// Private says that the answer is served on the strength of the cookie: it
 	// must not be cached by anyone but the browser that asked.
 	Private bool
+	// Session is the public id of the session that the request comes with, to which
+	// a tunnel belongs; empty for none.
+	Session string
 	// RequestID, Proto, Host and Client are what X-Request-Id and
 	// X-Forwarded-Proto, -Host, -For tell the upstream. Host is the one that was
 	// judged, and the upstream's Host too, where the route preserves it. Client is
@@ -80,6 +84,9 @@ type Options struct {
 	// UpstreamTLS configures connections to https upstreams; nil means the
 	// system's roots and Go's defaults.
 	UpstreamTLS *tls.Config
+	// Tunnels is where the relay's tunnels are. It outlives the relay, so that those
+	// of the routes before a reload are among them. Default: a registry of its own.
+	Tunnels *tunnel.Registry
 	// Proxy names the forward proxy to an address, or nil, for routes with
 	// UseProxy. It is asked when the relay is built. Default: there is none.
 	Proxy func(*url.URL) (*url.URL, error)

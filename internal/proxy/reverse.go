@@ -1,12 +1,14 @@
 package proxy
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 
 	"github.com/gatehouse-auth/gatehouse/internal/routing"
+	"github.com/gatehouse-auth/gatehouse/internal/tunnel"
 	"github.com/gatehouse-auth/gatehouse/internal/urlpath"
 )
 
@@ -15,6 +17,7 @@ type Reverse struct {
 	headers   *headerPolicy
 	bodyBytes int64
 	upstreams map[*routing.Route]*upstream
+	tunnels   *tunnel.Registry
 	pool      transportPool
 	proxy     func(*url.URL) (*url.URL, error)
 }
@@ -38,6 +41,7 @@ func NewReverse(o Options) (*Reverse, error) {
 		headers:   newHeaderPolicy(o),
 		bodyBytes: o.BodyBytes,
 		upstreams: make(map[*routing.Route]*upstream),
+		tunnels:   cmp.Or(o.Tunnels, &tunnel.Registry{}),
 		pool:      transportPool{tls: o.UpstreamTLS},
 		proxy:     o.Proxy,
 	}

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"bufio"
-	"context"
 	"crypto/sha1" //nolint:gosec // what RFC 6455 demands
 	"encoding/base64"
 	"fmt"
@@ -45,8 +44,8 @@ func webSocket(h http.Header) bool {
 
 const errUnasked = fault("it switches protocols without being asked, or without the right Sec-WebSocket-Accept")
 
-// switchProtocols takes the connection away from the server and passes bytes
-// both ways until both sides have ended, one fails, or the context ends.
+// switchProtocols takes the connection away from the server and lets a tunnel
+// carry it to its end.
 func (x *exchange) switchProtocols(res *http.Response) error {
 	upstream, ok := res.Body.(io.ReadWriteCloser) // which is what a transport gives with a 101
 	if !ok {
@@ -54,6 +53,11 @@ func (x *exchange) switchProtocols(res *http.Response) error {
 		return x.classify(fault(fmt.Sprintf("switch protocols: the body is a %T", res.Body)))
 	}
 	defer func() { _ = upstream.Close() }()
+	through, ok := x.reverse.tunnels.Open(x.d.Session)
+	if !ok {
+		return stopping()
+	}
+	defer through.Close()
 	client, buffered, err := http.NewResponseController(x.w).Hijack()
 	if err != nil {
 		return fmt.Errorf("switch protocols: %w", err)
@@ -68,16 +72,9 @@ func (x *exchange) switchProtocols(res *http.Response) error {
 		x.note(err)
 		return nil
 	}
-	stop := context.AfterFunc(x.in.Context(), func() {
-		_ = upstream.Close()
-		_ = client.Close() // which one may be writing to that reads nothing
-	})
-	defer stop()
-	halves := make(chan bool, 2)
-	go func() { halves <- pump(client, upstream) }()
-	go func() { halves <- pump(upstream, early(client, buffered.Reader)) }()
-	if <-halves {
-		<-halves
+	ended := through.Carry(x.in.Context(), client, early(client, buffered.Reader), upstream)
+	if ended && x.d.Event != nil {
+		x.d.Event.AddNote("ended by the stop of the gateway")
 	}
 	return nil
 }
@@ -104,15 +101,4 @@ func early(client io.Reader, ahead *bufio.Reader) io.Reader {
 		return client
 	}
 	return io.MultiReader(io.LimitReader(ahead, int64(ahead.Buffered())), client)
-}
-
-// pump passes bytes on until src ends, and then tells dst's peer of that end. It
-// reports whether the other direction may go on: not after an error, nor where
-// dst cannot end one direction alone.
-func pump(dst io.Writer, src io.Reader) bool {
-	if _, err := io.Copy(dst, src); err != nil {
-		return false
-	}
-	half, ok := dst.(interface{ CloseWrite() error })
-	return ok && half.CloseWrite() == nil
 }

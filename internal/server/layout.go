@@ -9,6 +9,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
 	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
+	"github.com/gatehouse-auth/gatehouse/internal/tunnel"
 )
 
 // layout is what all generations of the routes have in common.
@@ -30,7 +31,7 @@ func newLayout(
 		own: newOwnHandlers(cfg, pool, sessions, edge, sig.metrics),
 		relay: proxy.Options{
 			CookieNames: sessions.cookies.Names(), BodyBytes: cfg.Limits.BodyBytes,
-			Proxy: forward, TrustedHeaders: cfg.TrustedHeaders,
+			Proxy: forward, TrustedHeaders: cfg.TrustedHeaders, Tunnels: &tunnel.Registry{},
 		},
 	}
 }

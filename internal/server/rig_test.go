@@ -32,6 +32,9 @@ type rig struct {
 	roots *x509.CertPool
 	wire  *wire
 	logs  *logs
+	// server is the gateway, and stop ends it before the test does.
+	server *server.Server
+	stop   func()
 
 	emu  *cognitoemu.Emulator
 	pool *httptest.Server
@@ -91,11 +94,14 @@ func (r *rig) serve(cfg *config.Config, o server.Options) {
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
-	r.t.Cleanup(func() {
+	r.server, r.stop = s, sync.OnceFunc(func() {
 		stop()
 		if err := <-done; err != nil {
 			r.t.Errorf("gateway stopped with %v", err)
 		}
+	})
+	r.t.Cleanup(func() {
+		r.stop()
 		r.scan()
 	})
 }

@@ -84,10 +84,15 @@ func (s *Server) drain(front, back *http.Server) error {
 	defer cancelFlights()
 	ctx, cancel := context.WithTimeout(flights, drainRequests)
 	defer cancel()
+	tunnels := s.layout.relay.Tunnels
 	s.sessions.manager.CloseStreams() // a stream of events has no end of its own
+	tunnels.Close()                   // nor has a tunnel, which front has lost sight of
 	if err := front.Shutdown(ctx); err != nil {
 		s.log.Warn("requests cut short by the stop", "error", err)
 		_ = front.Close()
+	}
+	if err := tunnels.Wait(ctx); err != nil {
+		s.log.Warn("tunnels cut short by the stop", "error", err)
 	}
 	if err := s.sessions.manager.Drain(flights); err != nil {
 		s.log.Warn("background work cut short by the stop", "error", err)

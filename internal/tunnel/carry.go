@@ -1,0 +1,120 @@
+package tunnel
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// closing is how long a tunnel that is ended has for the closing handshake of
+// WebSocket (RFC 6455 §7.1.1) before both connections are closed as they are.
+const closing = time.Second
+
+// Carry passes bytes both ways until both sides have ended, one fails, ctx ends,
+// or the registry ends the tunnel; then ended is true. What the server has read
+// ahead of the client is the first that the upstream gets. When Carry returns both
+// connections are closed and nothing passes any more.
+func (t *Tunnel) Carry(ctx context.Context, client net.Conn, ahead io.Reader, upstream io.ReadWriteCloser) (ended bool) {
+	closeBoth := func() {
+		_ = upstream.Close()
+		_ = client.Close() // which one may be writing to that reads nothing
+	}
+	defer context.AfterFunc(ctx, closeBoth)()
+	down := &downward{Conn: client}
+	halves := make(chan bool, 2)
+	go func() { halves <- pump(down, upstream) }()
+	go func() { halves <- pump(upstream, ahead) }()
+	ending := t.ending
+	for open := 2; open > 0; {
+		select {
+		case <-ending:
+			ending, ended = nil, true
+			defer time.AfterFunc(closing, closeBoth).Stop()
+			_ = client.SetWriteDeadline(time.Now().Add(closing))
+			down.leave()
+		case goesOn := <-halves:
+			if open--; !goesOn {
+				closeBoth()
+			}
+		}
+	}
+	closeBoth()
+	return ended
+}
+
+// pump passes bytes on until src ends, and then tells dst's peer of that end. It
+// reports whether the other direction may go on: not after an error, nor where
+// dst cannot end one direction alone.
+func pump(dst io.Writer, src io.Reader) bool {
+	if _, err := io.Copy(dst, src); err != nil {
+		return false
+	}
+	half, ok := dst.(interface{ CloseWrite() error })
+	return ok && half.CloseWrite() == nil
+}
+
+// goingAway is the close frame of an endpoint that stops (RFC 6455 §5.5.1, §7.4.1:
+// status 1001). A server's frames are not masked.
+var goingAway = []byte{0x80 | opClose, 2, 1001 >> 8, 1001 & 0xff}
+
+// downward writes to the client what the upstream sends. It can take the
+// upstream's place between two frames, to say goodbye.
+type downward struct {
+	net.Conn
+	leaving atomic.Bool
+
+	mu     sync.Mutex // held while writing
+	frames frames
+	left   bool // the close frame was written, and nothing may follow it
+}
+
+// Write implements [io.Writer].
+func (d *downward) Write(p []byte) (int, error) {
+	n, err := d.pass(p)
+	if d.leaving.Load() {
+		d.sayGoodbye()
+	}
+	return n, err
+}
+
+func (d *downward) pass(p []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.left {
+		return len(p), nil
+	}
+	n, err := d.Conn.Write(p)
+	d.frames.pass(p[:n])
+	return n, err
+}
+
+// leave sends the close frame, now or when the frame under way has passed. The
+// client answers it, which goes on to the upstream and ends the tunnel there, too.
+func (d *downward) leave() {
+	d.leaving.Store(true)
+	d.sayGoodbye()
+}
+
+func (d *downward) sayGoodbye() {
+	if !d.mu.TryLock() {
+		return // whoever is writing says it afterwards
+	}
+	defer d.mu.Unlock()
+	if !d.left && d.frames.between() {
+		d.left = true
+		_, _ = d.Conn.Write(goingAway) // what fails is closed soon
+	}
+}
+
+// CloseWrite ends this direction alone.
+func (d *downward) CloseWrite() error {
+	half, ok := d.Conn.(interface{ CloseWrite() error })
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return half.CloseWrite()
+}
