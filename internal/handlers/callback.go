@@ -27,7 +27,7 @@ func (f *Flow) Callback(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 }
 
 func (f *Flow) takeBack(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
-	// A HEAD and a prefetch are not a login coming back: the code is spent on whom it is for.
+	// A HEAD and a prefetch do not spend the code: the browser itself is still to come.
 	if r.Method != http.MethodGet || fetchmeta.Present(r) && !fetchmeta.LoginNavigation(r) {
 		return badRequest("callback_needs_navigation", "This address is where a login comes back in the browser's window.")
 	}
@@ -74,8 +74,8 @@ func (f *Flow) complete(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 }
 
 // orAgain lets the page of a failure lead on to a new login for the same address,
-// unless another try would not cure it. The provider is asked for no more: it may
-// be what was wrong.
+// unless another try would not cure it. It does not ask for the provider again,
+// which may be what was wrong.
 func (f *Flow) orAgain(x *middleware.Exchange, err error, login cookie.Login, p oauth.Pending) error {
 	if err == nil || errors.Is(err, oauth.ErrMisconfigured) {
 		return err
@@ -106,8 +106,8 @@ func (f *Flow) finish(w http.ResponseWriter, r *http.Request, x *middleware.Exch
 	return f.goOn(w, r, to)
 }
 
-// goOn ends a callback. A Strict cookie is not sent along a redirect that began
-// at the user pool, so then a page of ours begins the navigation.
+// goOn ends a callback. Browsers do not send a Strict cookie along a redirect that
+// began at the user pool, so for such a cookie a page of ours begins the navigation.
 func (f *Flow) goOn(w http.ResponseWriter, r *http.Request, to string) error {
 	if !f.Cookies.Strict() {
 		return redirect(w, r, to)
@@ -117,7 +117,7 @@ func (f *Flow) goOn(w http.ResponseWriter, r *http.Request, to string) error {
 
 // destination is the return address of the login, put together from what the
 // state and the login cookie hold of it, and judged once more, because the
-// configuration may have changed since. Where the end is lost, the path is left.
+// configuration may have changed since. Where its end is lost it is the path alone.
 func (f *Flow) destination(x *middleware.Exchange, login *cookie.Login, p oauth.Pending) string {
 	raw := p.ReturnTo
 	if p.ReturnToOverflow {

@@ -23,7 +23,8 @@ const (
 	heartbeat = 25 * time.Second
 	// writeTimeout is how long a browser may leave an event lying.
 	writeTimeout = 10 * time.Second
-	// settle is what a limit may be kept late, by the store's milliseconds.
+	// settle is how much later than its limit a session is looked up, because stores
+	// keep times to the millisecond.
 	settle = 20 * time.Millisecond
 	// resyncSpread is within what time a stream looks its session up once changes are
 	// heard again. Each stream does so at a moment of its own.
@@ -47,8 +48,8 @@ type Events struct {
 	Lead time.Duration
 }
 
-// errTooManyStreams refuses the newest stream. Were the oldest to go instead, its
-// page would come back at once and push out the next, for ever; a refused
+// errTooManyStreams refuses the newest stream. If the oldest were closed instead, its
+// page would open another at once and close the next, for ever. A refused
 // EventSource stays closed.
 var errTooManyStreams = &problem.Error{
 	Status: http.StatusTooManyRequests, Code: "too_many_streams",
@@ -67,7 +68,7 @@ func (e *Events) Stream(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 		return errTooManyStreams
 	}
 	defer leave()
-	// Once more: what happened before the stream joined is told to nobody.
+	// Loaded again: this stream does not hear of changes before it listened.
 	if err := sessions.Load(r.Context(), x); err != nil {
 		return unauthenticatedOr(err)
 	}
@@ -169,8 +170,9 @@ func (t *stream) lookUp(ctx context.Context, s *session.Session) (*session.Sessi
 	return now, err
 }
 
-// look returns the session now. Where handles move its user is not asked about: a
-// refresh may come of that, and the header that would bring its handle is gone.
+// look returns the session now. Where handles move it does not ask about the user:
+// that may refresh the session, and the header that would bring the new handle has
+// been sent.
 func (t *stream) look(ctx context.Context, s *session.Session) (*session.Session, error) {
 	sessions := t.events.Account.Sessions
 	if sessions.Manager.MovingHandles() {
@@ -250,8 +252,8 @@ func (t *stream) view(s *session.Session) sessionAnswer {
 	return t.events.Account.view(s, s.LastSeen)
 }
 
-// silentEnd is the reason for an end that nobody told of: a limit, or one told
-// while changes were not heard.
+// silentEnd is the reason for an end that the stream did not hear of: a limit was
+// reached, or changes were not heard when it came.
 func (t *stream) silentEnd(s *session.Session) session.Reason {
 	if time.Now().Before(t.limit(s)) {
 		return session.ReasonRevoked

@@ -65,9 +65,9 @@ type logoutRequest struct {
 	ReturnTo wishedPlace `json:"returnTo"`
 }
 
-// wishedPlace is the address that a sign-out asks to end at. Whatever it turns
-// out to be, nobody stays signed in for it: what is no one text is malformed, not
-// an error of the body.
+// wishedPlace is the address that a sign-out asks to end at. A value that is not one
+// string is noted as malformed and is no error of the body: nobody stays signed in
+// because of it.
 type wishedPlace struct {
 	address   string
 	malformed bool
@@ -173,7 +173,7 @@ func (l *Logout) clearCookies(w http.ResponseWriter, r *http.Request, x *middlew
 
 // signOutAtCognito ends all of the user's tokens at Cognito. It comes before
 // this session's end, because revoking that one's tokens takes away the right
-// to ask. It outlives the request: half of it is worth little.
+// to ask. It does not end with the request, as half of it is worth little.
 func (l *Logout) signOutAtCognito(ctx context.Context, x *middleware.Exchange) (outcome string) {
 	if x.Handle.Empty() {
 		return globalFailed

@@ -25,10 +25,10 @@ type redemptions struct {
 var errRedeemed = fmt.Errorf("the state was redeemed before: %w", oauth.ErrGrantRevoked)
 
 // redeem makes the session of a login that came back. Loads of its callback at
-// the same time share one call of the token endpoint and one session: it is the
-// same browser's, for each has shown the binding. A later one costs no call and
-// has errRedeemed. The work goes on whichever of the loads is given up: its
-// code is spent, and the others wait for it.
+// the same time share one call of the token endpoint and one session: they come from
+// one browser, as each has shown the binding. A later one makes no call and gets
+// errRedeemed. The work goes on if the load that began it is given up, as its code is
+// spent and other loads may wait for it.
 //
 // Errors: as [oauth.Client.Exchange] and [session.Manager.Create].
 func (f *Flow) redeem(r *http.Request, x *middleware.Exchange, cb oauth.Callback, p oauth.Pending, binding oauth.Binding) (*session.Session, error) {

@@ -60,8 +60,8 @@ func (a *Account) List(w http.ResponseWriter, r *http.Request, x *middleware.Exc
 }
 
 // EndOne is DELETE {mount}/sessions/{id}: it ends one session of this user, 204.
-// Whether an id is another user's or nobody's is none of this user's business:
-// both are 404. The id of the session that asks makes it a sign-out.
+// An id of another user's session and one of no session are both 404, so that
+// nobody can tell them apart. The id of the session that asks makes it a sign-out.
 func (a *Account) EndOne(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
 	if err := a.Sessions.Load(r.Context(), x); err != nil {
 		return unauthenticatedOr(err)
@@ -81,9 +81,9 @@ func (a *Account) EndOne(w http.ResponseWriter, r *http.Request, x *middleware.E
 	return noContent(w)
 }
 
-// signOut ends the session that asks, and its cookie with it. As at a logout,
-// the key of the record goes with the cookie, so it may say so before a store
-// that is away has deleted the record: 202 then.
+// signOut ends the session that asks, and clears its cookie. The answer is 202 where
+// the store is away and the record will be deleted later; nobody can open it any
+// more, because its key goes with the cookie.
 func (a *Account) signOut(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
 	_, err := a.Sessions.Manager.End(r.Context(), x.Handle, session.ReasonLogout)
 	pending := errors.Is(err, session.ErrUnavailable)

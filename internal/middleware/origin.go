@@ -87,9 +87,10 @@ func (o *Origins) MayUseCookie(r *http.Request, host string) bool {
 // page of ours, or by the user's own hand, which a prefetch is not (a page on a
 // sibling host may cause one, and it says none like a typed address).
 //
-// What a foreign page begins and our own page's service worker passes on says
-// same-origin too, for the worker is of this origin. Its Origin tells. A null one
-// does not: our own pages send it where they send no referrer (Fetch §3.2.5).
+// A request that a foreign page begins and our own service worker passes on says
+// same-origin too, because the worker is of this origin. Its Origin shows where it
+// began. A null Origin shows nothing: our own pages send it where they send no
+// referrer (Fetch §3.2.5).
 func (o *Origins) fromHere(r *http.Request, host string) bool {
 	switch site, _ := single(r.Header["Sec-Fetch-Site"]); {
 	case site == "same-origin":

@@ -61,8 +61,7 @@ func (t *Trust) origin(r *http.Request) origin {
 }
 
 // walk returns the caller's address, and how many trusted proxies stand before
-// it. An entry that is no address makes all of them noise: the peer is what is
-// left.
+// it. If an entry is no address none of them counts, and the peer is the caller.
 func (t *Trust) walk(peer netip.Addr, lines []string) (client netip.Addr, hops int) {
 	client, hops = peer, 1
 	for entry := range backward(lines) {

@@ -43,7 +43,7 @@ type Route struct {
 	Token        Token
 	// Timeout runs from the request's last byte to the response header; 0 is none.
 	Timeout time.Duration
-	// UseProxy goes to Upstream by the proxy that [Options.Proxy] names for it.
+	// UseProxy goes to Upstream by the forward proxy that is configured for it.
 	UseProxy bool
 	// UpstreamIdle is how long a connection to the upstream is kept unused; 0 is
 	// 4 s. It should be less than the upstream keeps it.

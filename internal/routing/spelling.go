@@ -2,9 +2,9 @@ package routing
 
 import "github.com/gatehouse-auth/gatehouse/internal/urlpath"
 
-// Misspelling is a pair of routes of which one would lie below the other, if the
-// one were spelled as the other is. An upstream that does not tell the spellings
-// apart serves, under the route that asks for nothing, what the other one guards.
+// Misspelling is a pair of routes of which one would lie below the other if they
+// were spelled alike. An upstream that takes both spellings for one serves, on the
+// open route, what the other one guards.
 type Misspelling struct {
 	Open    *Route // with [AuthNone] or [AuthOptional]
 	Guarded *Route // with [AuthSession]
