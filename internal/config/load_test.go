@@ -271,7 +271,7 @@ func TestLoad_is_silent_about_what_follows_from_a_fault(t *testing.T) {
 func TestLoad_says_what_is_wrong_besides(t *testing.T) {
 	file := with(values{
 		"public_url": "http://app.example.com/x", "session.cookie": "{domain: example.org, same_site: none}",
-		"routes[].upstream": "h2c://localhost", "routes[].static": "./dist",
+		"routes[].upstream": "ftp://localhost", "routes[].static": "./dist",
 	}).yaml()
 	keys := map[string]bool{}
 	for _, f := range faultsOf(t, source(file, nil, nil)) {
@@ -283,6 +283,13 @@ func TestLoad_says_what_is_wrong_besides(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, keys); diff != "" {
 		t.Errorf("faulty keys (-want +got):\n%s", diff)
+	}
+}
+
+func TestLoad_takes_h2c_upstreams(t *testing.T) {
+	c := load(t, with(values{"routes[].upstream": "h2c://GRPC.internal:9000/base"}).yaml())
+	if got := c.Routes[0].Upstream.String(); got != "h2c://grpc.internal:9000/base" || c.Routes[0].Target() != got {
+		t.Errorf("the upstream is %s, and shown as %s", got, c.Routes[0].Target())
 	}
 }
 

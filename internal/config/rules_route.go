@@ -56,6 +56,9 @@ func (l *loader) checkRouteEnd(s *scope, r *Route) {
 	if !hasStatic && r.SPAFallback != "" && s.sound("static", "spa_fallback") {
 		l.reject(s, "spa_fallback", -1, cure("static on this route: an upstream has its own fallback"))
 	}
+	if r.UseProxy && r.Upstream != nil && r.Upstream.Scheme == "h2c" && s.sound("use_proxy", "upstream") {
+		l.reject(s, "use_proxy", -1, cure("false, or an http:// or https:// upstream: forward proxies pass no h2c on"))
+	}
 	other := func(m string) bool { return m != "GET" && m != "HEAD" }
 	if at := slices.IndexFunc(r.Methods, other); hasStatic && at >= 0 && s.sound("methods") {
 		l.reject(s, "methods", at, cure("GET or HEAD: files take no other"))

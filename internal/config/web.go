@@ -158,8 +158,9 @@ func (k upstream) parse(field any, s string) error {
 	if *p != nil {
 		return cure("one upstream; several are not built yet")
 	}
-	if strings.HasPrefix(s, "h2c://") {
-		return cure("http:// or https://; h2c:// is not built yet")
+	rest, clear := strings.CutPrefix(s, "h2c://")
+	if clear {
+		s = "http://" + rest
 	}
 	u, ok := parseWeb(s)
 	if meant := withScheme(s); !ok && meant != nil {
@@ -170,6 +171,9 @@ func (k upstream) parse(field any, s string) error {
 	}
 	if strings.Contains(u.EscapedPath(), "//") {
 		return cure("an address whose path has no empty segment")
+	}
+	if clear {
+		u.Scheme = "h2c"
 	}
 	*p = u
 	return nil
@@ -183,5 +187,5 @@ func (upstream) format(field any) []string {
 }
 
 func (upstream) schema() *jsonschema.Schema {
-	return orVariable(&jsonschema.Schema{Type: "string", Pattern: `^(https?://.*)?$`})
+	return orVariable(&jsonschema.Schema{Type: "string", Pattern: `^((https?|h2c)://.*)?$`})
 }

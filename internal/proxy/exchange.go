@@ -61,7 +61,7 @@ func (x *exchange) run() error {
 // prepare makes the upstream's request out of the client's, which stays as it
 // is: whoever words a failure asks it what the client accepts.
 func (x *exchange) prepare() {
-	x.upgrade = webSocketUpgrade(x.in)
+	x.upgrade = x.up.upgrades && webSocketUpgrade(x.in)
 	x.url = x.up.url(x.d.Path, x.in.URL)
 	x.out = *x.in // for its context, which only copying takes along
 	x.out.URL = &x.url

@@ -29,6 +29,7 @@ type upstream struct {
 	cut          int    // segments to cut off the path
 	name         string // for the log
 	multiplexed  bool   // it may speak HTTP/2
+	upgrades     bool   // it may speak HTTP/1.1, which alone has Upgrade (RFC 9113 §8.6)
 	absolute     bool   // a proxy on the way is asked by the whole address (RFC 9112 §3.2.2)
 	transport    *http.Transport
 	fresh        *http.Transport // the same, over a connection of its own each time
@@ -67,6 +68,7 @@ func (p *Reverse) upstream(route *routing.Route) (*upstream, error) {
 		name:   target.Host,
 
 		multiplexed: target.Scheme != "http",
+		upgrades:    target.Scheme != "h2c",
 	}
 	switch target.Scheme {
 	case "http", "https":

@@ -212,6 +212,25 @@ func TestReverse_speaks_http2_to_upstreams(t *testing.T) {
 	}
 }
 
+// A server may ignore an Upgrade (RFC 9110 §7.8), and HTTP/2 has none.
+func TestReverse_asks_an_h2c_upstream_for_no_websocket(t *testing.T) {
+	up := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor != 2 || r.Header.Get("Upgrade") != "" {
+			t.Errorf("the upstream is asked by %s for %q", r.Proto, r.Header.Get("Upgrade"))
+		}
+		w.WriteHeader(http.StatusUpgradeRequired)
+	}))
+	up.Config.Protocols = unencryptedHTTP2()
+	up.Start()
+	defer up.Close()
+	target := parse(t, up.URL)
+	target.Scheme = "h2c"
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: target})
+	if answer := f.talk(t, strings.Replace(handshake, "keep-alive,", "close,", 1)); status(t, answer) != "426 Upgrade Required" {
+		t.Errorf("answer: %s", answer)
+	}
+}
+
 func TestReverse_keeps_connections_to_upstreams(t *testing.T) {
 	var opened atomic.Int64
 	up := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
