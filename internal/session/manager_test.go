@@ -189,6 +189,9 @@ func BenchmarkHotPath(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
+			if got, err = m.CheckUser(ctx, got); err != nil {
+				b.Fatal(err)
+			}
 			if got, err = m.Touch(ctx, got); err != nil {
 				b.Fatal(err)
 			}
@@ -213,6 +216,7 @@ func TestHotPathAllocates(t *testing.T) {
 	s := w.login()
 	n := testing.AllocsPerRun(100, func() {
 		got, _ := m.Load(t.Context(), s.Handle)
+		got, _ = m.CheckUser(t.Context(), got)
 		got, _ = m.Touch(t.Context(), got)
 		_, _ = m.Fresh(t.Context(), got)
 	})

@@ -85,7 +85,7 @@ func newUserCheck(o *Options, r *refresher, work *background) *userCheck {
 // Errors: [ErrNotFound] (the user is out); where the access token was refused
 // and no refresh could confirm it, why not, as [Manager.Fresh]; the context's.
 func (m *Manager) CheckUser(ctx context.Context, s *Session) (*Session, error) {
-	if !m.users.due(s, time.Now()) {
+	if !m.users.due(s) {
 		return s, nil
 	}
 	q := m.users.join(ctx, s)
@@ -104,10 +104,11 @@ func (m *Manager) CheckUser(ctx context.Context, s *Session) (*Session, error) {
 }
 
 // due reports whether the session's user is to be asked about.
-func (u *userCheck) due(s *Session, now time.Time) bool {
+func (u *userCheck) due(s *Session) bool {
 	if u.Every <= 0 {
 		return false
 	}
+	now := time.Now()
 	if age := now.Sub(s.TokensAt); age >= 0 && age < u.Every {
 		return false
 	}
