@@ -24,6 +24,7 @@ var layers = []row{
 	{pkg: "internal/archtest"},
 	{pkg: "internal/secret"},
 	{pkg: "internal/loopback"},
+	{pkg: "internal/backoff"},
 	{pkg: "internal/urlpath"},
 	{pkg: "internal/headers"},
 	{pkg: "internal/tunnel"},
@@ -54,7 +55,7 @@ var layers = []row{
 	{pkg: "internal/cookie", imports: []string{"internal/oauth", "internal/secret"}},
 	{
 		pkg:     "internal/session",
-		imports: []string{"internal/oauth", "internal/secret"},
+		imports: []string{"internal/backoff", "internal/oauth", "internal/secret"},
 		forbids: []string{"net/http"},
 		upwards: []string{"internal/sessionstore", "internal/sessionstore/storetest"}, // the manager is tested on real stores
 	},
@@ -65,7 +66,7 @@ var layers = []row{
 	},
 	{
 		pkg:     "internal/sessionstore",
-		imports: []string{"internal/secret", "internal/session", "internal/storeurl"},
+		imports: []string{"internal/backoff", "internal/secret", "internal/session", "internal/storeurl"},
 		forbids: []string{"net/http"},
 	},
 	{
@@ -112,8 +113,8 @@ var layers = []row{
 	{
 		pkg: "internal/server",
 		imports: []string{
-			"internal/admin", "internal/cognito", "internal/config", "internal/cookie", "internal/handlers",
-			"internal/loopback", "internal/middleware", "internal/oauth", "internal/problem", "internal/proxy",
+			"internal/admin", "internal/backoff", "internal/cognito", "internal/config", "internal/cookie",
+			"internal/handlers", "internal/loopback", "internal/middleware", "internal/oauth", "internal/problem", "internal/proxy",
 			"internal/readiness", "internal/returnto", "internal/routing", "internal/secret", "internal/session",
 			"internal/sessionstore", "internal/telemetry", "internal/tunnel",
 		},

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/backoff"
 	"github.com/gatehouse-auth/gatehouse/internal/cognito"
 	"github.com/gatehouse-auth/gatehouse/internal/config"
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
@@ -98,7 +99,7 @@ func (p *pool) keysKnown(context.Context) error {
 // pool shows at the start and not at the first login. It returns false if ctx ended
 // first.
 func (p *pool) fetchKeys(ctx context.Context) bool {
-	for pause := keysPause; ; pause = min(2*pause, keysPauseMost) {
+	for tries := backoff.New(keysPause, keysPauseMost); ; {
 		err := p.oauth.FetchKeys(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -113,11 +114,10 @@ func (p *pool) fetchKeys(ctx context.Context) bool {
 		if refused {
 			level = slog.LevelError
 		}
+		again := tries.Next().Round(time.Millisecond)
 		p.log.Log(ctx, level, "not ready: the key set of the user pool does not come", "url", p.keysURL,
-			"from", p.issuerSetting, "error", err, "again", pause.String())
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
+			"from", p.issuerSetting, "error", err, "again", again.String())
+		if !backoff.Sleep(ctx, again) {
 			return false
 		}
 	}

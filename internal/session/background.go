@@ -3,10 +3,8 @@ package session
 import (
 	"context"
 	"log/slog"
-	"math/rand/v2"
 	"runtime/debug"
 	"sync"
-	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
@@ -83,22 +81,4 @@ func (b *background) quiet() <-chan struct{} {
 		}
 	}
 	return b.idle
-}
-
-// pause waits for about d, or until ctx ends and reports false. The jitter
-// keeps what failed together from trying again together.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(jittered(d))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// jittered returns between three quarters of d and d.
-func jittered(d time.Duration) time.Duration {
-	return d - time.Duration(rand.Int64N(int64(d)/4+1)) //nolint:gosec // spreads load, guards nothing
 }

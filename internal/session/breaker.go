@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/backoff"
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 )
 
@@ -118,7 +119,7 @@ func (b *breaker) leave(probe bool, err error) {
 		b.busy, b.failures = busy, max(b.failures, tolerance)
 	}
 	if n := b.failures - tolerance; n >= 0 {
-		b.until = time.Now().Add(jittered(min(breakerPause<<min(n, 10), breakerPauseMax)))
+		b.until = time.Now().Add(backoff.Jittered(min(breakerPause<<min(n, 10), breakerPauseMax)))
 	}
 }
 

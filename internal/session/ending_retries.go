@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/backoff"
 )
 
 const (
@@ -49,7 +51,7 @@ func (r *retries) run(ctx context.Context, try func(context.Context) error) (out
 	ctx, cancel := context.WithTimeout(ctx, deleteFor)
 	defer cancel()
 	var err error
-	for d := deletePause; pause(ctx, d); d = min(2*d, deletePauseMax) {
+	for tries := backoff.New(deletePause, deletePauseMax); tries.Wait(ctx); {
 		if err = try(ctx); err == nil {
 			return OutcomeDone
 		}

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/backoff"
 )
 
 // graceTerm lets a renewal fail in all of a store's time and still leaves one try:
@@ -86,7 +88,7 @@ func (l *lease) keep(ctx context.Context, asked time.Time) {
 	l.mine, l.lose = context.WithCancel(ctx)
 	l.expiry = time.AfterFunc(time.Until(asked.Add(l.term)), l.lose)
 	l.renewal.Go(func() {
-		for pause(ctx, l.term/4) {
+		for backoff.Pause(ctx, l.term/4) {
 			// One that is lost stays lost; one that could not be renewed may be
 			// renewed at the next try.
 			if held, err := l.holds(ctx); err == nil && !held {
@@ -138,7 +140,7 @@ func (l *lease) forsake(ctx context.Context) {
 	l.work.start(ctx, func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, l.term)
 		defer cancel()
-		for pause(ctx, StoreTimeout) {
+		for backoff.Pause(ctx, StoreTimeout) {
 			if l.store.Release(ctx, l.id, l.owner) == nil {
 				return
 			}

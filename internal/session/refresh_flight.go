@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/backoff"
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 )
 
@@ -86,9 +87,9 @@ func (f *flight) finish(s *Session, err error) {
 	case err == nil, errors.Is(err, ErrNotFound):
 		f.r.retire(f)
 	case errors.Is(err, errBreakerOpen): // nobody was asked but the store
-		f.retireIn(jittered(breakerPause))
+		f.retireIn(backoff.Jittered(breakerPause))
 	default:
-		f.retireIn(retryAfter(err) + jittered(refreshPause))
+		f.retireIn(retryAfter(err) + backoff.Jittered(refreshPause))
 	}
 	f.land(s, err)
 }

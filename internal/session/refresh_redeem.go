@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/backoff"
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 )
 
@@ -26,7 +27,7 @@ func (f *flight) redeem(ctx context.Context, l *lease, current *Session) (oauth.
 	tokens, err := f.call(l.during(ctx), current)
 	var answered *oauth.BusyError
 	lost := errors.Is(err, oauth.ErrUnavailable) && !errors.Is(err, errBreakerOpen) && !errors.As(err, &answered)
-	if !lost || time.Since(began)+gracePause >= f.r.grace || !pause(ctx, gracePause) {
+	if !lost || time.Since(began)+gracePause >= f.r.grace || !backoff.Pause(ctx, gracePause) {
 		return tokens, err
 	}
 	if held, unsure := l.holds(ctx); unsure != nil || !held {

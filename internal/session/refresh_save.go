@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/backoff"
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 )
 
@@ -30,7 +31,7 @@ func (f *flight) save(ctx context.Context, current *Session, t oauth.Tokens) (*S
 	next := *current
 	next.Generation++
 	next.setTokens(t, present())
-	for d := savePause; ; d = min(2*d, savePauseMax) {
+	for tries := backoff.New(savePause, savePauseMax); ; {
 		saved, err := f.r.store.Replace(ctx, &next)
 		switch {
 		case err == nil:
@@ -49,7 +50,7 @@ func (f *flight) save(ctx context.Context, current *Session, t oauth.Tokens) (*S
 			return nil, storeError(err)
 		}
 		f.land(nil, fmt.Errorf("save refreshed session: %w", err))
-		if !pause(ctx, d) {
+		if !tries.Wait(ctx) {
 			return nil, err
 		}
 	}
@@ -89,7 +90,7 @@ func adopt(newest *Session, cause error) (*Session, error) {
 // that was refused is no longer the session's: then someone was faster, and
 // theirs holds. Only under the lease can nobody save between reading and deleting.
 func (f *flight) refused(ctx context.Context, l *lease, current *Session, cause error) (*Session, error) {
-	if !pause(ctx, refusedPause) {
+	if !backoff.Pause(ctx, refusedPause) {
 		return nil, storeError(ctx.Err())
 	}
 	held, err := l.holds(ctx)

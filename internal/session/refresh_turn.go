@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/backoff"
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 )
 
@@ -30,7 +31,7 @@ func (f *flight) turn(ctx context.Context) (mine *lease, newer *Session, err err
 	}()
 	l := f.r.leases.of(f.from.ID)
 	end := began.Add(f.r.leases.patience)
-	for d := leasePoll; time.Now().Before(end); d = min(2*d, leasePollMax) {
+	for polls := backoff.New(leasePoll, leasePollMax); time.Now().Before(end); {
 		got, err := l.acquire(ctx)
 		switch {
 		case err != nil:
@@ -39,7 +40,7 @@ func (f *flight) turn(ctx context.Context) (mine *lease, newer *Session, err err
 			return l, nil, nil
 		}
 		waited = true
-		changed, err := f.await(ctx, jittered(d))
+		changed, err := f.await(ctx, polls.Next())
 		if err != nil {
 			return nil, nil, storeError(err)
 		}

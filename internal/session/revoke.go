@@ -6,14 +6,16 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/backoff"
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 )
 
 const (
 	maxRevocations = 256 // refresh tokens being revoked at a time
 
-	revokeTries = 3
-	revokePause = time.Second // doubled after each try
+	revokeTries    = 3
+	revokePause    = time.Second // doubled after each try
+	revokePauseMax = 2 * time.Second
 )
 
 // revoker ends refresh tokens that nobody will use any more at the provider.
@@ -57,8 +59,9 @@ func (r *revoker) revoke(ctx context.Context, t oauth.Tokens) {
 
 func (r *revoker) try(ctx context.Context, t oauth.Tokens) (outcome string) {
 	var err error
+	tries := backoff.New(revokePause, revokePauseMax)
 	for i := range revokeTries {
-		if i > 0 && !pause(ctx, revokePause<<(i-1)) {
+		if i > 0 && !tries.Wait(ctx) {
 			break
 		}
 		if err = r.call(ctx, t); err == nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/backoff"
 )
 
 // Run listens to what happens to sessions on all instances, until ctx ends, and
@@ -16,7 +18,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	defer cancel()
 	if m.cache.age > 0 {
 		sweeping.Go(func() {
-			for pause(ctx, m.cache.age) {
+			for backoff.Pause(ctx, m.cache.age) {
 				m.cache.sweep(time.Now())
 			}
 		})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/gatehouse-auth/gatehouse/internal/backoff"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 )
 
@@ -59,16 +60,14 @@ func decodeChange(m string) (session.Change, bool) {
 
 // Watch implements [session.Changes].
 func (r *Redis) Watch(ctx context.Context, receive func(session.Change), up func(bool)) error {
-	for d := watchPause; ; d = min(2*d, watchPauseMax) {
+	for tries := backoff.New(watchPause, watchPauseMax); ; {
 		began := time.Now()
 		err := r.subscribe(ctx, receive, up)
 		r.log.Debug("subscription to the changes of sessions lost", "error", err)
 		if time.Since(began) > r.timeout {
-			d = watchPause // it stood for a while
+			tries.Reset() // it stood for a while
 		}
-		select {
-		case <-time.After(d/2 + rand.N(d/2)): //nolint:gosec // spreads tries in time, guards nothing
-		case <-ctx.Done():
+		if !tries.Wait(ctx) {
 			return ctx.Err()
 		}
 	}
