@@ -34,6 +34,9 @@ type Options struct {
 	User string
 	// Rules are the ACL rules of User. Default: everything.
 	Rules string
+	// Config are further lines of the configuration of servers that hold data. The
+	// last of several about one setting counts.
+	Config []string
 	// TLS makes the server speak TLS only, with a certificate made for it.
 	TLS bool
 	// ClientCertificates makes a TLS server refuse whoever shows none.
@@ -138,6 +141,9 @@ func (s *Server) writeConfig() {
 	lines = append(lines, s.listeningLines()...)
 	lines = append(lines, s.setup.accountLines()...)
 	lines = append(lines, s.setup.lines...)
+	if s.setup.mode == nil {
+		lines = append(lines, s.setup.Config...)
+	}
 	err := os.WriteFile(s.config(), []byte(strings.Join(lines, "\n")+"\n"), 0o600)
 	if err != nil {
 		s.t.Fatalf("write the configuration: %v", err)

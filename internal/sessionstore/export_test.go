@@ -20,6 +20,13 @@ func Recount(ctx context.Context, r *Redis) (session.Count, error) {
 	return r.Count(ctx)
 }
 
+// WarnOfLoss looks at the settings of Redis, as the first subscription does, and
+// reports whether there is no more to look at.
+func WarnOfLoss(ctx context.Context, r *Redis) bool {
+	r.warnOfLoss(ctx)
+	return r.settingsKnown.Load()
+}
+
 // ReplaceRecord runs the script of Replace with a sealed record, as the driver
 // does when it sends the command again.
 func ReplaceRecord(ctx context.Context, r *Redis, id string, expected uint64, record []byte) error {

@@ -19,8 +19,8 @@ import (
 // runs Lua. Commands used: GET, SET (with KEEPTTL, Redis 6), GETRANGE, SETRANGE,
 // DEL, PEXPIRE, PTTL, ZADD, ZREM, ZRANGE, ZREVRANGEBYLEX, EVAL, EVALSHA,
 // PUBLISH, SUBSCRIBE, PING, HELLO or AUTH, SELECT; WAIT where replicas are
-// waited for; DBSIZE and SCAN to count sessions, which is left out where they are
-// not allowed.
+// waited for. DBSIZE and SCAN count sessions, CONFIG GET or INFO tell what in its
+// settings will lose some; each is left out where it is not allowed.
 // Safe for concurrent use.
 //
 // Keys, each session's with a hash tag of its own:
@@ -47,6 +47,8 @@ type Redis struct {
 	replicas  int          // to wait for
 	waitAgain atomic.Int64 // Unix nanoseconds: until then nobody waits
 	log       *slog.Logger
+
+	settingsKnown atomic.Bool // there is no more to look at
 
 	warnOfType  sync.Once
 	warnOfCount sync.Once

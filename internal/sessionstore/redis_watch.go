@@ -109,6 +109,7 @@ func (r *Redis) subscribe(ctx context.Context, receive func(session.Change), up 
 			case confirmed == beat.channels:
 				watchdog.Reset(silence)
 				running.Go(func() { r.keepBeating(ctx, beat.send) })
+				running.Go(func() { r.warnOfLoss(ctx) })
 			case confirmed > beat.channels: // the driver connects again by itself, and says so by this alone
 				return errResubscribed
 			}
