@@ -18,13 +18,16 @@ import (
 // (refresh*.go, lease.go), the endings and the revoker (ending*.go, revoke.go), the
 // user check, the cache, and those who listen to changes.
 type Manager struct {
-	o      Options
 	store  Store
 	traits Traits
 	log    *slog.Logger
-	work   *background
-	cache  *cache
 
+	idleTimeout     time.Duration
+	absoluteTimeout time.Duration
+	maxPerUser      int // sessions; 0: no limit
+
+	work      *background
+	cache     *cache
 	touches   *slots // a Touch each that is under way, by session id
 	revoker   *revoker
 	endings   *endings
@@ -46,7 +49,8 @@ func NewManager(o Options) (*Manager, error) {
 	endings := newEndings(&o, cache, revoker, work)
 	refresher := newRefresher(&o, cache, endings, revoker, work)
 	return &Manager{
-		o: o, store: o.Store, traits: o.Store.Traits(), log: o.Logger,
+		store: o.Store, traits: o.Store.Traits(), log: o.Logger,
+		idleTimeout: o.IdleTimeout, absoluteTimeout: o.AbsoluteTimeout, maxPerUser: o.MaxPerUser,
 		work: work, cache: cache, touches: newSlots(math.MaxInt),
 		revoker: revoker, endings: endings, refresher: refresher, users: newUserCheck(&o, refresher, work),
 	}, nil
@@ -75,7 +79,7 @@ func (m *Manager) Create(ctx context.Context, n New, old Handle) (*Session, erro
 	s := &Session{
 		Issuer: n.Tokens.Issuer, Subject: n.Tokens.Subject, Username: truncate(n.Username, maxText),
 		UserAgent: truncate(n.UserAgent, maxText), Address: truncate(n.Address, maxText),
-		CreatedAt: now, LastSeen: now, ExpiresAt: now.Add(m.o.AbsoluteTimeout),
+		CreatedAt: now, LastSeen: now, ExpiresAt: now.Add(m.absoluteTimeout),
 	}
 	s.setTokens(n.Tokens, now)
 	created, err := m.store.Create(ctx, s)
@@ -122,7 +126,7 @@ func (m *Manager) Load(ctx context.Context, h Handle) (*Session, error) {
 // Errors: [ErrUnavailable].
 func (m *Manager) Touch(ctx context.Context, s *Session) (*Session, error) {
 	now := present()
-	if now.Sub(s.LastSeen) < m.o.IdleTimeout/10 {
+	if now.Sub(s.LastSeen) < m.idleTimeout/10 {
 		return s, nil
 	}
 	if first, _ := m.touches.take(s.ID); !first {
@@ -162,7 +166,7 @@ func (m *Manager) MovingHandles() bool { return m.traits.MovingHandles }
 // may live up to a tenth of the idle timeout longer. The last use on record,
 // s.LastSeen, may be that much older than the last use.
 func (m *Manager) IdleExpiresAt(s *Session, lastUse time.Time) time.Time {
-	idle := lastUse.Add(m.o.IdleTimeout)
+	idle := lastUse.Add(m.idleTimeout)
 	if s.ExpiresAt.Before(idle) {
 		return s.ExpiresAt
 	}

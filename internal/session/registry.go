@@ -141,7 +141,7 @@ func (m *Manager) EndOthers(ctx context.Context, s *Session) (int, error) {
 // Two logins at once may leave a session too many, never one too few: only what
 // is older than s goes, so that two of them cannot end each other.
 func (m *Manager) makeRoom(ctx context.Context, s *Session) {
-	if m.o.MaxPerUser <= 0 {
+	if m.maxPerUser <= 0 {
 		return
 	}
 	// A browser that leaves has logged in all the same; what takes longer than the
@@ -151,7 +151,7 @@ func (m *Manager) makeRoom(ctx context.Context, s *Session) {
 	own, seen := s.Listing().Position(), 0
 	_, err := m.endings.endMany(ctx, s.Subject, ReasonReplaced, func(l Listing) bool {
 		seen++
-		return seen > m.o.MaxPerUser && l.Position().Compare(own) < 0
+		return seen > m.maxPerUser && l.Position().Compare(own) < 0
 	})
 	if err != nil {
 		m.log.Warn("session.max_per_user not kept at this login", "session", s.ID, "error", err)
