@@ -13,47 +13,47 @@ import (
 // answer passes the upstream's answer on. It panics with
 // [http.ErrAbortHandler] if that breaks off, so that the half is not taken for
 // the whole.
-func (x *exchange) answer(res *http.Response) {
-	announced := x.begin(res)
-	err := x.copyBody(res)
+func (t *trip) answer(res *http.Response) {
+	announced := t.begin(res)
+	err := t.copyBody(res)
 	// Closed here, as only then the trailers are known.
 	_ = res.Body.Close()
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	x.end(res, announced)
+	t.end(res, announced)
 }
 
 // begin writes status and header, and returns the trailers it announced.
-func (x *exchange) begin(res *http.Response) (announced []string) {
-	own := x.w.Header()
-	if x.unfinished() {
-		own["Connection"] = x.d.values.one("close")
+func (t *trip) begin(res *http.Response) (announced []string) {
+	own := t.w.Header()
+	if t.unfinished() {
+		own["Connection"] = t.d.values.one("close")
 	}
-	if x.d.Event != nil {
-		x.d.Event.Stream = eventStream(res.Header)
+	if t.d.Event != nil {
+		t.d.Event.Stream = eventStream(res.Header)
 	}
-	x.reverse.headers.answer(res.Header, own, x.d)
-	x.reverse.headers.trailer(res.Trailer)
+	t.reverse.headers.answer(res.Header, own, t.d)
+	t.reverse.headers.trailer(res.Trailer)
 	for name := range res.Trailer {
 		announced = append(announced, name)
 	}
-	x.setLength(res, len(announced) > 0)
+	t.setLength(res, len(announced) > 0)
 	if len(announced) > 0 {
-		own["Trailer"] = x.d.values.one(strings.Join(announced, ", "))
+		own["Trailer"] = t.d.values.one(strings.Join(announced, ", "))
 	}
 	add(own, res.Header)
 	if _, typed := own["Content-Type"]; !typed {
 		own["Content-Type"] = nil // net/http would guess one, and so overrule nosniff
 	}
-	x.w.WriteHeader(res.StatusCode)
+	t.w.WriteHeader(res.StatusCode)
 	return announced
 }
 
 // setLength sets Content-Length from what was parsed, and from nothing else: an
 // upstream's header may hold several values over HTTP/2, or what is no number,
 // and net/http would write all of it to an HTTP/1 client.
-func (x *exchange) setLength(res *http.Response, trailers bool) {
+func (t *trip) setLength(res *http.Response, trailers bool) {
 	var digits [20]byte
 	length := strconv.AppendInt(digits[:0], res.ContentLength, 10)
 	switch values := res.Header["Content-Length"]; {
@@ -62,7 +62,7 @@ func (x *exchange) setLength(res *http.Response, trailers bool) {
 	case trailers, res.ContentLength < 0, res.StatusCode == http.StatusNoContent, res.StatusCode == http.StatusNotModified:
 		delete(res.Header, "Content-Length")
 	case len(values) != 1 || values[0] != string(length):
-		res.Header["Content-Length"] = x.d.values.one(string(length))
+		res.Header["Content-Length"] = t.d.values.one(string(length))
 	}
 }
 
@@ -79,8 +79,8 @@ func add(h, from http.Header) {
 // copyBody passes the body on as it comes, and holds nothing back while there is
 // more to come. What has no length, or is a stream of events, has its header
 // flushed at once: the first byte may be long in coming.
-func (x *exchange) copyBody(res *http.Response) error {
-	client := http.NewResponseController(x.w)
+func (t *trip) copyBody(res *http.Response) error {
+	client := http.NewResponseController(t.w)
 	stream := res.ContentLength < 0 || eventStream(res.Header)
 	if stream {
 		_ = client.Flush() // a writer that cannot is no reason to fail, here and below
@@ -91,8 +91,8 @@ func (x *exchange) copyBody(res *http.Response) error {
 		n, err := res.Body.Read(buffer[:])
 		if n > 0 {
 			rest -= int64(n)
-			if _, gone := x.w.Write(buffer[:n]); gone != nil {
-				return gone
+			if _, err := t.w.Write(buffer[:n]); err != nil {
+				return err
 			}
 			if stream || rest > 0 {
 				_ = client.Flush()
@@ -102,7 +102,7 @@ func (x *exchange) copyBody(res *http.Response) error {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
-			x.note(err)
+			t.note(err)
 			return err
 		}
 	}
@@ -114,9 +114,9 @@ var bufferPool = sync.Pool{New: func() any { return new([bufferBytes]byte) }}
 
 // end writes the trailers. Only what came without a length has any that were not
 // announced, and that is in chunks already.
-func (x *exchange) end(res *http.Response, announced []string) {
-	x.reverse.headers.trailer(res.Trailer)
-	own := x.w.Header()
+func (t *trip) end(res *http.Response, announced []string) {
+	t.reverse.headers.trailer(res.Trailer)
+	own := t.w.Header()
 	for name, values := range res.Trailer {
 		if !slices.Contains(announced, name) {
 			name = http.TrailerPrefix + name

@@ -20,7 +20,7 @@ const (
 // requestBody is the client's body on its way upstream. It remembers how
 // reading ended, since a transport's error does not tell whose fault it was, and
 // what was read, as long as that is little. The transport may go on reading after
-// the exchange is over, so the two share nothing but the error.
+// the trip is over, so the two share nothing but the error.
 type requestBody struct {
 	closed atomic.Bool
 	result atomic.Pointer[error] // io.EOF is the good end
@@ -28,7 +28,7 @@ type requestBody struct {
 	mu    sync.Mutex // held while reading
 	from  io.Reader
 	kept  []byte
-	gone  bool     // it cannot be sent again
+	spent bool     // it cannot be sent again
 	try   *bodyTry // the one that is under way
 	first bodyTry
 }
@@ -48,8 +48,8 @@ func newRequestBody(body io.ReadCloser, length, limit int64) *requestBody {
 		// another goroutine may be answering.
 		body = http.MaxBytesReader(nil, body, limit)
 	}
-	b := &requestBody{from: body, gone: length > replayBytes}
-	if length > 0 && !b.gone {
+	b := &requestBody{from: body, spent: length > replayBytes}
+	if length > 0 && !b.spent {
 		b.kept = make([]byte, 0, min(length, keptAtFirst))
 	}
 	b.first.body, b.try = b, &b.first
@@ -58,7 +58,7 @@ func newRequestBody(body io.ReadCloser, length, limit int64) *requestBody {
 
 var (
 	errBodyClosed = fault("request body is closed")
-	errBodyGone   = fault("the connection ended before an answer, and the body cannot be sent again")
+	errBodySpent  = fault("the connection ended before an answer, and the body cannot be sent again")
 )
 
 // Read implements [io.Reader].
@@ -80,7 +80,7 @@ func (t *bodyTry) Read(p []byte) (int, error) {
 		return 0, b.outcome()
 	}
 	n, err := b.from.Read(p)
-	if b.gone = b.gone || len(b.kept)+n > replayBytes; b.gone {
+	if b.spent = b.spent || len(b.kept)+n > replayBytes; b.spent {
 		b.kept = nil
 	} else {
 		b.kept = append(b.kept, p[:n]...)
@@ -104,11 +104,11 @@ func (t *bodyTry) Close() error {
 func (b *requestBody) again() (io.ReadCloser, error) {
 	// Whoever is still reading has bytes that nobody else would get.
 	if !b.mu.TryLock() {
-		return nil, errBodyGone
+		return nil, errBodySpent
 	}
 	defer b.mu.Unlock()
-	if err := b.outcome(); b.gone || err != nil && !errors.Is(err, io.EOF) {
-		return nil, errBodyGone
+	if err := b.outcome(); b.spent || err != nil && !errors.Is(err, io.EOF) {
+		return nil, errBodySpent
 	}
 	b.try = &bodyTry{body: b}
 	return b.try, nil
@@ -121,7 +121,7 @@ func (b *requestBody) answered() {
 	}
 	defer b.mu.Unlock()
 	if b.try.at >= len(b.kept) {
-		b.kept, b.gone = nil, true
+		b.kept, b.spent = nil, true
 	}
 }
 

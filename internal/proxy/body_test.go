@@ -28,7 +28,7 @@ func (b *slowBody) Close() error { return nil }
 func TestRequestBody_leaves_the_clients_alone_when_it_is_closed(t *testing.T) {
 	for _, limit := range []int64{0, 10} {
 		for name, end := range map[string]func(*requestBody){
-			"by the exchange":  (*requestBody).close,
+			"by the trip":      (*requestBody).close,
 			"by the transport": func(b *requestBody) { _ = b.first.Close() },
 		} {
 			client := &clientBody{}
@@ -74,7 +74,7 @@ func TestRequestBody_can_be_sent_again_while_it_is_short(t *testing.T) {
 		}
 		second, err := body.again()
 		if !test.again {
-			if !errors.Is(err, errBodyGone) {
+			if !errors.Is(err, errBodySpent) {
 				t.Errorf("%s: %v", name, err)
 			}
 			continue
@@ -100,7 +100,7 @@ func TestRequestBody_is_not_sent_again(t *testing.T) {
 		body := newRequestBody(io.NopCloser(strings.NewReader("hello")), 5, 0)
 		_, _ = io.ReadFull(&body.first, make([]byte, 2))
 		body.answered()
-		if _, err := body.again(); !errors.Is(err, errBodyGone) || body.kept != nil {
+		if _, err := body.again(); !errors.Is(err, errBodySpent) || body.kept != nil {
 			t.Errorf("%v, with %d bytes kept", err, len(body.kept))
 		}
 		if rest, err := io.ReadAll(&body.first); err != nil || string(rest) != "llo" {
@@ -116,7 +116,7 @@ func TestRequestBody_is_not_sent_again(t *testing.T) {
 			read <- err
 		}()
 		<-client.entered
-		if _, err := body.again(); !errors.Is(err, errBodyGone) {
+		if _, err := body.again(); !errors.Is(err, errBodySpent) {
 			t.Errorf("%v", err)
 		}
 		close(client.leave)
@@ -129,7 +129,7 @@ func TestRequestBody_is_not_sent_again(t *testing.T) {
 		_ = server.CloseWithError(errors.New("malformed"))
 		body := newRequestBody(client, -1, 0)
 		_, _ = body.first.Read(make([]byte, 1))
-		if _, err := body.again(); !errors.Is(err, errBodyGone) {
+		if _, err := body.again(); !errors.Is(err, errBodySpent) {
 			t.Errorf("%v", err)
 		}
 	})

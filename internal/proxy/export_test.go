@@ -3,4 +3,4 @@ package proxy
 import "github.com/gatehouse-auth/gatehouse/internal/headers"
 
 // SetHeaders gives a relay that serves nothing yet another table of headers.
-func (s *Dispatcher) SetHeaders(t *headers.Table) { s.reverse.headers.known = t }
+func (disp *Dispatcher) SetHeaders(t *headers.Table) { disp.reverse.headers.known = t }

@@ -9,13 +9,13 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 )
 
-// classify turns what ended an exchange before its answer began into the answer
+// classify turns what ended a trip before its answer began into the answer
 // that the caller gets: its own departure, its own fault, or the upstream's.
-func (x *exchange) classify(err error) error {
-	if gone := x.in.Context().Err(); gone != nil {
-		return gone
+func (t *trip) classify(err error) error {
+	if err := t.in.Context().Err(); err != nil {
+		return err
 	}
-	if broken := x.body.outcome(); broken != nil && !x.body.ended() {
+	if broken := t.body.outcome(); broken != nil && !t.body.ended() {
 		var limit *http.MaxBytesError
 		if errors.As(broken, &limit) {
 			return tooLarge(broken)
@@ -27,7 +27,7 @@ func (x *exchange) classify(err error) error {
 			Err:    fmt.Errorf("read request body: %w", causeOf(broken)),
 		}
 	}
-	err = fmt.Errorf("ask upstream %s: %w", x.up.name, causeOf(err))
+	err = fmt.Errorf("ask upstream %s: %w", t.up.name, causeOf(err))
 	var late net.Error
 	if errors.As(err, &late) && late.Timeout() {
 		return &problem.Error{
@@ -65,9 +65,9 @@ func stopping() error {
 
 // closing makes the answer to err the last one of its connection where that
 // must be.
-func (x *exchange) closing(err error) error {
+func (t *trip) closing(err error) error {
 	var p *problem.Error
-	if errors.As(err, &p) && x.unfinished() {
+	if errors.As(err, &p) && t.unfinished() {
 		p.Header = http.Header{"Connection": {"close"}}
 	}
 	return err

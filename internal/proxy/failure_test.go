@@ -267,7 +267,7 @@ func TestReverse_cuts_the_answer_short_when_the_upstream_dies(t *testing.T) {
 func TestReverse_remembers_nothing_of_the_request_before(t *testing.T) {
 	up, requests := echoSocket(t)
 	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up}, routing.Route{Path: "/down/", Upstream: parse(t, closedPort(t))})
-	// What a finished exchange leaves behind is used again, though not always.
+	// What a finished trip leaves behind is used again, though not always.
 	for range 10 {
 		conn := f.dial(t)
 		_, _ = io.WriteString(conn, handshake)

@@ -9,20 +9,20 @@ import (
 	"time"
 )
 
-// roundTrip asks by t, and waits for the answer's header no longer than the route
+// roundTrip asks through a transport, and waits for the answer's header no longer than the route
 // says, over all tries together. net/http keeps that limit for each of its own
 // tries, and over HTTP/2 it makes any number: where an upstream refuses streams
 // (RFC 9113 §8.7) it waits longer each time, and begins anew over the next
 // connection.
-func (x *exchange) roundTrip(t *http.Transport, r *http.Request) (*http.Response, error) {
-	limit := x.d.Route.Timeout
-	if limit == 0 || !x.up.multiplexed {
-		return t.RoundTrip(r)
+func (t *trip) roundTrip(by *http.Transport, r *http.Request) (*http.Response, error) {
+	limit := t.d.Route.Timeout
+	if limit == 0 || !t.up.multiplexed {
+		return by.RoundTrip(r)
 	}
 	ctx, cancel := context.WithCancel(r.Context())
-	x.release = cancel // the answer's body is read under this context
+	t.release = cancel // the answer's body is read under this context
 	clock := headerClock{limit: limit, cancel: cancel}
-	res, err := t.RoundTrip(r.WithContext(httptrace.WithClientTrace(ctx, clock.trace())))
+	res, err := by.RoundTrip(r.WithContext(httptrace.WithClientTrace(ctx, clock.trace())))
 	inTime := clock.stop()
 	if inTime && err == nil {
 		return res, nil

@@ -119,14 +119,14 @@ func NewRelay(o Options) (*Dispatcher, error) {
 }
 
 // Relay implements [Relay].
-func (s *Dispatcher) Relay(w http.ResponseWriter, r *http.Request, d *Decision) error {
+func (disp *Dispatcher) Relay(w http.ResponseWriter, r *http.Request, d *Decision) error {
 	if d.Route == nil || d.Route.Access.Auth == routing.AuthOwn {
 		return fmt.Errorf("relay %s: no route to relay to", d.Path.Escaped())
 	}
-	if files := s.files[d.Route]; files != nil {
+	if files := disp.files[d.Route]; files != nil {
 		return files.Serve(w, r, static.Target{Name: fileName(d), Path: d.Path.Escaped(), CacheControl: d.fileCaching()})
 	}
-	return s.reverse.Relay(w, r, d)
+	return disp.reverse.Relay(w, r, d)
 }
 
 // fileName is the name below the route's directory that the path stands for.
@@ -139,5 +139,5 @@ func fileName(d *Decision) string {
 }
 
 // CloseIdle closes the idle connections to upstreams, after a reload or at the
-// end. Exchanges under way go on.
-func (s *Dispatcher) CloseIdle() { s.reverse.CloseIdle() }
+// end. Requests under way go on.
+func (disp *Dispatcher) CloseIdle() { disp.reverse.CloseIdle() }

@@ -17,27 +17,27 @@ import (
 // §9.2.2), are asked once more here, over a connection of their own: the transport
 // would go through all that are kept, each of them as dead as the first. POST and
 // PATCH are never sent twice.
-func (x *exchange) send() (*http.Response, error) {
-	if x.out.Method != http.MethodPut && x.out.Method != http.MethodDelete {
-		return x.roundTrip(x.up.transport, &x.out)
+func (t *trip) send() (*http.Response, error) {
+	if t.out.Method != http.MethodPut && t.out.Method != http.MethodDelete {
+		return t.roundTrip(t.up.transport, &t.out)
 	}
 	var first attempt
-	traced := httptrace.WithClientTrace(x.out.Context(), first.trace())
-	res, err := x.roundTrip(x.up.transport, x.out.WithContext(traced))
-	if err == nil || !first.lost(err) || x.in.Context().Err() != nil {
+	traced := httptrace.WithClientTrace(t.out.Context(), first.trace())
+	res, err := t.roundTrip(t.up.transport, t.out.WithContext(traced))
+	if err == nil || !first.lost(err) || t.in.Context().Err() != nil {
 		return res, err
 	}
-	if x.body != nil {
-		body, gone := x.body.again()
-		if gone != nil {
+	if t.body != nil {
+		body, spent := t.body.again()
+		if spent != nil {
 			return nil, err
 		}
-		x.out.Body = body
+		t.out.Body = body
 	}
-	if x.d.Event != nil {
-		x.d.Event.AddNote("asked again: a kept connection had ended")
+	if t.d.Event != nil {
+		t.d.Event.AddNote("asked again: a kept connection had ended")
 	}
-	return x.roundTrip(x.up.fresh, &x.out)
+	return t.roundTrip(t.up.fresh, &t.out)
 }
 
 // attempt is what a transport tells of one try.
@@ -75,15 +75,15 @@ func (e streamError) Error() string { return fmt.Sprintf("stream reset with code
 // hideKeys writes a client's idempotency keys in small letters, which upstreams
 // read alike: net/http takes them for leave to send a request again and again.
 // Whether the upstream heeds them nobody here knows.
-func (x *exchange) hideKeys() {
-	switch x.out.Method {
+func (t *trip) hideKeys() {
+	switch t.out.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
 		return
 	}
 	for _, name := range [...]string{"Idempotency-Key", "X-Idempotency-Key"} {
-		if values, ok := x.out.Header[name]; ok {
-			delete(x.out.Header, name)
-			x.out.Header[strings.ToLower(name)] = values
+		if values, ok := t.out.Header[name]; ok {
+			delete(t.out.Header, name)
+			t.out.Header[strings.ToLower(name)] = values
 		}
 	}
 }

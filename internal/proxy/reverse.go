@@ -26,7 +26,7 @@ type Reverse struct {
 type upstream struct {
 	scheme, host string
 	base         string // escaped base path, without a slash at its end
-	cut          int    // segments to cut off the path
+	strip        int    // segments to take off the path
 	name         string // for the log
 	multiplexed  bool   // it may speak HTTP/2
 	upgrades     bool   // it may speak HTTP/1.1, which alone has Upgrade (RFC 9113 §8.6)
@@ -38,7 +38,7 @@ type upstream struct {
 // NewReverse builds the relay for all routes of o.Table that name an upstream.
 // It connects to none.
 func NewReverse(o Options) (*Reverse, error) {
-	p := &Reverse{
+	rev := &Reverse{
 		headers:   newHeaderPolicy(o),
 		bodyBytes: o.BodyBytes,
 		upstreams: make(map[*routing.Route]*upstream),
@@ -50,16 +50,16 @@ func NewReverse(o Options) (*Reverse, error) {
 		if route.Upstream == nil {
 			continue
 		}
-		up, err := p.upstream(route)
+		up, err := rev.upstream(route)
 		if err != nil {
 			return nil, err
 		}
-		p.upstreams[route] = up
+		rev.upstreams[route] = up
 	}
-	return p, nil
+	return rev, nil
 }
 
-func (p *Reverse) upstream(route *routing.Route) (*upstream, error) {
+func (rev *Reverse) upstream(route *routing.Route) (*upstream, error) {
 	target := route.Upstream
 	up := &upstream{
 		scheme: target.Scheme,
@@ -81,24 +81,24 @@ func (p *Reverse) upstream(route *routing.Route) (*upstream, error) {
 		return nil, fmt.Errorf("route %s: upstream has no host", route.Path)
 	}
 	if route.StripPrefix {
-		up.cut = route.Segments()
+		up.strip = route.Segments()
 	}
-	via, err := p.via(route, up)
+	via, err := rev.via(route, up)
 	if err != nil {
 		return nil, err
 	}
 	// A SOCKS proxy, like one that is asked to connect to a TLS port, sees no request.
 	up.absolute = via != nil && up.scheme == "http" && strings.HasPrefix(via.Scheme, "http")
-	up.transport, up.fresh = p.pool.get(route, via)
+	up.transport, up.fresh = rev.pool.get(route, via)
 	return up, nil
 }
 
 // via is the proxy on the way to an upstream, or nil.
-func (p *Reverse) via(route *routing.Route, up *upstream) (*url.URL, error) {
-	if !route.UseProxy || p.proxy == nil {
+func (rev *Reverse) via(route *routing.Route, up *upstream) (*url.URL, error) {
+	if !route.UseProxy || rev.proxy == nil {
 		return nil, nil
 	}
-	via, err := p.proxy(&url.URL{Scheme: up.scheme, Host: up.host})
+	via, err := rev.proxy(&url.URL{Scheme: up.scheme, Host: up.host})
 	if err != nil {
 		return nil, fmt.Errorf("route %s: find the proxy to its upstream: %w", route.Path, err)
 	}
@@ -109,7 +109,7 @@ func (p *Reverse) via(route *routing.Route, up *upstream) (*url.URL, error) {
 // canonical path has no dot segments, so it cannot leave the base path; opaque,
 // it is sent as it stands here.
 func (u *upstream) url(p urlpath.Path, query *url.URL) url.URL {
-	target := urlpath.After(p.Escaped(), u.cut)
+	target := urlpath.After(p.Escaped(), u.strip)
 	if u.base != "" {
 		target = u.base + target
 	}
@@ -120,17 +120,17 @@ func (u *upstream) url(p urlpath.Path, query *url.URL) url.URL {
 }
 
 // CloseIdle closes the idle connections to all upstreams.
-func (p *Reverse) CloseIdle() { p.pool.closeIdle() }
+func (rev *Reverse) CloseIdle() { rev.pool.closeIdle() }
 
 // Relay implements [Relay].
-func (p *Reverse) Relay(w http.ResponseWriter, r *http.Request, d *Decision) error {
-	up := p.upstreams[d.Route]
+func (rev *Reverse) Relay(w http.ResponseWriter, r *http.Request, d *Decision) error {
+	up := rev.upstreams[d.Route]
 	if up == nil {
 		return fmt.Errorf("relay to route %s: it is not of this table", d.Route.Path)
 	}
 	if d.Event != nil {
 		d.Event.Upstream = up.name
 	}
-	x := exchange{reverse: p, up: up, d: d, in: r, w: w}
-	return x.run()
+	t := trip{reverse: rev, up: up, d: d, in: r, w: w}
+	return t.run()
 }

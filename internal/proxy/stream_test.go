@@ -19,6 +19,7 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
 	"github.com/gatehouse-auth/gatehouse/internal/routing"
+	"github.com/gatehouse-auth/gatehouse/internal/tunnel"
 )
 
 func TestReverse_passes_no_interim_answer(t *testing.T) {
@@ -234,6 +235,41 @@ func TestReverse_tunnels_a_websocket(t *testing.T) {
 	_ = conn.(*net.TCPConn).CloseWrite()
 	if rest, err := io.ReadAll(br); err != nil || len(rest) != 0 {
 		t.Errorf("after the close: %q, %v", rest, err)
+	}
+}
+
+func TestReverse_opens_no_tunnel_once_a_stop_has_begun(t *testing.T) {
+	up, _ := echoSocket(t)
+	tunnels := &tunnel.Registry{}
+	f := newFront(t, proxy.Options{Tunnels: tunnels}, routing.Route{Path: "/", Upstream: up})
+	tunnels.Close()
+	answer := f.talk(t, handshake)
+	if status(t, answer) != "503 Service Unavailable" || !strings.Contains(answer, "X-Problem: draining") || !strings.Contains(answer, "Connection: close") {
+		t.Errorf("answer: %s", answer)
+	}
+	if err := tunnels.Wait(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestReverse_counts_its_tunnels(t *testing.T) {
+	up, _ := echoSocket(t)
+	tunnels := &tunnel.Registry{}
+	f := newFront(t, proxy.Options{Tunnels: tunnels}, routing.Route{Path: "/", Upstream: up})
+	conn := f.dial(t)
+	_, _ = io.WriteString(conn, handshake)
+	br := bufio.NewReader(conn)
+	if _, err := http.ReadResponse(br, nil); err != nil {
+		t.Fatal(err)
+	}
+	if tunnels.Len() != 1 {
+		t.Errorf("%d tunnels are open", tunnels.Len())
+	}
+	_ = conn.(*net.TCPConn).CloseWrite()
+	_, _ = io.Copy(io.Discard, br)
+	tunnels.Close()
+	if err := tunnels.Wait(t.Context()); err != nil || tunnels.Len() != 0 {
+		t.Errorf("%d tunnels are open: %v", tunnels.Len(), err)
 	}
 }
 

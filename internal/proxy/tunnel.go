@@ -46,47 +46,47 @@ const errUnasked = fault("it switches protocols without being asked, or without 
 
 // switchProtocols takes the connection away from the server and lets a tunnel
 // carry it to its end.
-func (x *exchange) switchProtocols(res *http.Response) error {
+func (t *trip) switchProtocols(res *http.Response) error {
 	upstream, ok := res.Body.(io.ReadWriteCloser) // which is what a transport gives with a 101
 	if !ok {
 		_ = res.Body.Close()
-		return x.classify(fault(fmt.Sprintf("switch protocols: the body is a %T", res.Body)))
+		return t.classify(fault(fmt.Sprintf("switch protocols: the body is a %T", res.Body)))
 	}
 	defer func() { _ = upstream.Close() }()
-	through, ok := x.reverse.tunnels.Open(x.d.Session)
+	through, ok := t.reverse.tunnels.Open(t.d.Session)
 	if !ok {
 		return stopping()
 	}
 	defer through.Close()
-	client, buffered, err := http.NewResponseController(x.w).Hijack()
+	client, buffered, err := http.NewResponseController(t.w).Hijack()
 	if err != nil {
 		return fmt.Errorf("switch protocols: %w", err)
 	}
 	defer func() { _ = client.Close() }()
 	// From here on nobody could answer an error.
-	if x.d.Event != nil {
+	if t.d.Event != nil {
 		// Written past the server, so no ResponseWriter sees it.
-		x.d.Event.Status, x.d.Event.Stream = http.StatusSwitchingProtocols, true
+		t.d.Event.Status, t.d.Event.Stream = http.StatusSwitchingProtocols, true
 	}
-	if err := x.greet(buffered.Writer, res); err != nil {
-		x.note(err)
+	if err := t.greet(buffered.Writer, res); err != nil {
+		t.note(err)
 		return nil
 	}
-	ended := through.Carry(x.in.Context(), client, early(client, buffered.Reader), upstream)
-	if ended && x.d.Event != nil {
-		x.d.Event.AddNote("ended by the stop of the gateway")
+	ended := through.Carry(t.in.Context(), client, early(client, buffered.Reader), upstream)
+	if ended && t.d.Event != nil {
+		t.d.Event.AddNote("ended by the stop of the gateway")
 	}
 	return nil
 }
 
 // greet writes the answer to the handshake.
-func (x *exchange) greet(w *bufio.Writer, res *http.Response) error {
+func (t *trip) greet(w *bufio.Writer, res *http.Response) error {
 	upgrade := res.Header["Upgrade"]
 	delete(res.Header, "Content-Length") // of which there is none (RFC 9110 §8.6)
-	own := x.w.Header()
-	x.reverse.headers.answer(res.Header, own, x.d)
+	own := t.w.Header()
+	t.reverse.headers.answer(res.Header, own, t.d)
 	add(own, res.Header)
-	own["Connection"], own["Upgrade"] = x.d.values.one("Upgrade"), upgrade
+	own["Connection"], own["Upgrade"] = t.d.values.one("Upgrade"), upgrade
 	res.Header, res.Body = own, nil // only the head is to be written
 	if err := res.Write(w); err != nil {
 		return err

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// closing is how long a tunnel that is ended has for the closing handshake of
+// closeTimeout is how long a tunnel that is ended has for the closing handshake of
 // WebSocket (RFC 6455 §7.1.1) before both connections are closed as they are.
-const closing = time.Second
+const closeTimeout = time.Second
 
 // Carry passes bytes both ways until both sides have ended, one fails, ctx ends,
 // or the registry ends the tunnel; then ended is true. What the server has read
@@ -33,9 +33,9 @@ func (t *Tunnel) Carry(ctx context.Context, client net.Conn, ahead io.Reader, up
 		select {
 		case <-ending:
 			ending, ended = nil, true
-			defer time.AfterFunc(closing, closeBoth).Stop()
-			_ = client.SetWriteDeadline(time.Now().Add(closing))
-			down.leave()
+			defer time.AfterFunc(closeTimeout, closeBoth).Stop()
+			_ = client.SetWriteDeadline(time.Now().Add(closeTimeout))
+			down.startClosing()
 		case goesOn := <-halves:
 			if open--; !goesOn {
 				closeBoth()
@@ -62,21 +62,21 @@ func pump(dst io.Writer, src io.Reader) bool {
 var goingAway = []byte{0x80 | opClose, 2, 1001 >> 8, 1001 & 0xff}
 
 // downward writes to the client what the upstream sends. It can take the
-// upstream's place between two frames, to say goodbye.
+// upstream's place between two frames, to write a close frame.
 type downward struct {
 	net.Conn
-	leaving atomic.Bool
+	closing atomic.Bool // the close frame is due
 
 	mu     sync.Mutex // held while writing
 	frames frames
-	left   bool // the close frame was written, and nothing may follow it
+	closed bool // the close frame was written, and nothing may follow it
 }
 
 // Write implements [io.Writer].
 func (d *downward) Write(p []byte) (int, error) {
 	n, err := d.pass(p)
-	if d.leaving.Load() {
-		d.sayGoodbye()
+	if d.closing.Load() {
+		d.writeClose()
 	}
 	return n, err
 }
@@ -84,7 +84,7 @@ func (d *downward) Write(p []byte) (int, error) {
 func (d *downward) pass(p []byte) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.left {
+	if d.closed {
 		return len(p), nil
 	}
 	n, err := d.Conn.Write(p)
@@ -92,20 +92,20 @@ func (d *downward) pass(p []byte) (int, error) {
 	return n, err
 }
 
-// leave sends the close frame, now or when the frame under way has passed. The
-// client answers it, which goes on to the upstream and ends the tunnel there, too.
-func (d *downward) leave() {
-	d.leaving.Store(true)
-	d.sayGoodbye()
+// startClosing sends the close frame, now or when the frame under way has passed.
+// The client's answer goes on to the upstream and ends the tunnel there, too.
+func (d *downward) startClosing() {
+	d.closing.Store(true)
+	d.writeClose()
 }
 
-func (d *downward) sayGoodbye() {
+func (d *downward) writeClose() {
 	if !d.mu.TryLock() {
-		return // whoever is writing says it afterwards
+		return // whoever is writing does it afterwards
 	}
 	defer d.mu.Unlock()
-	if !d.left && d.frames.between() {
-		d.left = true
+	if !d.closed && d.frames.between() {
+		d.closed = true
 		_, _ = d.Conn.Write(goingAway) // what fails is closed soon
 	}
 }

@@ -56,7 +56,7 @@ func send(t *testing.T, to io.Writer, p []byte) {
 
 // The close frame goes to the client between two frames. The client's answer goes
 // on to the upstream, so that both know why the tunnel ends.
-func TestClose_says_goodbye_and_waits_for_the_answer(t *testing.T) {
+func TestClose_sends_a_close_frame_and_waits_for_the_answer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r Registry
 		e := carry(t, &r)
@@ -125,7 +125,7 @@ func TestClose_ends_a_tunnel_of_a_client_that_is_gone(t *testing.T) {
 		synctest.Wait()
 		start := time.Now()
 		r.Close()
-		if err := r.Wait(t.Context()); err != nil || !<-e.ended || time.Since(start) > closing {
+		if err := r.Wait(t.Context()); err != nil || !<-e.ended || time.Since(start) > closeTimeout {
 			t.Errorf("ended after %v: %v", time.Since(start), err)
 		}
 	})

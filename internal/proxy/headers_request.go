@@ -58,7 +58,7 @@ func (p *headerPolicy) request(in *http.Request, d *Decision) http.Header {
 	if d.Route.Access.Auth != routing.AuthNone || !d.Bearer.Empty() {
 		delete(out, "Authorization")
 	}
-	from := p.kept(out, in, d)
+	from := p.origin(out, in, d)
 	d.values.set(out, "Authorization", d.Bearer.Reveal())
 	d.values.set(out, "X-Request-Id", d.RequestID)
 	d.values.set(out, "X-Forwarded-For", from.client)
@@ -113,9 +113,9 @@ func (v *values) set(h http.Header, name, value string) {
 // origin is what the upstream is told about where a request came from.
 type origin struct{ client, host, proto, trace string }
 
-// kept returns the origin as the gateway sees it or, of a trusted peer, as that
-// one says in the headers that are believed.
-func (p *headerPolicy) kept(out http.Header, in *http.Request, d *Decision) origin {
+// origin returns where the request came from, as the gateway sees it or as a
+// trusted peer says it in the headers that it is believed in.
+func (p *headerPolicy) origin(out http.Header, in *http.Request, d *Decision) origin {
 	from := origin{client: d.Client, host: d.Host, proto: d.Proto}
 	believed := func(name string) []string {
 		if !d.TrustedPeer || !p.believed[name] {
