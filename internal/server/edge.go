@@ -1,6 +1,7 @@
 package server
 
 import (
+	"log/slog"
 	"net/url"
 	"slices"
 
@@ -10,12 +11,16 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 	"github.com/gatehouse-auth/gatehouse/internal/returnto"
+	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 )
 
 // edge is what every request passes first, whatever it asks for, and the rules
 // about addresses that hold behind it, too.
 type edge struct {
-	record   middleware.Record // without the routes' metrics
+	problems *problem.Renderer
+	trust    middleware.Trust
+	hsts     string
+	log      *slog.Logger
 	guard    *middleware.Guard
 	origins  *middleware.Origins
 	returnTo returnto.Policy
@@ -25,14 +30,12 @@ func newEdge(cfg *config.Config, o Options, cookies *cookie.Jar, sig signals) ed
 	returnTo := returnPolicy(cfg)
 	return edge{
 		returnTo: returnTo,
-		record: middleware.Record{
-			Problems: problem.NewRenderer(problem.Options{
-				LoginPath: cfg.Mount + "/login", StartURL: cfg.Login.DefaultReturnTo, PublicURL: cfg.PublicURL.String(),
-				ReturnTo: returnTo, Metrics: sig.metrics,
-			}),
-			Logger: sig.log, HSTS: hsts(cfg.PublicURL),
-			Trust: middleware.Trust{Proxies: cfg.TrustedProxies, Headers: cfg.TrustedHeaders},
-		},
+		problems: problem.NewRenderer(problem.Options{
+			LoginPath: cfg.Mount + "/login", StartURL: cfg.Login.DefaultReturnTo, PublicURL: cfg.PublicURL.String(),
+			ReturnTo: returnTo, Metrics: sig.metrics,
+		}),
+		trust: middleware.Trust{Proxies: cfg.TrustedProxies, Headers: cfg.TrustedHeaders},
+		hsts:  hsts(cfg.PublicURL), log: sig.log,
 		guard: &middleware.Guard{
 			PublicURL: cfg.PublicURL, AllowedHosts: cfg.AllowedHosts, HealthPath: cfg.Mount + "/healthz",
 			RedirectLoopback: o.RedirectLoopback,
@@ -43,6 +46,11 @@ func newEdge(cfg *config.Config, o Options, cookies *cookie.Jar, sig signals) ed
 			Allowed: cfg.AllowedOrigins, CSRFHeader: cfg.CSRFHeader,
 		},
 	}
+}
+
+// record is the outermost handler; figures finds what a request counts in.
+func (e *edge) record(figures func(*middleware.Exchange) *telemetry.RouteMetrics) *middleware.Record {
+	return &middleware.Record{Problems: e.problems, Logger: e.log, Metrics: figures, Trust: e.trust, HSTS: e.hsts}
 }
 
 // hsts is the Strict-Transport-Security header (RFC 6797). A loopback name must

@@ -17,9 +17,7 @@ import (
 // made canonical, then decides between the gateway's own endpoints and the
 // routes of the configuration.
 func (l *layout) routes(table *routing.Table, relay proxy.Relay) http.Handler {
-	record := l.edge.record
-	record.Metrics = l.requestMetrics(table)
-	return record.Handler(middleware.Chain(l.dispatch(relay),
+	return l.edge.record(l.requestMetrics(table)).Handler(middleware.Chain(l.dispatch(relay),
 		l.edge.origins.Expose,
 		l.edge.guard.Middleware,
 		l.edge.origins.Preflight,
