@@ -23,7 +23,7 @@ func (s *Server) adminOptions() admin.Options {
 		Listen: s.cfg.AdminListen, Token: s.cfg.AdminToken,
 		Sessions: s.sessions.manager, Store: s.sessions.store, StoreKind: s.cfg.Session.Store.Scheme,
 		SignOut:  s.pool.admin.SignOutUser,
-		Draining: s.layout.own.health.Draining.Load, Reasons: s.ready.Reasons, Metrics: s.metrics,
+		Draining: s.pipeline.own.health.Draining.Load, Reasons: s.ready.Reasons, Metrics: s.metrics,
 		Version: s.opts.Version, Commit: s.opts.Commit, Logger: s.log,
 	}
 }

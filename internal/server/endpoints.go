@@ -1,81 +1,64 @@
 package server
 
 import (
-	"slices"
-	"time"
+	"net/http"
 
-	"github.com/gatehouse-auth/gatehouse/internal/cognito"
-	"github.com/gatehouse-auth/gatehouse/internal/config"
+	"github.com/go-chi/chi/v5"
+
 	"github.com/gatehouse-auth/gatehouse/internal/handlers"
-	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
+	"github.com/gatehouse-auth/gatehouse/internal/middleware"
+	"github.com/gatehouse-auth/gatehouse/internal/problem"
 )
 
-const (
-	// expiryNotice is how long before its end a page is told of it.
-	expiryNotice = time.Minute
-	// lookups is how many event streams look their sessions up at a time.
-	lookups = 16
-)
-
-// ownHandlers are the handlers of the gateway's own endpoints; [layout.endpoints]
-// says where each is.
-type ownHandlers struct {
-	flow    *handlers.Flow
-	account *handlers.Account
-	events  *handlers.Events
-	logout  *handlers.Logout
-	public  *handlers.PublicConfig
-	health  *handlers.Health
+// endpoint is one row of the gateway's own endpoints.
+type endpoint struct {
+	method, path string
+	handler      middleware.Handler
 }
 
-func newOwnHandlers(cfg *config.Config, pool *pool, sessions *sessions, edge edge, metrics *telemetry.Metrics) ownHandlers {
-	account := newAccount(cfg, sessions)
-	return ownHandlers{
-		flow:    newFlow(cfg, pool, sessions, edge, metrics),
-		account: account,
-		events: &handlers.Events{
-			Account: account, Lookups: make(chan struct{}, lookups),
-			Lead: min(expiryNotice, cfg.Session.IdleTimeout/4),
-		},
-		logout: newLogout(cfg, pool, sessions, edge),
-		public: &handlers.PublicConfig{
-			Mount: cfg.Mount, ClientID: cfg.Cognito.ClientID, UserPoolID: cfg.Cognito.UserPoolID,
-			Region: cfg.Cognito.Region, Providers: append([]string{}, cfg.Cognito.Providers...),
-			CSRFHeader: cfg.CSRFHeader,
-		},
-		health: &handlers.Health{},
+// endpoints is the whole list of them, below the mount.
+func (p *pipeline) endpoints() []endpoint {
+	return []endpoint{
+		{"GET", "/login", middleware.Chain(p.own.flow.Login, p.continueStrict)},
+		{"GET", "/callback", p.own.flow.Callback},
+		{"GET", "/session", p.own.account.Session},
+		{"GET", "/user", p.own.account.User},
+		{"GET", "/events", p.own.events.Stream},
+		{"POST", "/refresh", p.own.account.Refresh},
+		{"POST", "/logout", p.own.logout.End},
+		{"GET", "/logout", p.own.logout.Page},
+		{"GET", "/signed-out", p.own.logout.SignedOut},
+		{"GET", "/sessions", p.own.account.List},
+		{"DELETE", "/sessions", p.own.account.EndOthers},
+		{"DELETE", "/sessions/{id}", p.own.account.EndOne},
+		{"GET", "/config", p.own.public.Serve},
+		{"GET", "/healthz", p.own.health.Serve},
+		{"GET", "/credentials", handlers.NotEnabled},
 	}
 }
 
-func newFlow(cfg *config.Config, pool *pool, sessions *sessions, edge edge, metrics *telemetry.Metrics) *handlers.Flow {
-	providers := slices.Clip(cfg.Cognito.Providers)
-	if len(providers) > 0 {
-		providers = append(providers, cognito.OwnDirectory)
+// ownMux routes the gateway's own endpoints. A HEAD is answered as its GET.
+func (p *pipeline) ownMux() *chi.Mux {
+	mux := chi.NewRouter()
+	for _, e := range p.endpoints() {
+		mux.Method(e.method, p.mount+e.path, middleware.Leaf(e.handler))
+		if e.method == http.MethodGet {
+			mux.Method(http.MethodHead, p.mount+e.path, middleware.Leaf(e.handler))
+		}
 	}
-	return &handlers.Flow{
-		OAuth: pool.oauth, Sessions: sessions.steps, Cookies: sessions.cookies, ReturnTo: edge.returnTo,
-		DefaultReturnTo: cfg.Login.DefaultReturnTo, ErrorURL: cfg.Login.ErrorURL,
-		PublicURL: cfg.PublicURL, LoginPath: cfg.Mount + "/login", Providers: providers,
-		Username: cognito.Username, Metrics: metrics,
-	}
+	mux.NotFound(middleware.Leaf(func(http.ResponseWriter, *http.Request, *middleware.Exchange) error {
+		return &problem.Error{Status: http.StatusNotFound, Code: "not_found", Public: "The gateway has no such endpoint."}
+	}))
+	mux.MethodNotAllowed(middleware.Leaf(func(_ http.ResponseWriter, r *http.Request, _ *middleware.Exchange) error {
+		return problem.MethodNotRouted(mux, r.URL.Path)
+	}))
+	return mux
 }
 
-func newAccount(cfg *config.Config, sessions *sessions) *handlers.Account {
-	return &handlers.Account{
-		Sessions: sessions.steps, LoginID: cognito.LoginID,
-		AccessClaims: cfg.Session.Claims.Access, IDClaims: cfg.Session.Claims.ID,
-		LogoutPath: cfg.Mount + "/logout",
-	}
-}
-
-func newLogout(cfg *config.Config, pool *pool, sessions *sessions, edge edge) *handlers.Logout {
-	return &handlers.Logout{
-		Sessions: sessions.steps, Cookies: sessions.cookies, ReturnTo: edge.returnTo,
-		Trusts: edge.origins.MayUseCookie, GlobalSignOut: pool.api.GlobalSignOut,
-		ProviderURL:     pool.logoutURL,
-		DefaultReturnTo: cfg.Login.LogoutReturnTo, StartURL: cfg.Login.DefaultReturnTo,
-		Path: cfg.Mount + "/logout",
-		// Browsers apply form-action to every redirect behind the form (CSP Level 3 §6.4.1).
-		FormOrigins: append([]string{origin(cfg.Cognito.Domain), origin(cfg.PublicURL)}, edge.returnTo.Origins...),
+// nameEndpoint puts an endpoint's pattern, such as /auth/sessions/{id}, in the place
+// of the route that all of them share. What is no endpoint keeps that.
+func nameEndpoint(mux *chi.Mux, method string, x *middleware.Exchange) {
+	if pattern := mux.Find(chi.NewRouteContext(), method, x.Decision.Path.Literal()); pattern != "" {
+		x.Event.Route = pattern
 	}
 }

@@ -157,15 +157,15 @@ func oneIf(b bool) float64 {
 // requestMetrics looks up once the figures of each route and of each endpoint of the
 // gateway's own, and returns how a request finds its own. Requests that fell on no
 // route are counted together.
-func (l *layout) requestMetrics(table *routing.Table) func(*middleware.Exchange) *telemetry.RouteMetrics {
-	none := l.metrics.Route("none")
+func (p *pipeline) requestMetrics(table *routing.Table) func(*middleware.Exchange) *telemetry.RouteMetrics {
+	none := p.metrics.Route("none")
 	routes := make(map[*routing.Route]*telemetry.RouteMetrics)
 	for _, r := range table.Routes() {
-		routes[r] = l.metrics.Route(r.Host + r.Path)
+		routes[r] = p.metrics.Route(r.Host + r.Path)
 	}
 	endpoints := make(map[string]*telemetry.RouteMetrics)
-	for _, e := range l.endpoints() {
-		endpoints[l.mount+e.path] = l.metrics.Route(l.mount + e.path)
+	for _, e := range p.endpoints() {
+		endpoints[p.mount+e.path] = p.metrics.Route(p.mount + e.path)
 	}
 	return func(x *middleware.Exchange) *telemetry.RouteMetrics {
 		route := x.Decision.Route

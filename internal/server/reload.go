@@ -47,7 +47,7 @@ func (s *Server) Reload(load func() (*config.Config, error)) error {
 
 // adopt takes over the routes and keys of cfg, or changes nothing.
 func (s *Server) adopt(cfg *config.Config) error {
-	next, err := s.layout.generation(cfg.Routes)
+	next, err := s.pipeline.router(cfg.Routes)
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (s *Server) adopt(cfg *config.Config) error {
 		return err
 	}
 	s.sessions.cookies.Rekey()
-	s.routing.Swap(next).relay.CloseIdle()
+	s.router.Swap(next).relay.CloseIdle()
 	return nil
 }
 

@@ -78,13 +78,13 @@ func (s *Server) background() (stop func()) {
 // drain stops in order. The admin listener goes last, so that probes and
 // metrics see the end.
 func (s *Server) drain(front, back *http.Server) error {
-	s.layout.own.health.Draining.Store(true)
+	s.pipeline.own.health.Draining.Store(true)
 	time.Sleep(s.opts.DrainNotice) // probes see it before connections are refused
 	flights, cancelFlights := context.WithTimeout(context.Background(), drainRequests+drainFlights)
 	defer cancelFlights()
 	ctx, cancel := context.WithTimeout(flights, drainRequests)
 	defer cancel()
-	tunnels := s.layout.relay.Tunnels
+	tunnels := s.pipeline.relay.Tunnels
 	s.sessions.manager.CloseStreams() // a stream of events has no end of its own
 	tunnels.Close()                   // nor has a tunnel, which front has lost sight of
 	if err := front.Shutdown(ctx); err != nil {

@@ -53,9 +53,9 @@ type Server struct {
 	pool     *pool
 	sessions *sessions
 	ready    *readiness.State
-	layout   *layout
+	pipeline *pipeline
 
-	routing atomic.Pointer[generation] // Reload replaces it
+	router  atomic.Pointer[router] // Reload replaces it
 	reloads sync.Mutex
 }
 
@@ -82,18 +82,18 @@ func New(cfg *config.Config, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	layout := newLayout(cfg, o, pool, sessions, forward, sig)
-	first, err := layout.generation(cfg.Routes)
+	pipeline := newPipeline(cfg, o, pool, sessions, forward, sig)
+	first, err := pipeline.router(cfg.Routes)
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{
-		cfg: cfg, opts: o, signals: sig, ring: ring, pool: pool, sessions: sessions, layout: layout,
+		cfg: cfg, opts: o, signals: sig, ring: ring, pool: pool, sessions: sessions, pipeline: pipeline,
 		ready: readiness.New(sig.log,
 			readiness.Check{Name: "store unavailable", Ask: sessions.store.Ping, Reason: sessionstore.Reason},
 			readiness.Check{Name: "user pool", Ask: pool.keysKnown, Reason: error.Error}),
 	}
-	s.routing.Store(first)
+	s.router.Store(first)
 	s.metrics.SetTime(configLoaded, time.Now())
 	return s, nil
 }
@@ -114,6 +114,6 @@ func certificate(files config.TLS, given *tls.Certificate) (*tls.Certificate, er
 // themselves. It serves each request by the routes that hold when it comes.
 func (s *Server) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.routing.Load().handler.ServeHTTP(w, r)
+		s.router.Load().handler.ServeHTTP(w, r)
 	})
 }

@@ -92,34 +92,11 @@ func (m *RouteMap) Print(w io.Writer) error {
 
 // logRoutes says in the log what [RouteMap.Print] says, of the routes that hold now.
 func (s *Server) logRoutes() {
-	m := s.routing.Load().routes
+	m := s.router.Load().routes
 	for _, w := range m.Warnings {
 		s.log.Warn("configuration", "warning", w)
 	}
 	for _, r := range m.rows {
 		s.log.Info("route", "host", r.host, "path", r.path, "auth", r.auth, "methods", r.methods, "to", r.to)
 	}
-}
-
-// routeTable is the routes of a configuration as the route table takes it.
-func routeTable(routes []config.Route) []routing.Route {
-	token := map[string]routing.Token{"access": routing.TokenAccess, "id": routing.TokenID, "none": routing.TokenNone}
-	out := make([]routing.Route, len(routes))
-	for i, r := range routes {
-		out[i] = routing.Route{
-			Path: r.Path, Host: r.Host, Access: access(r), Methods: r.Methods,
-			Upstream: r.Upstream, StripPrefix: r.StripPrefix, PreserveHost: r.PreserveHost,
-			Token: token[r.Token], UseProxy: r.UseProxy, Timeout: r.Timeout,
-			UpstreamIdle: r.UpstreamIdleTimeout, CacheUpstream: r.CacheUpstream,
-			Static: r.Static, SPAFallback: r.SPAFallback,
-			AllowEncodedSlash: r.AllowEncodedSlash,
-		}
-	}
-	return out
-}
-
-// access is the access policy of a route of the configuration.
-func access(r config.Route) routing.Access {
-	auth := map[string]routing.Auth{"session": routing.AuthSession, "optional": routing.AuthOptional, "none": routing.AuthNone}
-	return routing.Access{Auth: auth[r.Auth], Navigations: r.Navigations, Touch: r.Touch}
 }

@@ -1,0 +1,81 @@
+package server
+
+import (
+	"slices"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/cognito"
+	"github.com/gatehouse-auth/gatehouse/internal/config"
+	"github.com/gatehouse-auth/gatehouse/internal/handlers"
+	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
+)
+
+const (
+	// expiryNotice is how long before its end a page is told of it.
+	expiryNotice = time.Minute
+	// lookups is how many event streams look their sessions up at a time.
+	lookups = 16
+)
+
+// ownHandlers are the handlers of the gateway's own endpoints; [pipeline.endpoints]
+// says where each is.
+type ownHandlers struct {
+	flow    *handlers.Flow
+	account *handlers.Account
+	events  *handlers.Events
+	logout  *handlers.Logout
+	public  *handlers.PublicConfig
+	health  *handlers.Health
+}
+
+func newOwnHandlers(cfg *config.Config, pool *pool, sessions *sessions, edge edge, metrics *telemetry.Metrics) ownHandlers {
+	account := newAccount(cfg, sessions)
+	return ownHandlers{
+		flow:    newFlow(cfg, pool, sessions, edge, metrics),
+		account: account,
+		events: &handlers.Events{
+			Account: account, Lookups: make(chan struct{}, lookups),
+			Lead: min(expiryNotice, cfg.Session.IdleTimeout/4),
+		},
+		logout: newLogout(cfg, pool, sessions, edge),
+		public: &handlers.PublicConfig{
+			Mount: cfg.Mount, ClientID: cfg.Cognito.ClientID, UserPoolID: cfg.Cognito.UserPoolID,
+			Region: cfg.Cognito.Region, Providers: append([]string{}, cfg.Cognito.Providers...),
+			CSRFHeader: cfg.CSRFHeader,
+		},
+		health: &handlers.Health{},
+	}
+}
+
+func newFlow(cfg *config.Config, pool *pool, sessions *sessions, edge edge, metrics *telemetry.Metrics) *handlers.Flow {
+	providers := slices.Clip(cfg.Cognito.Providers)
+	if len(providers) > 0 {
+		providers = append(providers, cognito.OwnDirectory)
+	}
+	return &handlers.Flow{
+		OAuth: pool.oauth, Sessions: sessions.steps, Cookies: sessions.cookies, ReturnTo: edge.returnTo,
+		DefaultReturnTo: cfg.Login.DefaultReturnTo, ErrorURL: cfg.Login.ErrorURL,
+		PublicURL: cfg.PublicURL, LoginPath: cfg.Mount + "/login", Providers: providers,
+		Username: cognito.Username, Metrics: metrics,
+	}
+}
+
+func newAccount(cfg *config.Config, sessions *sessions) *handlers.Account {
+	return &handlers.Account{
+		Sessions: sessions.steps, LoginID: cognito.LoginID,
+		AccessClaims: cfg.Session.Claims.Access, IDClaims: cfg.Session.Claims.ID,
+		LogoutPath: cfg.Mount + "/logout",
+	}
+}
+
+func newLogout(cfg *config.Config, pool *pool, sessions *sessions, edge edge) *handlers.Logout {
+	return &handlers.Logout{
+		Sessions: sessions.steps, Cookies: sessions.cookies, ReturnTo: edge.returnTo,
+		Trusts: edge.origins.MayUseCookie, GlobalSignOut: pool.api.GlobalSignOut,
+		ProviderURL:     pool.logoutURL,
+		DefaultReturnTo: cfg.Login.LogoutReturnTo, StartURL: cfg.Login.DefaultReturnTo,
+		Path: cfg.Mount + "/logout",
+		// Browsers apply form-action to every redirect behind the form (CSP Level 3 §6.4.1).
+		FormOrigins: append([]string{origin(cfg.Cognito.Domain), origin(cfg.PublicURL)}, edge.returnTo.Origins...),
+	}
+}

@@ -1,0 +1,113 @@
+package server
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/gatehouse-auth/gatehouse/internal/config"
+	"github.com/gatehouse-auth/gatehouse/internal/handlers"
+	"github.com/gatehouse-auth/gatehouse/internal/middleware"
+	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/returnto"
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
+	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
+	"github.com/gatehouse-auth/gatehouse/internal/tunnel"
+)
+
+// pipeline is what a request passes, whichever routes hold when it comes.
+type pipeline struct {
+	mount    string
+	edge     edge
+	sessions *middleware.Sessions
+	own      ownHandlers
+	relay    proxy.Options // without a table
+	metrics  *telemetry.Metrics
+}
+
+func newPipeline(
+	cfg *config.Config, o Options, pool *pool, sessions *sessions, forward func(*url.URL) (*url.URL, error), sig signals,
+) *pipeline {
+	edge := newEdge(cfg, o, sessions.cookies, sig)
+	return &pipeline{
+		mount: cfg.Mount, edge: edge, sessions: sessions.steps, metrics: sig.metrics,
+		own: newOwnHandlers(cfg, pool, sessions, edge, sig.metrics),
+		relay: proxy.Options{
+			CookieNames: sessions.cookies.Names(), BodyBytes: cfg.Limits.BodyBytes,
+			Proxy: forward, TrustedHeaders: cfg.TrustedHeaders, Tunnels: &tunnel.Registry{},
+		},
+	}
+}
+
+// handler is the map of the server. Every request takes the first line; the path,
+// made canonical, then decides between the gateway's own endpoints and the
+// routes of the configuration.
+func (p *pipeline) handler(table *routing.Table, relay proxy.Relay) http.Handler {
+	return p.edge.record(p.requestMetrics(table)).Handler(middleware.Chain(p.dispatch(relay),
+		p.edge.origins.Expose,
+		p.edge.guard.Middleware,
+		p.edge.origins.Preflight,
+		middleware.Match(table),
+	))
+}
+
+// dispatch sends a request to its side of the gateway.
+func (p *pipeline) dispatch(relay proxy.Relay) middleware.Handler {
+	mux := p.ownMux()
+	own := middleware.Chain(middleware.Mux(onCanonicalPath(mux)), p.edge.origins.SameOrigin)
+	proxied := middleware.Chain(relayed(relay),
+		p.edge.origins.SameOrigin,
+		p.continueStrict,
+		p.sessions.LoadSession,
+		middleware.Authorize,
+		p.sessions.TouchSession,
+		p.sessions.FreshToken,
+	)
+	return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
+		if x.Decision.Route.Access.Auth == routing.AuthOwn {
+			nameEndpoint(mux, r.Method, x)
+		}
+		switch {
+		case x.Decision.Path.Literal() == p.mount+"/healthz" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
+			return p.own.health.Serve(w, r, x) // whatever the cookie says
+		case x.Decision.Route.Access.Auth == routing.AuthOwn:
+			return own(w, r, x)
+		default:
+			return proxied(w, r, x)
+		}
+	}
+}
+
+// onCanonicalPath makes a router see the path that was judged.
+func onCanonicalPath(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		u := *r.URL
+		u.Path, u.RawPath = middleware.ExchangeOf(r).Decision.Path.Literal(), ""
+		r.URL = &u
+		next.ServeHTTP(w, r)
+	})
+}
+
+// relayed is the end of the walk of a proxied request.
+func relayed(relay proxy.Relay) middleware.Handler {
+	return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
+		return relay.Relay(w, r, &x.Decision)
+	}
+}
+
+// continueStrict repeats a login navigation that came from another site as one
+// of this site, where the session cookie is Strict and was therefore left out.
+func (p *pipeline) continueStrict(next middleware.Handler) middleware.Handler {
+	if !p.sessions.Cookies.Strict() {
+		return next
+	}
+	return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
+		if x.Handle.Empty() && middleware.CrossSiteLogin(r) && x.Decision.Route.Access.Auth != routing.AuthNone {
+			// Only the grammar counts: it repeats itself, the login included, to which
+			// nothing ever returns. What must be cut would be no repetition.
+			if to := (returnto.Policy{}).Request(r.URL.EscapedPath(), r.URL.RawQuery); !to.IsZero() && !to.Cut() {
+				return handlers.ContinuePage(w, to.String())
+			}
+		}
+		return next(w, r, x)
+	}
+}

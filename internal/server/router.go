@@ -1,0 +1,55 @@
+package server
+
+import (
+	"net/http"
+
+	"github.com/gatehouse-auth/gatehouse/internal/config"
+	"github.com/gatehouse-auth/gatehouse/internal/proxy"
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
+)
+
+// router is the routes of one configuration: a table, the relay that knows its
+// routes, and the handler over both. A request keeps the router it began with, so
+// that the relay always knows the route that the table found.
+type router struct {
+	routes  *RouteMap
+	relay   *proxy.Dispatcher
+	handler http.Handler
+}
+
+func (p *pipeline) router(routes []config.Route) (*router, error) {
+	table, err := routing.NewTable(routeTable(routes), p.mount)
+	if err != nil {
+		return nil, err
+	}
+	o := p.relay
+	o.Table = table
+	relay, err := proxy.NewRelay(o)
+	if err != nil {
+		return nil, err
+	}
+	return &router{newRouteMap(routes, table, p.mount), relay, p.handler(table, relay)}, nil
+}
+
+// routeTable is the routes of a configuration as the route table takes it.
+func routeTable(routes []config.Route) []routing.Route {
+	token := map[string]routing.Token{"access": routing.TokenAccess, "id": routing.TokenID, "none": routing.TokenNone}
+	out := make([]routing.Route, len(routes))
+	for i, r := range routes {
+		out[i] = routing.Route{
+			Path: r.Path, Host: r.Host, Access: access(r), Methods: r.Methods,
+			Upstream: r.Upstream, StripPrefix: r.StripPrefix, PreserveHost: r.PreserveHost,
+			Token: token[r.Token], UseProxy: r.UseProxy, Timeout: r.Timeout,
+			UpstreamIdle: r.UpstreamIdleTimeout, CacheUpstream: r.CacheUpstream,
+			Static: r.Static, SPAFallback: r.SPAFallback,
+			AllowEncodedSlash: r.AllowEncodedSlash,
+		}
+	}
+	return out
+}
+
+// access is the access policy of a route of the configuration.
+func access(r config.Route) routing.Access {
+	auth := map[string]routing.Auth{"session": routing.AuthSession, "optional": routing.AuthOptional, "none": routing.AuthNone}
+	return routing.Access{Auth: auth[r.Auth], Navigations: r.Navigations, Touch: r.Touch}
+}
