@@ -47,9 +47,9 @@ func wantLoopback(flag, value, what string) error {
 	if err := wantListen(flag, value); err != nil {
 		return err
 	}
-	host, port, err := net.SplitHostPort(value)
-	if err == nil && loopback.Host(host) {
+	if loopback.HostPort(value) {
 		return nil
 	}
+	_, port, _ := net.SplitHostPort(value) // which it has
 	return usagef("%s %s is not on loopback: %s. Use 127.0.0.1:%s", flag, value, what, port)
 }

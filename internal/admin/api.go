@@ -43,7 +43,7 @@ func (a *api) routes() http.Handler {
 	mux.Delete("/users/{sub}/sessions", a.serve(a.endUser))
 	mux.Delete("/sessions/{id}", a.serve(a.endSession))
 	mux.NotFound(a.serve(func(http.ResponseWriter, *http.Request, *telemetry.Event) error {
-		return &problem.Error{Status: http.StatusNotFound, Code: "not_found", Public: "The admin API has no such endpoint."}
+		return problem.NoSuch("The admin API has no such endpoint.")
 	}))
 	mux.MethodNotAllowed(a.serve(func(_ http.ResponseWriter, r *http.Request, _ *telemetry.Event) error {
 		return problem.MethodNotRouted(mux, chi.RouteContext(r.Context()).RoutePath)

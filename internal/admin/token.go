@@ -2,9 +2,7 @@ package admin
 
 import (
 	"log/slog"
-	"maps"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -61,10 +59,7 @@ func (g *tokenGuard) guard(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		maps.Copy(w.Header(), refused.Header)
-		if refused.RetryAfter > 0 {
-			w.Header().Set("Retry-After", strconv.Itoa(int(refused.RetryAfter/time.Second)+1))
-		}
+		refused.SetHeaders(w.Header())
 		plain(w, refused.Status, refused.Public)
 	})
 }

@@ -24,11 +24,12 @@ var layers = []row{
 	{pkg: "internal/archtest"},
 	{pkg: "internal/secret"},
 	{pkg: "internal/loopback"},
+	{pkg: "internal/defaultport"},
 	{pkg: "internal/backoff"},
 	{pkg: "internal/urlpath"},
 	{pkg: "internal/headers"},
 	{pkg: "internal/tunnel"},
-	{pkg: "internal/returnto", imports: []string{"internal/urlpath"}},
+	{pkg: "internal/returnto", imports: []string{"internal/defaultport", "internal/urlpath"}},
 	{pkg: "internal/fetchmeta"},
 	{pkg: "internal/readiness"},
 	{pkg: "internal/telemetry", upwards: []string{"internal/server"}}, // a test compares the figures of all packages with the documentation
@@ -46,12 +47,12 @@ var layers = []row{
 	{
 		pkg: "internal/config",
 		imports: []string{
-			"internal/headers", "internal/loopback", "internal/returnto", "internal/secret", "internal/storeurl",
-			"internal/urlpath",
+			"internal/defaultport", "internal/headers", "internal/loopback", "internal/returnto", "internal/secret",
+			"internal/storeurl", "internal/urlpath",
 		},
 	},
 	{pkg: "internal/oauth", imports: []string{"internal/loopback", "internal/secret"}},
-	{pkg: "internal/cognito", imports: []string{"internal/oauth", "internal/secret"}},
+	{pkg: "internal/cognito", imports: []string{"internal/loopback", "internal/oauth", "internal/secret"}},
 	{pkg: "internal/cookie", imports: []string{"internal/oauth", "internal/secret"}},
 	{
 		pkg:     "internal/session",
@@ -91,7 +92,7 @@ var layers = []row{
 	{
 		pkg: "internal/middleware",
 		imports: []string{
-			"internal/cookie", "internal/fetchmeta", "internal/loopback", "internal/oauth", "internal/problem",
+			"internal/cookie", "internal/defaultport", "internal/fetchmeta", "internal/loopback", "internal/oauth", "internal/problem",
 			"internal/proxy", "internal/routing", "internal/secret", "internal/session", "internal/telemetry",
 		},
 	},

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -19,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"github.com/gatehouse-auth/gatehouse/internal/loopback"
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 )
 
@@ -95,14 +95,8 @@ func containerAt(address string, calls *http.Client) (aws.CredentialsProvider, e
 }
 
 func localAgent(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
 	addr, err := netip.ParseAddr(host)
-	if err != nil {
-		return false
-	}
-	return addr.IsLoopback() || slices.Contains(agents, addr)
+	return loopback.Host(host) || err == nil && slices.Contains(agents, addr)
 }
 
 // container asks the agent beside this container. Its own token stands in the

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gatehouse-auth/gatehouse/internal/defaultport"
 	"github.com/gatehouse-auth/gatehouse/internal/loopback"
 	"github.com/gatehouse-auth/gatehouse/internal/returnto"
 	"github.com/gatehouse-auth/gatehouse/internal/storeurl"
@@ -46,10 +47,10 @@ func (l *loader) normaliseHosts() {
 		return
 	}
 	for i, h := range l.cfg.AllowedHosts {
-		l.cfg.AllowedHosts[i] = withoutDefaultPort(u.Scheme, h)
+		l.cfg.AllowedHosts[i] = defaultport.Cut(u.Scheme, h)
 	}
 	for i := range l.cfg.Routes {
-		l.cfg.Routes[i].Host = withoutDefaultPort(u.Scheme, l.cfg.Routes[i].Host)
+		l.cfg.Routes[i].Host = defaultport.Cut(u.Scheme, l.cfg.Routes[i].Host)
 	}
 }
 
@@ -97,7 +98,7 @@ func (l *loader) require(path string, there bool) {
 
 func (l *loader) checkListeners() {
 	c, t := l.cfg, l.top
-	if t.sound("admin_listen", "admin_token", "admin_token_file") && c.AdminToken.Empty() && !listensOnLoopback(c.AdminListen) {
+	if t.sound("admin_listen", "admin_token", "admin_token_file") && c.AdminToken.Empty() && !loopback.HostPort(c.AdminListen) {
 		l.reject(t, "admin_listen", -1, cure("a loopback address such as 127.0.0.1:9090, or admin_token set"))
 	}
 	if t.sound("listen", "admin_listen") && samePort(c.Listen, c.AdminListen) {
@@ -112,11 +113,6 @@ func (l *loader) checkListeners() {
 	if u := c.PublicURL; u != nil && u.Scheme == "http" && c.TLS.CertFile != "" && t.sound("public_url") {
 		l.reject(t, "public_url", -1, curef("https://%s, as tls is set", u.Host))
 	}
-}
-
-func listensOnLoopback(address string) bool {
-	name, _, err := net.SplitHostPort(address)
-	return err == nil && loopback.Host(name)
 }
 
 // samePort reports whether two listeners would collide; port 0 never does.

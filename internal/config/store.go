@@ -119,6 +119,5 @@ func (l *loader) warnRedis(say func(string, ...any)) {
 
 // leavesMachine reports whether a host:port is not on loopback.
 func leavesMachine(hostport string) bool {
-	host, _, _ := splitHost(hostport)
-	return !loopback.Host(host)
+	return !loopback.HostPort(hostport)
 }

@@ -6,19 +6,9 @@ import (
 
 	"github.com/google/jsonschema-go/jsonschema"
 
+	"github.com/gatehouse-auth/gatehouse/internal/defaultport"
 	"github.com/gatehouse-auth/gatehouse/internal/loopback"
 )
-
-// withoutDefaultPort cuts the port that a browser would leave out.
-func withoutDefaultPort(scheme, hostport string) string {
-	switch scheme {
-	case "https":
-		return strings.TrimSuffix(hostport, ":443")
-	case "http":
-		return strings.TrimSuffix(hostport, ":80")
-	}
-	return hostport
-}
 
 // parseWeb reads an http or https address, its host in lower case and without the
 // default port. Credentials, query and fragment are refused.
@@ -34,7 +24,7 @@ func parseWeb(s string) (*url.URL, bool) {
 	if _, _, ok := splitHost(u.Host); !ok {
 		return nil, false
 	}
-	u.Host = withoutDefaultPort(u.Scheme, u.Host)
+	u.Host = defaultport.Cut(u.Scheme, u.Host)
 	return u, true
 }
 

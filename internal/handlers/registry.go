@@ -73,7 +73,7 @@ func (a *Account) EndOne(w http.ResponseWriter, r *http.Request, x *middleware.E
 	a.Sessions.Touch(r.Context(), x)
 	err := a.Sessions.Manager.EndID(context.WithoutCancel(r.Context()), x.Caller.Subject, id)
 	if errors.Is(err, session.ErrNotFound) {
-		return &problem.Error{Status: http.StatusNotFound, Code: "not_found", Public: "You have no such session."}
+		return problem.NoSuch("You have no such session.")
 	}
 	if err != nil {
 		return err

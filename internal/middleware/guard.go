@@ -38,9 +38,7 @@ func (g *Guard) Middleware(next Handler) Handler {
 	return func(w http.ResponseWriter, r *http.Request, x *Exchange) error {
 		// HTTP/2 can carry what is no method, such as "GET /": a method is a token (RFC 9110 §9.1).
 		if r.Method == http.MethodTrace || r.Method == http.MethodConnect || !httpguts.ValidHeaderFieldName(r.Method) {
-			return &problem.Error{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed",
-				Public: "This method is not served.",
-				Header: http.Header{"Allow": {"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}}}
+			return problem.MethodNotAllowed("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 		}
 		if err := g.checkSizes(r); err != nil {
 			return err
@@ -82,7 +80,7 @@ func (g *Guard) checkSizes(r *http.Request) error {
 // loopbackAlias reports whether host is a loopback name with public's port.
 func loopbackAlias(host string, public *url.URL) bool {
 	u := url.URL{Host: host}
-	return u.Port() == public.Port() && loopback.Host(u.Hostname()) && loopback.Host(public.Hostname())
+	return u.Port() == public.Port() && loopback.HostPort(host) && loopback.HostPort(public.Host)
 }
 
 // safeTarget is the request's own target, if it is fit for a Location header.

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/gatehouse-auth/gatehouse/internal/defaultport"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 )
 
@@ -30,11 +31,10 @@ func splitHost(host string) (name, port string, ok bool) {
 // port; ok says that it is one at all.
 func canonicalHost(host, scheme string) (canonical string, ok bool) {
 	host = strings.ToLower(host)
-	name, port, ok := splitHost(host)
-	if ok && (scheme == "https" && port == "443" || scheme == "http" && port == "80") {
-		return name, true
+	if _, _, ok := splitHost(host); !ok {
+		return host, false
 	}
-	return host, ok
+	return defaultport.Cut(scheme, host), true
 }
 
 // malformedHost is the answer RFC 9112 §3.2 demands.

@@ -80,7 +80,7 @@ func (p *Renderer) Render(w http.ResponseWriter, r *http.Request, ev *telemetry.
 		w.WriteHeader(http.StatusFound)
 		return
 	}
-	e.setHeaders(h)
+	e.SetHeaders(h)
 	if fetchmeta.Navigation(r) {
 		p.page(w, r, ev, e)
 		return
@@ -98,7 +98,7 @@ func (p *Renderer) RenderDocument(w http.ResponseWriter, r *http.Request, ev *te
 	e, level := classify(err)
 	p.note(ev, e, level)
 	OwnHeaders(w.Header())
-	e.setHeaders(w.Header())
+	e.SetHeaders(w.Header())
 	ev.Status = e.Status
 	p.document(w, ev, e)
 }
@@ -109,10 +109,11 @@ func (p *Renderer) note(ev *telemetry.Event, e *Error, level slog.Level) {
 	p.count(e, ev)
 }
 
-// setHeaders writes the headers that e demands.
-func (e *Error) setHeaders(h http.Header) {
+// SetHeaders sets the headers that e demands. Retry-After is rounded up to whole
+// seconds (RFC 9110 §10.2.3), for a caller that comes too early is refused again.
+func (e *Error) SetHeaders(h http.Header) {
 	maps.Copy(h, e.Header)
-	if e.RetryAfter > 0 { // RFC 9110 §10.2.3: whole seconds
+	if e.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
 	}
 }

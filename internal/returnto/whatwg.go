@@ -1,6 +1,10 @@
 package returnto
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/gatehouse-auth/gatehouse/internal/defaultport"
+)
 
 // address is what the URL Standard's parser makes of an address: its origin, ""
 // for that of the page; its path; and the query and fragment with their marks.
@@ -37,17 +41,17 @@ var dropped = strings.NewReplacer("\t", "", "\n", "", "\r", "")
 // nothing else, so of the standard's host parser only the lower case and the
 // default port matter: what it would decode or map besides matches none.
 func cutOrigin(raw string) (origin, rest string) {
-	for _, s := range [...]struct{ name, port string }{{"http", ":80"}, {"https", ":443"}} {
-		n := len(s.name)
-		if len(raw) < n+3 || !strings.EqualFold(raw[:n], s.name) || raw[n] != ':' || !isSlash(raw[n+1]) || !isSlash(raw[n+2]) {
+	for _, scheme := range [...]string{"http", "https"} {
+		n := len(scheme)
+		if len(raw) < n+3 || !strings.EqualFold(raw[:n], scheme) || raw[n] != ':' || !isSlash(raw[n+1]) || !isSlash(raw[n+2]) {
 			continue
 		}
 		authority := raw[n+3:]
 		if i := strings.IndexAny(authority, `/\?#`); i >= 0 {
 			authority = authority[:i]
 		}
-		host := strings.TrimSuffix(strings.ToLower(authority), s.port)
-		return s.name + "://" + host, raw[n+3+len(authority):]
+		host := defaultport.Cut(scheme, strings.ToLower(authority))
+		return scheme + "://" + host, raw[n+3+len(authority):]
 	}
 	return "", raw
 }

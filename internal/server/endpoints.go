@@ -47,7 +47,7 @@ func (p *pipeline) ownMux() *chi.Mux {
 		}
 	}
 	mux.NotFound(middleware.Leaf(func(http.ResponseWriter, *http.Request, *middleware.Exchange) error {
-		return &problem.Error{Status: http.StatusNotFound, Code: "not_found", Public: "The gateway has no such endpoint."}
+		return problem.NoSuch("The gateway has no such endpoint.")
 	}))
 	mux.MethodNotAllowed(middleware.Leaf(func(_ http.ResponseWriter, r *http.Request, _ *middleware.Exchange) error {
 		return problem.MethodNotRouted(mux, r.URL.Path)
