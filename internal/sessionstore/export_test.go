@@ -20,8 +20,8 @@ func Recount(ctx context.Context, r *Redis) (session.Count, error) {
 	return r.Count(ctx)
 }
 
-// WarnOfLoss looks at the settings of Redis, as the first subscription does, and
-// reports whether there is no more to look at.
+// WarnOfLoss looks at the settings of Redis, as a subscription does, and reports
+// whether they are known.
 func WarnOfLoss(ctx context.Context, r *Redis) bool {
 	r.warnOfLoss(ctx)
 	return r.settingsKnown.Load()

@@ -48,7 +48,7 @@ type Redis struct {
 	waitAgain atomic.Int64 // Unix nanoseconds: until then nobody waits
 	log       *slog.Logger
 
-	settingsKnown atomic.Bool // there is no more to look at
+	settingsKnown atomic.Bool // and warned of
 
 	warnOfType  sync.Once
 	warnOfCount sync.Once

@@ -2,15 +2,15 @@ package sessionstore
 
 import (
 	"context"
-	"errors"
+	"slices"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
 )
 
 // A Redis that evicts keys, or keeps none over a restart, signs people out. Its
-// settings tell before it happens. They are looked at once, when the first
-// subscription stands: behind, so that no start waits for it or fails by it.
+// settings tell before it happens. They are looked at when a subscription stands,
+// until they are known: behind, so that no start waits for it or fails by it.
 
 // settings are a server's, by their names in its configuration. One that could not
 // be asked for is missing, and nothing follows from it.
@@ -38,24 +38,18 @@ func (r *Redis) warnOfLoss(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	all, err := r.settings(ctx)
-	if answer := redis.Error(nil); err != nil {
+	if err != nil {
 		r.log.Debug("not known whether redis keeps its data", "error", err)
-		r.settingsKnown.Store(errors.As(err, &answer)) // it may not be asked; what did not answer is asked again
 		return
 	}
 	r.settingsKnown.Store(true)
-	var evicting, forgetting bool
-	for _, s := range all {
-		if s.evicts() && !evicting {
-			evicting = true
-			r.log.Warn("redis evicts keys when its memory is full, and every session it evicts signs somebody out: set maxmemory-policy noeviction",
-				"maxmemory-policy", s["maxmemory-policy"])
-		}
-		if s.forgets() && !forgetting {
-			forgetting = true
-			r.log.Warn("redis writes nothing to its disk, and its restart signs everybody out: set appendonly yes",
-				"appendonly", s["appendonly"], "save", s["save"])
-		}
+	if i := slices.IndexFunc(all, settings.evicts); i >= 0 {
+		r.log.Warn("redis evicts keys when its memory is full, and every session it evicts signs somebody out: set maxmemory-policy noeviction",
+			"maxmemory-policy", all[i]["maxmemory-policy"])
+	}
+	if i := slices.IndexFunc(all, settings.forgets); i >= 0 {
+		r.log.Warn("redis writes nothing to its disk, and its restart signs everybody out: set appendonly yes",
+			"appendonly", all[i]["appendonly"], "save", all[i]["save"])
 	}
 }
 

@@ -70,7 +70,7 @@ func parameters(url string, query ...string) string {
 
 func TestRedisSentinel(t *testing.T) {
 	t.Parallel()
-	topology := redistest.StartSentinel(t, redistest.Options{User: "gateway", Password: "p@ss#word", Rules: leastRules})
+	topology := redistest.StartSentinel(t, redistest.Options{User: "gateway", Password: "p@ss#word", Rules: leastRules + countRules})
 	admin := topology.Primary().Client()
 	t.Run("suite", func(t *testing.T) {
 		suite(t, topology.URL, func(ctx context.Context) error { return admin.FlushAll(ctx).Err() })
