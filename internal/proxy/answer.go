@@ -10,13 +10,12 @@ import (
 	"sync"
 )
 
-// answer passes the upstream's answer on. It panics with
-// [http.ErrAbortHandler] if that breaks off, so that the half is not taken for
-// the whole.
+// answer passes the upstream's answer on. It panics with [http.ErrAbortHandler]
+// if the answer breaks off, so that the client does not take a part for the whole.
 func (t *trip) answer(res *http.Response) {
 	announced := t.begin(res)
 	err := t.copyBody(res)
-	// Closed here, as only then the trailers are known.
+	// The trailers are known when the body is closed.
 	_ = res.Body.Close()
 	if err != nil {
 		panic(http.ErrAbortHandler)
@@ -50,15 +49,15 @@ func (t *trip) begin(res *http.Response) (announced []string) {
 	return announced
 }
 
-// setLength sets Content-Length from what was parsed, and from nothing else: an
-// upstream's header may hold several values over HTTP/2, or what is no number,
-// and net/http would write all of it to an HTTP/1 client.
+// setLength sets Content-Length to the number that was parsed. Over HTTP/2 an
+// upstream's header may hold several values, or no number, and net/http would
+// write all of it to an HTTP/1 client.
 func (t *trip) setLength(res *http.Response, trailers bool) {
 	var digits [20]byte
 	length := strconv.AppendInt(digits[:0], res.ContentLength, 10)
 	switch values := res.Header["Content-Length"]; {
-	// Together with trailers HTTP/1.1 needs chunks. A 204 has no length, and that
-	// of a 304 is another answer's (RFC 9110 §8.6).
+	// HTTP/1.1 needs chunks for trailers. A 204 has no length, and a 304 would tell
+	// that of another answer (RFC 9110 §8.6).
 	case trailers, res.ContentLength < 0, res.StatusCode == http.StatusNoContent, res.StatusCode == http.StatusNotModified:
 		delete(res.Header, "Content-Length")
 	case len(values) != 1 || values[0] != string(length):
@@ -66,7 +65,7 @@ func (t *trip) setLength(res *http.Response, trailers bool) {
 	}
 }
 
-// add gives h the headers of from, which nobody else uses any more.
+// add adds the headers of from to h. It takes over the values of from.
 func add(h, from http.Header) {
 	for name, values := range from {
 		if before := h[name]; len(before) > 0 {
@@ -76,9 +75,8 @@ func add(h, from http.Header) {
 	}
 }
 
-// copyBody passes the body on as it comes, and holds nothing back while there is
-// more to come. What has no length, or is a stream of events, has its header
-// flushed at once: the first byte may be long in coming.
+// copyBody passes the body on as it comes, and flushes while more is to come. It
+// flushes the header of a stream at once, because its first byte may take long.
 func (t *trip) copyBody(res *http.Response) error {
 	client := http.NewResponseController(t.w)
 	stream := res.ContentLength < 0 || eventStream(res.Header)
@@ -108,12 +106,11 @@ func (t *trip) copyBody(res *http.Response) error {
 	}
 }
 
-// bufferPool holds array pointers, because a slice would be allocated anew each
-// time it is put back.
+// bufferPool holds pointers to arrays: putting a slice back would allocate.
 var bufferPool = sync.Pool{New: func() any { return new([bufferBytes]byte) }}
 
-// end writes the trailers. Only what came without a length has any that were not
-// announced, and that is in chunks already.
+// end writes the trailers. An answer can have some that were not announced only
+// if it came without a length, and such an answer is written in chunks already.
 func (t *trip) end(res *http.Response, announced []string) {
 	t.reverse.headers.trailer(res.Trailer)
 	own := t.w.Header()

@@ -9,18 +9,18 @@ import (
 )
 
 const (
-	// replayBytes is how much of a body is kept while it is sent, so that it can be
-	// sent again. Longer ones are sent once.
+	// replayBytes is how much of a body is kept so that it can be sent again. Longer
+	// bodies are sent once.
 	replayBytes = 64 << 10
-	// keptAtFirst is how much room is made before anything has come. For the rest
-	// what has come decides: a client may announce a body and never send it.
+	// keptAtFirst bounds the memory that is set aside before a body comes: a client
+	// may announce one and never send it.
 	keptAtFirst = 4 << 10
 )
 
-// requestBody is the client's body on its way upstream. It remembers how
-// reading ended, since a transport's error does not tell whose fault it was, and
-// what was read, as long as that is little. The transport may go on reading after
-// the trip is over, so the two share nothing but the error.
+// requestBody is the client's body on its way upstream. It keeps the error that
+// reading ended with, because a transport's error does not say whose fault it was,
+// and it keeps what was read of a short body. A transport may still read it when
+// the trip is over.
 type requestBody struct {
 	closed atomic.Bool
 	result atomic.Pointer[error] // io.EOF is the good end
@@ -44,7 +44,7 @@ type bodyTry struct {
 // bounds it, unless it is 0.
 func newRequestBody(body io.ReadCloser, length, limit int64) *requestBody {
 	if limit > 0 {
-		// Without the ResponseWriter, whose header map it would change while
+		// It gets no ResponseWriter, because it would change the header map while
 		// another goroutine may be answering.
 		body = http.MaxBytesReader(nil, body, limit)
 	}
@@ -92,17 +92,18 @@ func (t *bodyTry) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close ends this try's reading. The client's own body is the server's to close:
-// that reads its rest, which a client that waits for leave to send never gives.
+// Close ends this try's reading. It leaves the client's own body to the server:
+// closing that reads the rest of it, which a client never sends that waits for a
+// 100 (Continue).
 func (t *bodyTry) Close() error {
 	t.closed.Store(true)
 	return nil
 }
 
-// again returns the body from its beginning, for another try; the one before
-// reads no more. It is what [http.Request.GetBody] is to be.
+// again returns the body from its beginning, for another try, and ends the reading
+// of the try before. It serves as [http.Request.GetBody].
 func (b *requestBody) again() (io.ReadCloser, error) {
-	// Whoever is still reading has bytes that nobody else would get.
+	// A try that is still reading would take bytes from the next.
 	if !b.mu.TryLock() {
 		return nil, errBodySpent
 	}

@@ -9,10 +9,10 @@ import (
 
 // The Cache-Control of answers (RFC 9111 §5.2.2).
 const (
-	// privately is that of an answer that no cache may keep for others.
+	// privately is for an answer that no cache may keep for others.
 	privately = "private, no-store"
-	// revalidated is that of a file. A browser asks at each use whether it has
-	// changed, which takes one short round trip, and sees a new deployment at once.
+	// revalidated is for a file. A browser asks at each use whether it has changed,
+	// which takes one short round trip, and sees a new deployment at once.
 	revalidated = "no-cache"
 )
 
@@ -28,10 +28,10 @@ func (d *Decision) fileCaching() string {
 	return revalidated
 }
 
-// KeepPrivate sees to it that no shared cache keeps the answer. RFC 9111 §3.5
-// protects answers to requests with Authorization, but what a browser sends is
-// a cookie, which caches do not look at. Headers that are meant for some caches
-// alone would override Cache-Control, so they go.
+// KeepPrivate keeps the answer out of shared caches. RFC 9111 §3.5 protects answers
+// to requests with Authorization, but browsers send a cookie, which caches do not
+// look at. It removes the headers for particular caches, which would override
+// Cache-Control.
 func (d *Decision) KeepPrivate(h http.Header) {
 	for name := range h {
 		if headers.Known.Of(name).Has(headers.Caching) && name != "Cache-Control" {

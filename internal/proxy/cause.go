@@ -12,9 +12,9 @@ import (
 	"syscall"
 )
 
-// cause is an error as the log may tell it. The texts of net/http quote what an
-// upstream sent, which may be the token that it got, or anybody's data: only what
-// stands in an allow-list of kinds is told, and in words of our own.
+// cause is an error with a text that is safe to log. The texts of net/http quote
+// what an upstream sent, which may be the token that it got, or a user's data. So
+// the text names the kind of error, in words of our own.
 type cause struct {
 	text string
 	err  error
@@ -103,16 +103,16 @@ func tlsWords(err error) string {
 	return ""
 }
 
-// plain are errors of net/http that have no name, by their texts. Nobody can make
-// another text equal to one of these.
+// plain are the texts of errors of net/http that have no name. They are constant,
+// so they quote nothing.
 var plain = map[string]bool{
 	"http: server closed idle connection": true,
 	"http2: client connection lost":       true,
 	fmt.Sprintf("net/http: server response headers exceeded %d bytes; aborted", headerBytes): true,
 }
 
-// messageWords are for what is wrong with a message itself. The type of the error
-// is a hint for whoever knows net/http.
+// messageWords says what is wrong with a message itself. It names the error's type,
+// as a hint for whoever knows net/http.
 func messageWords(err error) string {
 	innermost := err
 	for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(next) {

@@ -9,8 +9,8 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 )
 
-// classify turns what ended a trip before its answer began into the answer
-// that the caller gets: its own departure, its own fault, or the upstream's.
+// classify turns the error that ended a trip before its answer began into the
+// answer for the caller: that the caller has left, its fault, or the upstream's.
 func (t *trip) classify(err error) error {
 	if err := t.in.Context().Err(); err != nil {
 		return err
@@ -54,7 +54,7 @@ func tooLarge(cause error) error {
 	}
 }
 
-// stopping is the answer to who asks for a tunnel while all are being ended.
+// stopping answers a handshake that comes while all tunnels are being ended.
 func stopping() error {
 	return &problem.Error{
 		Status: http.StatusServiceUnavailable, Code: "draining",
@@ -63,8 +63,8 @@ func stopping() error {
 	}
 }
 
-// closing makes the answer to err the last one of its connection where that
-// must be.
+// closing makes the answer to err the last one of its connection where the
+// request's body is not read to its end; see unfinished.
 func (t *trip) closing(err error) error {
 	var p *problem.Error
 	if errors.As(err, &p) && t.unfinished() {

@@ -7,9 +7,8 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/headers"
 )
 
-// answer turns an upstream's answer header into what the browser gets. own is
-// what the gateway itself has set on the answer already, such as X-Request-Id; it
-// stays.
+// answer turns an upstream's header into the one that the browser gets. The
+// headers in own, which the gateway has set already, replace the upstream's.
 func (p *headerPolicy) answer(h, own http.Header, d *Decision) {
 	dropNamed(h, h["Connection"])
 	p.cookies.stripSetCookie(h)
@@ -28,8 +27,8 @@ func (p *headerPolicy) answer(h, own http.Header, d *Decision) {
 	}
 }
 
-// trailer removes from an answer's trailers what no header may say, and what was
-// judged when the header was.
+// trailer removes from an answer's trailers what may not stand in a header, and
+// what may stand in a header only.
 func (p *headerPolicy) trailer(h http.Header) {
 	for name := range h {
 		if p.known.Of(name).Has(headers.HopByHop | headers.NeverDownstream | headers.NeverTrailer | headers.Caching) {

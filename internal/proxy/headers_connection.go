@@ -9,7 +9,7 @@ import (
 func dropNamed(h http.Header, connection []string) {
 	for _, line := range connection {
 		for name := range strings.SplitSeq(line, ",") {
-			// Keep-Alive, by far the most common, is dropped anyway.
+			// Keep-Alive is the most common, and dropped anyway.
 			if name = trimBlank(name); name != "" && !strings.EqualFold(name, "keep-alive") {
 				h.Del(name)
 			}

@@ -16,7 +16,7 @@ import (
 type headerPolicy struct {
 	known   *headers.Table
 	cookies cookieNames
-	// believed are the headers in which a trusted proxy is, by their canonical names.
+	// believed are the canonical names of headers that a trusted proxy is believed in.
 	believed map[string]bool
 }
 
@@ -40,9 +40,9 @@ func (p *headerPolicy) drops(name string, trusted bool) bool {
 	return rule.Has(headers.NeverUpstream | headers.OfProxies | headers.Restated)
 }
 
-// request returns the headers for the upstream to those of the client's
-// request, which stay as they are. What a client's Connection header names is
-// gone before anything is set here, so it can take away nothing that is set.
+// request returns the headers for the upstream, and leaves those of the client's
+// request as they are. It drops what the client's Connection header names before it
+// sets anything, so that a client cannot have those dropped.
 func (p *headerPolicy) request(in *http.Request, d *Decision) http.Header {
 	out := make(http.Header, len(in.Header)+added)
 	for name, values := range in.Header {
@@ -74,8 +74,8 @@ func (p *headerPolicy) request(in *http.Request, d *Decision) http.Header {
 // added is how many headers a request gets that it may not have had.
 const added = 7
 
-// stripCookies removes the gateway's cookies, from lines of its own: those it
-// was given are the client's.
+// stripCookies removes the gateway's cookies. It works on a copy of the lines,
+// because those it is given belong to the client's request.
 func (p *headerPolicy) stripCookies(out http.Header, d *Decision) {
 	switch lines := out["Cookie"]; len(lines) {
 	case 0:
@@ -88,8 +88,8 @@ func (p *headerPolicy) stripCookies(out http.Header, d *Decision) {
 	p.cookies.strip(out)
 }
 
-// values holds values of headers that have but one, in one array: a slice each
-// would be an allocation each.
+// values holds the values of headers that have one, in one array: a slice for each
+// would be an allocation for each.
 type values struct {
 	array [12]string
 	used  int
@@ -143,14 +143,13 @@ func (p *headerPolicy) origin(out http.Header, in *http.Request, d *Decision) or
 	return from
 }
 
-// newTraceparent starts a trace (W3C Trace Context §3.2). Its flag says sampled:
-// otherwise an upstream that follows its parent, as OpenTelemetry does unless
-// told otherwise, would record nothing any more.
+// newTraceparent starts a trace (W3C Trace Context §3.2). It sets the sampled flag:
+// without it, an upstream that follows its parent's decision, as OpenTelemetry does
+// by default, would record nothing.
 func newTraceparent() string {
 	var id [24]byte // trace id, parent id
 	for i := range 3 {
-		// Never all zeros, which is invalid. The odds of that are theory, but
-		// the bit is free.
+		// All zeros are invalid.
 		v := rand.Uint64() | 1 //nolint:gosec // names a trace, guards nothing
 		for j := range 8 {
 			id[i*8+j] = byte(v >> (8 * j))

@@ -53,16 +53,16 @@ type Decision struct {
 	// be nil.
 	Event *telemetry.Event
 
-	// values are those of the headers that the relay sets. An upstream may be
-	// reading them when the answer is over: a decision serves one request.
+	// values are those of the headers that the relay sets. A transport may still read
+	// them when the answer is over, so a decision serves one request.
 	values values
 }
 
-// Relay answers a request that may pass. An error means that nothing was
-// written: neither status nor header. It is a *problem.Error, or the context's
-// error if the caller is gone, or a bug. Relay panics with
-// [http.ErrAbortHandler] if an upstream dies in the middle of its answer, so
-// that the caller cannot take the half for the whole.
+// Relay answers a request that may pass. An error means that nothing was written,
+// neither status nor header. It is a *problem.Error, the context's error if the
+// caller has left, or a bug. Relay panics with [http.ErrAbortHandler] if an upstream
+// dies in the middle of its answer, so that the caller does not take a part for the
+// whole.
 type Relay interface {
 	Relay(w http.ResponseWriter, r *http.Request, d *Decision) error
 }
@@ -76,8 +76,8 @@ type Options struct {
 	// upstream can set them.
 	CookieNames []string
 	// TrustedHeaders are the headers in which trusted proxies say where a request
-	// came from, such as X-Forwarded-For. Of everybody else, and where it is not
-	// named here, a header of this kind is dropped.
+	// came from, such as X-Forwarded-For. Others of that kind are dropped, and those
+	// of everybody else ([headers.OfProxies]).
 	TrustedHeaders []string
 	// BodyBytes bounds the body of a proxied request; 0 is no limit.
 	BodyBytes int64

@@ -10,13 +10,12 @@ import (
 	"sync/atomic"
 )
 
-// send asks the upstream. A kept connection may have ended at the upstream while
-// the request was on its way to it. What has no effect the transport then asks
-// again by itself, and so it does with everything of which not a byte was
-// written. PUT and DELETE, whose effect is the same twice as once (RFC 9110
-// §9.2.2), are asked once more here, over a connection of their own: the transport
-// would go through all that are kept, each of them as dead as the first. POST and
-// PATCH are never sent twice.
+// send asks the upstream. An upstream may close a kept connection while a request
+// is on its way to it. The transport itself then repeats requests without an effect,
+// and those of which nothing was written. send repeats PUT and DELETE, which are
+// idempotent (RFC 9110 §9.2.2), once and over a new connection: the transport would
+// try every kept connection, and each may be as dead as the first. POST and PATCH
+// are never sent twice.
 func (t *trip) send() (*http.Response, error) {
 	if t.out.Method != http.MethodPut && t.out.Method != http.MethodDelete {
 		return t.roundTrip(t.up.transport, &t.out)
@@ -53,17 +52,17 @@ func (a *attempt) trace() *httptrace.ClientTrace {
 	}
 }
 
-// lost reports whether the try ended with a kept connection, and before anything
-// came back. An upstream that takes its time may be at work, and one that resets
-// a stream of HTTP/2 has said something.
+// lost reports whether the try failed because a kept connection ended before
+// anything came back. A timeout is no such failure, for the upstream may be at work;
+// nor is a reset of an HTTP/2 stream, which is an answer.
 func (a *attempt) lost(err error) bool {
 	var late net.Error
 	var reset streamError
 	return a.reused.Load() && !a.answered.Load() && !(errors.As(err, &late) && late.Timeout()) && !errors.As(err, &reset)
 }
 
-// streamError is what the private error of net/http about a stream of HTTP/2 turns
-// into when asked: anything with these fields, as golang.org/x/net/http2 has it.
+// streamError is what [errors.As] makes of net/http's private error about an HTTP/2
+// stream: that fills any struct with the fields of golang.org/x/net/http2.StreamError.
 type streamError struct {
 	StreamID uint32
 	Code     uint32
@@ -72,9 +71,9 @@ type streamError struct {
 
 func (e streamError) Error() string { return fmt.Sprintf("stream reset with code %d", e.Code) }
 
-// hideKeys writes a client's idempotency keys in small letters, which upstreams
-// read alike: net/http takes them for leave to send a request again and again.
-// Whether the upstream heeds them nobody here knows.
+// hideKeys writes the names of a client's idempotency keys in small letters, which
+// upstreams read alike. net/http repeats a request that has them under their usual
+// names, and the upstream may not heed them.
 func (t *trip) hideKeys() {
 	switch t.out.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:

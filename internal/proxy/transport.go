@@ -22,8 +22,8 @@ const (
 	keepAliveGap = 30 * time.Second
 )
 
-// transportPool holds one pair of transports for each upstream, and limits, that
-// the routes name, so that routes to one upstream share its connections.
+// transportPool holds a pair of transports for each upstream with its limits, so that
+// routes to one upstream share its connections.
 type transportPool struct {
 	tls *tls.Config
 	all map[transportKey]transportPair

@@ -35,8 +35,8 @@ func (t *trip) run() error {
 		t.body = newRequestBody(t.in.Body, t.in.ContentLength, t.reverse.bodyBytes)
 		defer t.body.close() // nobody may read it when the handler has returned
 		if t.in.ProtoMajor == 1 {
-			// The server would otherwise read the body to its end before it lets an
-			// answer begin. What this costs is paid in unfinished.
+			// Without it the server reads the body to its end before an answer begins.
+			// unfinished says what full duplex takes.
 			_ = http.NewResponseController(t.w).EnableFullDuplex()
 		}
 	}
@@ -57,8 +57,8 @@ func (t *trip) run() error {
 	return nil
 }
 
-// prepare makes the upstream's request out of the client's, which stays as it
-// is: whoever words a failure asks it what the client accepts.
+// prepare makes the upstream's request. It leaves the client's as it is, because
+// the answer to a failure depends on what the client accepts.
 func (t *trip) prepare() {
 	t.upgrade = t.up.upgrades && webSocketUpgrade(t.in)
 	t.url = t.up.url(t.d.Path, t.in.URL)
@@ -83,9 +83,8 @@ func (t *trip) prepare() {
 	t.hideKeys()
 }
 
-// ask sends the request and returns the answer, of which the header has
-// arrived. Interim answers are left with the transport: they would go past every
-// rule for headers.
+// ask sends the request and returns the answer when its header has arrived. Interim
+// answers are not passed on, because no rule for headers would see them.
 func (t *trip) ask() (*http.Response, error) {
 	start := time.Now()
 	res, err := t.send()
@@ -107,10 +106,9 @@ func (t *trip) ask() (*http.Response, error) {
 	return res, nil
 }
 
-// unfinished reports whether some of the request's body may still be on its way
-// over an HTTP/1 connection. Such a connection must end with the answer: in full
-// duplex net/http takes a rest that it cannot read for the next request, or
-// panics over two readers.
+// unfinished reports whether a part of the request's body may still be to come over
+// an HTTP/1 connection. Such a connection must end with the answer: in full duplex
+// net/http takes the rest for the next request, or panics over two readers.
 func (t *trip) unfinished() bool {
 	return t.in.ProtoMajor == 1 && t.in.ContentLength != 0 && !t.body.ended()
 }

@@ -10,10 +10,9 @@ import (
 	"strings"
 )
 
-// webSocketUpgrade reports whether the request is a WebSocket handshake that
-// may be tunnelled: GET over HTTP/1.1 without a body, with one key, and websocket
-// all it asks for (RFC 6455 §4.1). Any other upgrade would end in a tunnel that
-// nobody judges.
+// webSocketUpgrade reports whether the request is a WebSocket handshake that may
+// be tunnelled: a GET over HTTP/1.1 without a body, with one key, that asks for
+// websocket alone (RFC 6455 §4.1). No other protocol is let through.
 func webSocketUpgrade(r *http.Request) bool {
 	return webSocket(r.Header) && r.Method == http.MethodGet && r.ProtoMajor == 1 && r.ProtoMinor == 1 &&
 		r.ContentLength == 0 && len(r.TransferEncoding) == 0 && len(r.Header[webSocketKey]) == 1
@@ -25,9 +24,9 @@ const (
 	webSocketAccept = "Sec-Websocket-Accept"
 )
 
-// webSocketAnswer reports whether the upstream switches to WebSocket, and shows
-// that it means this handshake (RFC 6455 §4.2.2): one that does not may be
-// talking about anything, and would get the client's bytes for requests.
+// webSocketAnswer reports whether the upstream switches to WebSocket and answers
+// this handshake's key (RFC 6455 §4.2.2). An upstream that does not might take the
+// client's bytes for requests.
 func webSocketAnswer(res *http.Response, asked *http.Request) bool {
 	accept := res.Header[webSocketAccept]
 	if !webSocket(res.Header) || len(accept) != 1 {
@@ -63,9 +62,9 @@ func (t *trip) switchProtocols(res *http.Response) error {
 		return fmt.Errorf("switch protocols: %w", err)
 	}
 	defer func() { _ = client.Close() }()
-	// From here on nobody could answer an error.
+	// From here on an error cannot be answered.
 	if t.d.Event != nil {
-		// Written past the server, so no ResponseWriter sees it.
+		// The ResponseWriter does not see this answer.
 		t.d.Event.Status, t.d.Event.Stream = http.StatusSwitchingProtocols, true
 	}
 	if err := t.greet(buffered.Writer, res); err != nil {

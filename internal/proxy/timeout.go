@@ -9,11 +9,10 @@ import (
 	"time"
 )
 
-// roundTrip asks through a transport, and waits for the answer's header no longer than the route
-// says, over all tries together. net/http keeps that limit for each of its own
-// tries, and over HTTP/2 it makes any number: where an upstream refuses streams
-// (RFC 9113 §8.7) it waits longer each time, and begins anew over the next
-// connection.
+// roundTrip asks by a transport, and bounds the wait for the answer's header by the
+// route's limit, over all tries together. net/http bounds each of its own tries, and
+// makes any number of them over HTTP/2 where an upstream refuses streams (RFC 9113
+// §8.7).
 func (t *trip) roundTrip(by *http.Transport, r *http.Request) (*http.Response, error) {
 	limit := t.d.Route.Timeout
 	if limit == 0 || !t.up.multiplexed {
@@ -37,8 +36,8 @@ func (t *trip) roundTrip(by *http.Transport, r *http.Request) (*http.Response, e
 	return nil, err
 }
 
-// headerClock cancels what has no answer when the limit has passed. It starts with
-// the first try of which the last byte was written.
+// headerClock cancels a request that has no answer within the limit. It starts when
+// the last byte of the first complete try was written.
 type headerClock struct {
 	limit  time.Duration
 	cancel context.CancelFunc
@@ -55,8 +54,8 @@ func (c *headerClock) trace() *httptrace.ClientTrace {
 	}}
 }
 
-// stop reports whether the answer was in time. A transport that still writes when
-// the answer has come starts no clock any more.
+// stop reports whether the answer was in time. After it, a transport that still
+// writes starts no clock.
 func (c *headerClock) stop() bool {
 	c.start.Do(func() {})
 	timer := c.timer.Load()

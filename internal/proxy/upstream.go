@@ -1,0 +1,86 @@
+package proxy
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
+	"github.com/gatehouse-auth/gatehouse/internal/urlpath"
+)
+
+// upstream is where the requests of one route go.
+type upstream struct {
+	scheme, host string
+	base         string // escaped base path, without a slash at its end
+	strip        int    // segments to take off the path
+	name         string // for the log
+	multiplexed  bool   // it may speak HTTP/2
+	upgrades     bool   // it may speak HTTP/1.1, which alone has Upgrade (RFC 9113 §8.6)
+	absolute     bool   // a proxy on the way is asked by the whole address (RFC 9112 §3.2.2)
+	transport    *http.Transport
+	fresh        *http.Transport // the same, over a connection of its own each time
+}
+
+// newUpstream makes the upstream of a route that names one. Its transports are
+// those of the pool; proxy names the forward proxy to an address, and may be nil.
+func newUpstream(route *routing.Route, pool *transportPool, proxy func(*url.URL) (*url.URL, error)) (*upstream, error) {
+	target := route.Upstream
+	up := &upstream{
+		scheme: target.Scheme,
+		host:   target.Host,
+		base:   strings.TrimRight(target.EscapedPath(), "/"),
+		name:   target.Host,
+
+		multiplexed: target.Scheme != "http",
+		upgrades:    target.Scheme != "h2c",
+	}
+	switch target.Scheme {
+	case "http", "https":
+	case "h2c":
+		up.scheme = "http"
+	default:
+		return nil, fmt.Errorf("route %s: upstream scheme %q is none of http, https, h2c", route.Path, target.Scheme)
+	}
+	if target.Host == "" {
+		return nil, fmt.Errorf("route %s: upstream has no host", route.Path)
+	}
+	if route.StripPrefix {
+		up.strip = route.Segments()
+	}
+	via, err := up.via(route, proxy)
+	if err != nil {
+		return nil, err
+	}
+	// A SOCKS proxy sees no request, nor does one that connects to a TLS port.
+	up.absolute = via != nil && up.scheme == "http" && strings.HasPrefix(via.Scheme, "http")
+	up.transport, up.fresh = pool.get(route, via)
+	return up, nil
+}
+
+// via returns the forward proxy on the way to the upstream, or nil.
+func (u *upstream) via(route *routing.Route, proxy func(*url.URL) (*url.URL, error)) (*url.URL, error) {
+	if !route.UseProxy || proxy == nil {
+		return nil, nil
+	}
+	via, err := proxy(&url.URL{Scheme: u.scheme, Host: u.host})
+	if err != nil {
+		return nil, fmt.Errorf("route %s: find the proxy to its upstream: %w", route.Path, err)
+	}
+	return via, nil
+}
+
+// url returns the upstream's address of the path, with the query as it came. A
+// canonical path has no dot segments, so it cannot leave the base path. It is opaque
+// to net/http, which sends it as it is.
+func (u *upstream) url(p urlpath.Path, query *url.URL) url.URL {
+	target := urlpath.After(p.Escaped(), u.strip)
+	if u.base != "" {
+		target = u.base + target
+	}
+	if u.absolute {
+		target = "//" + u.host + target
+	}
+	return url.URL{Scheme: u.scheme, Host: u.host, Opaque: target, RawQuery: query.RawQuery, ForceQuery: query.ForceQuery}
+}
