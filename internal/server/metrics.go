@@ -130,6 +130,8 @@ var (
 	sessionsCounted = telemetry.NewReading("sessions_counted_timestamp_seconds", "When sessions were last counted, in Unix seconds.")
 )
 
+var tunnelsOpen = telemetry.NewReading("tunnels", "WebSockets that are open.")
+
 // countTimeout is how long a scrape waits for the number of sessions.
 const countTimeout = time.Second
 

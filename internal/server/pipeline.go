@@ -27,13 +27,15 @@ type pipeline struct {
 func newPipeline(
 	cfg *config.Config, o Options, pool *pool, sessions *sessions, forward func(*url.URL) (*url.URL, error), sig signals,
 ) *pipeline {
+	tunnels := &tunnel.Registry{}
+	sig.metrics.OnScrape(func(show func(*telemetry.Reading, float64)) { show(tunnelsOpen, float64(tunnels.Len())) })
 	edge := newEdge(cfg, o, sessions.cookies, sig)
 	return &pipeline{
 		mount: cfg.Mount, edge: edge, sessions: sessions.steps, metrics: sig.metrics,
 		own: newOwnHandlers(cfg, pool, sessions, edge, sig.metrics),
 		relay: proxy.Options{
 			CookieNames: sessions.cookies.Names(), BodyBytes: cfg.Limits.BodyBytes,
-			Proxy: forward, TrustedHeaders: cfg.TrustedHeaders, Tunnels: &tunnel.Registry{},
+			Proxy: forward, TrustedHeaders: cfg.TrustedHeaders, Tunnels: tunnels,
 		},
 	}
 }
