@@ -13,7 +13,7 @@ import (
 )
 
 // Account is the session as its own page sees it, and the user's other sessions
-// (registry.go).
+// (sessions.go).
 type Account struct {
 	Sessions *middleware.Sessions
 	// AccessClaims and IDClaims narrow what is shown of each token; empty shows all.
