@@ -27,7 +27,7 @@ import (
 //
 //	gatehouse:s:{id}       the record; expires with the session
 //	gatehouse:l:{id}       the lease of whoever refreshes it (redis_lease.go)
-//	gatehouse:u:{subject}  index: the ids of a subject's sessions (index.go)
+//	gatehouse:u:{subject}  index: the ids of a subject's sessions (redis_index.go)
 //
 // and channels: gatehouse:changes for all and, where the primary can change,
 // gatehouse:beat:{random} for the signs of life of each instance (redis_watch.go).

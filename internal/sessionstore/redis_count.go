@@ -20,8 +20,8 @@ const (
 	// countSample is how many keys of each primary are looked at. Where there are
 	// more, half of them records, 95 of 100 counts are within 3 % of the number.
 	countSample = 5000
-	// countStep is how many of them Redis looks at before it serves others: half a
-	// millisecond.
+	// countStep is how many of them Redis looks at before it serves others: a
+	// millisecond, on a busy machine.
 	countStep = 1000
 	// countKept is how long a count is told to all who ask.
 	countKept = 10 * time.Second
