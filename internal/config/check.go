@@ -219,7 +219,7 @@ func (l *loader) checkReturnTo(path string, address *string) {
 	may := returnto.Policy{Own: l.cfg.PublicURL.Scheme + "://" + l.cfg.PublicURL.Host, Origins: l.cfg.Login.ReturnOrigins}
 	a, err := may.Parse(*address)
 	switch {
-	case errors.Is(err, returnto.ErrTooLong) || a.Cut():
+	case errors.Is(err, returnto.ErrTooLong) || a.Truncated():
 		l.reject(l.top, path, -1, curef("an address of at most %d bytes", returnto.MaxLength))
 	case err != nil:
 		l.reject(l.top, path, -1, cure(index[path].kind.want()))

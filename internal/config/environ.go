@@ -30,7 +30,7 @@ func (l *loader) readEnviron() {
 	l.unknownVariables()
 }
 
-// readFallback takes a variable that is not ours for a key that the file left open.
+// readFallback takes a variable that is not ours for a key that the file does not set.
 func (l *loader) readFallback(k *key) {
 	if _, given := l.top.given[k.path]; given {
 		return

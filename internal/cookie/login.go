@@ -106,8 +106,8 @@ func (j *Jar) openLogin(value string) (Login, bool) {
 }
 
 // SetLogin writes the login cookie: host-only, Lax (the way back from the user
-// pool is a cross-site navigation), gone with the browser. Where it would be too
-// large for browsers it goes without the oldest texts.
+// pool is a cross-site navigation), ending with the browser. If it would be too
+// large for browsers, the oldest texts are dropped.
 func (j *Jar) SetLogin(w http.ResponseWriter, l Login) error {
 	l.forgetOld()
 	c := &http.Cookie{

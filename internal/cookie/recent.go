@@ -61,7 +61,7 @@ func (c *recent) put(value string, handle secret.Text, now, end time.Time) {
 }
 
 // sealedAt reads when securecookie sealed a value that it has just opened: the
-// decimal Unix time in front of the first "|". What it cannot read is long past.
+// decimal Unix time in front of the first "|". What it cannot read counts as long ago.
 func sealedAt(value string) time.Time {
 	raw, err := base64.URLEncoding.DecodeString(value)
 	if err != nil {

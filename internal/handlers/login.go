@@ -137,7 +137,7 @@ func (f *Flow) returnAddress(query url.Values, x *middleware.Exchange) (string, 
 		return "", badRequest("invalid_return_to",
 			"return_to must be one address of this site, or one at one of the configured return origins.")
 	}
-	if a.Cut() {
+	if a.Truncated() {
 		x.Event.AddNote("return_to is too long: cut to its path")
 	}
 	return a.String(), nil

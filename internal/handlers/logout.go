@@ -203,7 +203,7 @@ func (l *Logout) returnAddress(p wishedPlace, x *middleware.Exchange) (string, e
 		return "", nil
 	}
 	a, err := l.ReturnTo.Parse(p.address)
-	if a.Cut() {
+	if a.Truncated() {
 		x.Event.AddNote("returnTo is too long: cut to its path")
 	}
 	return a.String(), err

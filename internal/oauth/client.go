@@ -7,10 +7,9 @@
 // who presents the binding, where a return address may point, and what becomes
 // of a session is for its callers to decide.
 //
-// The one invariant: [Tokens] come out of this package only after every check
-// on them passed, and no error that comes out of it holds a byte of what the
-// provider's endpoints answered but a code from a known list and, in quotes, its
-// description.
+// The one invariant: [Tokens] come out of this package only after every check on
+// them passed, and an error that comes out of it quotes nothing of the provider's
+// answers except a code from a known list and that code's description.
 package oauth
 
 import (

@@ -18,10 +18,10 @@ const maxAnswer = 1 << 20
 var errAnswerTooLong = errors.New("answer too long")
 
 // NewHTTPClient returns a client for calls to an identity provider: no redirects,
-// certificates checked, TLS 1.2 or later, every answer cut off after 1 MiB. It has
-// no overall timeout: each call brings its own. proxy names the forward proxy to
-// an address, or nil; where it is nil itself there is none, whatever the
-// environment says.
+// certificates checked, TLS 1.2 or later, no answer longer than 1 MiB. It has no
+// overall timeout: each call brings its own. proxy returns the forward proxy for an
+// address, or nil for none. A nil proxy means none at all; the environment is not
+// asked.
 func NewHTTPClient(proxy func(*url.URL) (*url.URL, error)) *http.Client {
 	t := &http.Transport{
 		Proxy:                  nil,
@@ -34,7 +34,8 @@ func NewHTTPClient(proxy func(*url.URL) (*url.URL, error)) *http.Client {
 		MaxIdleConnsPerHost:    32,
 		IdleConnTimeout:        60 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
-		// The answers are small; nothing to gain, and no bomb to defuse.
+		// The answers are small, so that compression gains nothing, and a compressed
+		// one could expand without limit.
 		DisableCompression: true,
 	}
 	if proxy != nil {
@@ -69,27 +70,27 @@ func (t capped) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	res.Body = &cappedBody{ReadCloser: res.Body, left: maxAnswer}
+	res.Body = &cappedBody{ReadCloser: res.Body, remaining: maxAnswer}
 	return res, nil
 }
 
 type cappedBody struct {
 	io.ReadCloser
-	left int64
+	remaining int64
 }
 
 // Read fails, rather than ends, at the limit: half an answer must not pass for
 // a whole one.
 func (b *cappedBody) Read(p []byte) (int, error) {
-	if b.left < 0 {
+	if b.remaining < 0 {
 		return 0, errAnswerTooLong
 	}
-	if int64(len(p)) > b.left+1 {
-		p = p[:b.left+1]
+	if int64(len(p)) > b.remaining+1 {
+		p = p[:b.remaining+1]
 	}
 	n, err := b.ReadCloser.Read(p)
-	b.left -= int64(n)
-	if b.left < 0 {
+	b.remaining -= int64(n)
+	if b.remaining < 0 {
 		return n - 1, errAnswerTooLong
 	}
 	return n, err

@@ -47,9 +47,9 @@ func (c *Client) verify(ctx context.Context, token string) (*idClaims, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The one key is found first and handed over: the verifier would flatten an
-	// error of its key set to text, and "forged" could not be told from "the
-	// keys cannot be had". Times are checked below, with one leeway for all.
+	// Find the one key first and hand it over: the verifier turns an error of its
+	// key set into text, so that "forged" and "the keys cannot be had" would look
+	// alike. Times are checked below, with one leeway for all.
 	v := oidc.NewVerifier(c.opts.Issuer, &oidc.StaticKeySet{PublicKeys: []crypto.PublicKey{key}}, &oidc.Config{
 		ClientID:             c.opts.ClientID,
 		SupportedSigningAlgs: []string{oidc.RS256},
@@ -90,12 +90,12 @@ func (c *Client) checkIssuer(claims json.RawMessage) error {
 	case issuer == nil, *issuer == c.opts.Issuer:
 		return nil
 	}
-	told := "another issuer"
+	named := "another issuer"
 	if plainIssuer.MatchString(*issuer) {
-		told = *issuer
+		named = *issuer
 	}
 	return fmt.Errorf("%w: %s", ErrMisconfigured,
-		lookAt("iss: the token is by "+told+", not by "+c.opts.Issuer, c.opts.Settings.Issuer))
+		lookAt("iss: the token is by "+named+", not by "+c.opts.Issuer, c.opts.Settings.Issuer))
 }
 
 // whyRefused names what the verifier did not like, for the operator who
@@ -132,8 +132,8 @@ func (c *Client) readIDClaims(raw json.RawMessage, now time.Time) (*idClaims, er
 	case !onlyThis(audience, c.opts.ClientID), party != nil && *party != c.opts.ClientID:
 		return nil, errors.New("aud or azp")
 	// Cognito's access tokens are signed by the same issuer; token_use keeps them
-	// apart. Other OpenID providers have no such claim, and an access token of
-	// theirs fails for want of a nonce.
+	// apart. Other OpenID providers have no such claim; their access tokens fail
+	// because they have no nonce.
 	case use != nil && *use != "id":
 		return nil, errors.New("token_use")
 	case id.sub == "" || len(id.sub) > 255: // Core §2

@@ -19,9 +19,9 @@ const (
 
 // parseKeySet returns the keys of a JSON Web Key Set (RFC 7517) that may verify
 // RS256, by id. Others are left out: they are other tokens' business. An id that
-// two different keys claim stands for nil, lest the order in the set decide. A
-// set without any key of use is an error, not an empty answer: it would throw
-// away the keys in hand.
+// two different keys claim stands for nil, so that the order in the set does not
+// decide. A set without any usable key is an error and not an empty set, which would
+// replace the keys in hand.
 func parseKeySet(body []byte) (map[string]*rsa.PublicKey, error) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`

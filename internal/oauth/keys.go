@@ -17,8 +17,8 @@ const (
 	// keysSoftAge is when the set is fetched anew, so that a withdrawn key goes;
 	// meanwhile the keys in hand serve.
 	keysSoftAge = time.Hour
-	// keysHardAge is when the keys in hand no longer serve: the provider could
-	// not be asked for so long.
+	// keysHardAge is when the keys in hand stop serving, as the provider has not
+	// answered for so long.
 	keysHardAge = 24 * time.Hour
 	// unknownKeyPause is the least time between two fetches that unknown key ids
 	// caused. Anyone may send a token with a new kid.
@@ -43,10 +43,10 @@ func (c *Client) FetchKeys(ctx context.Context) error { return c.keys.ready(ctx)
 // stays so: what is in hand serves for a day, and then a login asks again.
 func (c *Client) KeysKnown() bool { return c.keys.known() }
 
-// keySet is the provider's JSON Web Key Set, cached. Fetches run detached from
-// whoever asked: a caller that leaves must not cost the others their answer. One
-// runs at a time, but in an outage: there the next does not wait for one that
-// hangs on a connection of before. Nothing is fetched before someone asks.
+// keySet is the provider's JSON Web Key Set, cached. Nothing is fetched before
+// someone asks. A fetch runs detached from its caller, whose leaving must not cost the
+// others their answer. One runs at a time, except in an outage: the next one then does
+// not wait for one that hangs on an old connection.
 type keySet struct {
 	url     string
 	setting string // where an operator says where the set is

@@ -142,9 +142,8 @@ func (a attempt) derive(b Binding, label string) string {
 	return base64.RawURLEncoding.EncodeToString(secret.MAC(b[:], label, a[:]))
 }
 
-// fingerprintSize is enough to tell one browser's states from another's. Whoever
-// met 64 bits by chance would still fail at the provider, for want of the
-// verifier.
+// fingerprintSize is enough to tell one browser's states from another's. A guess of
+// 64 bits would still fail at the provider, because the verifier is missing.
 const fingerprintSize = 8
 
 func (b Binding) fingerprint() []byte {

@@ -5,11 +5,10 @@ import (
 	"strings"
 )
 
-// A normalised address has but 91 different characters: those that are visible in
-// ASCII, less quotation marks and angle brackets, which the URL Standard escapes
-// everywhere. Read as the digits of one number they take 6.51 bits each and not
-// 8, which is what makes an address of 420 characters fit a state, whatever it
-// is made of.
+// A normalised address has only 91 different characters: visible ASCII without
+// quotation marks and angle brackets, which the URL Standard escapes everywhere.
+// Read as the digits of one number they take 6.51 bits each instead of 8, so that
+// every address of 420 characters fits a state.
 const addressAlphabet = "!#$%&'()*+,-./0123456789:;=?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~"
 
 // Nine digits fit a machine word, so the long arithmetic is done on nine at once.
@@ -18,8 +17,9 @@ const (
 	nine  = radix * radix * radix * radix * radix * radix * radix * radix * radix
 )
 
-// packable is how many characters of an address always fit n bytes, which is -1
-// where not even none do: log2(91) = 6.5077946…, and one bit for the leading digit.
+// packable is how many characters of an address always fit n bytes: log2(91) =
+// 6.5077946… bits each, and one bit for the leading digit. It is -1 if n has no room
+// for that.
 func packable(n int) int {
 	if n < 1 {
 		return -1

@@ -42,7 +42,7 @@ var secretLike = regexp.MustCompile(`[A-Za-z0-9._~+/=-]{32,}`)
 
 // loggable is the description of a token endpoint's answer to a call that sent
 // some secrets, without these and whatever else may be one: the endpoint might
-// quote what it was sent. It is shortened last, lest a part of one be left.
+// quote what it was sent. It is shortened last, so that no part of a secret remains.
 func loggable(s string, sent []secret.Text) string {
 	s = oneLine(s)
 	for _, text := range sent {

@@ -35,8 +35,8 @@ func (c *Client) Exchange(ctx context.Context, cb Callback, p Pending, binding B
 	if err := c.MayExchange(cb, p); err != nil {
 		return Tokens{}, err
 	}
-	// A code spent without keys to check the ID token with is a login lost; with
-	// the code unspent, a reload of the callback may still succeed.
+	// Fetch the keys first. Without them the ID token cannot be checked, and a code
+	// spent for nothing is a lost login; while it is unspent, a reload may succeed.
 	if err := c.keys.ready(ctx); err != nil {
 		return Tokens{}, fmt.Errorf("exchange code: %w", err)
 	}
@@ -97,7 +97,7 @@ func (c *Client) Refresh(ctx context.Context, prior Tokens) (Tokens, error) {
 		return Tokens{}, fmt.Errorf("refresh tokens: %w", err)
 	}
 	t, err := c.call(ctx, "refresh", []secret.Text{prior.Refresh}, func(ctx context.Context) (*oauth2.Token, error) {
-		// Without an access token the source cannot but ask the provider.
+		// Without an access token the source always asks the provider.
 		return c.config().TokenSource(ctx, &oauth2.Token{RefreshToken: prior.Refresh.Reveal()}).Token()
 	})
 	if err != nil {
@@ -140,8 +140,8 @@ func (c *Client) call(ctx context.Context, what string, sent []secret.Text, ask 
 // accept checks a token response (RFC 6749 §5.1) and sorts it into Tokens.
 func (c *Client) accept(got *oauth2.Token, now time.Time) (Tokens, error) {
 	idToken, _ := got.Extra("id_token").(string)
-	// x/oauth2 fills in the refresh token that was sent; here it must be seen
-	// whether one came.
+	// Read the raw answer, to see whether a refresh token came: x/oauth2 fills in
+	// the one that was sent.
 	refresh, _ := got.Extra("refresh_token").(string)
 	if !strings.EqualFold(got.TokenType, "Bearer") {
 		return Tokens{}, fmt.Errorf("%w: token type is not Bearer", ErrInvalidToken)
@@ -179,8 +179,8 @@ func (c *Client) accept(got *oauth2.Token, now time.Time) (Tokens, error) {
 }
 
 // accessExpiry is when an access token ends: expires_in after its receipt, but
-// not after its own exp, which is what an upstream goes by. Where neither says,
-// blindLifetime must do.
+// not after its own exp, which is what an upstream goes by. If it has neither, it
+// ends after blindLifetime.
 func accessExpiry(expiresIn int64, exp, now time.Time) time.Time {
 	end := now.Add(blindLifetime)
 	if !exp.IsZero() {

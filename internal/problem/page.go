@@ -67,7 +67,7 @@ func (p *Renderer) wayOn(r *http.Request, ev *telemetry.Event, e *Error) *web.Ac
 	case e.Status == http.StatusMisdirectedRequest: // "/" would be on the wrong host again
 		return &web.Action{Label: "Go to the start page", Href: p.opts.PublicURL}
 	case e.Status >= 500 && r.Method == http.MethodGet:
-		if again := p.opts.ReturnTo.Request(r.URL.EscapedPath(), r.URL.RawQuery); !again.IsZero() && !again.Cut() {
+		if again := p.opts.ReturnTo.Request(r.URL.EscapedPath(), r.URL.RawQuery); !again.IsZero() && !again.Truncated() {
 			return &web.Action{Label: "Try again", Href: again.String()}
 		}
 	}

@@ -145,8 +145,8 @@ func noSession(err error) bool {
 	return errors.Is(err, session.ErrNotFound) || errors.Is(err, oauth.ErrGrantRevoked)
 }
 
-// classify finds the answer to err. The order matters: what could not be asked
-// comes before what was found.
+// classify finds the answer to err. The order matters: that something could not be
+// asked comes before what was found.
 func classify(err error) (*Error, slog.Level) {
 	var e *Error
 	switch {
@@ -187,13 +187,13 @@ func classify(err error) (*Error, slog.Level) {
 	}
 }
 
-// providerPause is when to come again about a user pool that does not answer:
-// not before it said itself.
+// providerPause is how long to wait for a user pool that does not answer: as long
+// as it asked for, if it did.
 func providerPause(err error) time.Duration {
 	var busy *oauth.BusyError
 	if errors.As(err, &busy) {
-		if left := time.Until(busy.Until); left > 0 {
-			return left
+		if wait := time.Until(busy.Until); wait > 0 {
+			return wait
 		}
 	}
 	return 5 * time.Second
@@ -212,7 +212,7 @@ func (p *Renderer) loginURL(r *http.Request, ev *telemetry.Event) string {
 	if back.IsZero() {
 		return p.opts.LoginPath
 	}
-	if back.Cut() {
+	if back.Truncated() {
 		ev.AddNote("address is too long to return to: cut to its path")
 	}
 	return p.opts.LoginPath + "?return_to=" + url.QueryEscape(back.String())

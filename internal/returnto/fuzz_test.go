@@ -22,7 +22,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if again, err := policy.Parse(a.String()); err != nil || again.String() != a.String() || again.Cut() {
+		if again, err := policy.Parse(a.String()); err != nil || again.String() != a.String() || again.Truncated() {
 			t.Fatalf("%q became %q, and that %q, error %v", raw, a, again, err)
 		}
 		checkSafe(t, a)

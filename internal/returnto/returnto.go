@@ -32,8 +32,8 @@ var (
 // quotation marks and angle brackets: a local path with its query and fragment,
 // or an absolute address at a configured origin. The zero value is none.
 type Address struct {
-	s   string
-	cut bool
+	s         string
+	truncated bool
 }
 
 // String returns the address as it goes into a Location header.
@@ -42,8 +42,8 @@ func (a Address) String() string { return a.s }
 // IsZero reports whether there is no address.
 func (a Address) IsZero() bool { return a.s == "" }
 
-// Cut reports whether the address was too long, so that only its path is left.
-func (a Address) Cut() bool { return a.cut }
+// Truncated reports whether the address was too long, so that it is only its path.
+func (a Address) Truncated() bool { return a.truncated }
 
 // Policy says which addresses are accepted. Origins are serialised, lower case,
 // without a default port: scheme://host[:port] (RFC 6454 §6.2).
@@ -86,13 +86,13 @@ func (p Policy) ParseAt(origin, raw string) (Address, error) {
 		return Address{s: whole}, nil
 	}
 	if path := u.origin + u.path; len(path) <= MaxLength {
-		return Address{s: path, cut: true}, nil
+		return Address{s: path, truncated: true}, nil
 	}
 	return Address{}, ErrTooLong
 }
 
-// Request makes an address of the gateway's own request target, path and query
-// as they came. What is no local address even so becomes none.
+// Request makes an address of the gateway's own request target, path and query as
+// they came. The zero value is for a target that is no local address.
 func (p Policy) Request(path, query string) Address {
 	if query != "" {
 		path += "?" + query

@@ -127,7 +127,7 @@ func TestParse(t *testing.T) {
 	for _, raw := range harmless {
 		t.Run("accepts_"+name(raw), func(t *testing.T) {
 			a, err := policy.Parse(raw)
-			if err != nil || a.String() != raw || a.IsZero() || a.Cut() {
+			if err != nil || a.String() != raw || a.IsZero() || a.Truncated() {
 				t.Errorf("%q: got %q, error %v, want it byte for byte", raw, a, err)
 			}
 		})
@@ -135,7 +135,7 @@ func TestParse(t *testing.T) {
 	for raw, want := range spelled {
 		t.Run("normalises_"+name(raw), func(t *testing.T) {
 			a, err := policy.Parse(raw)
-			if err != nil || a.String() != want || a.Cut() {
+			if err != nil || a.String() != want || a.Truncated() {
 				t.Errorf("%q: got %q, error %v, want %q", raw, a, err, want)
 			}
 		})
@@ -187,8 +187,8 @@ func TestParseCutsWhatIsTooLong(t *testing.T) {
 	} {
 		t.Run(name(raw), func(t *testing.T) {
 			a, err := policy.Parse(raw)
-			if a.String() != want || (want == "") != errors.Is(err, returnto.ErrTooLong) || a.Cut() != (want != "") {
-				t.Errorf("got %q, cut %v, error %v, want %q", a, a.Cut(), err, want)
+			if a.String() != want || (want == "") != errors.Is(err, returnto.ErrTooLong) || a.Truncated() != (want != "") {
+				t.Errorf("got %q, cut %v, error %v, want %q", a, a.Truncated(), err, want)
 			}
 		})
 	}

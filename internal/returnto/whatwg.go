@@ -38,8 +38,8 @@ var dropped = strings.NewReplacer("\t", "", "\n", "", "\r", "")
 
 // cutOrigin cuts scheme and authority off an absolute http or https address and
 // serialises them. The authority is compared with configured origins and
-// nothing else, so of the standard's host parser only the lower case and the
-// default port matter: what it would decode or map besides matches none.
+// nothing else, so only the lower case and the default port of the standard's host
+// parser matter: a host that it would decode or map matches no configured one.
 func cutOrigin(raw string) (origin, rest string) {
 	for _, scheme := range [...]string{"http", "https"} {
 		n := len(scheme)
@@ -96,8 +96,8 @@ func isSlash(c byte) bool { return c == '/' || c == '\\' }
 // set is a percent-encode set (URL Standard §1.3).
 type set [256]bool
 
-// The path's set has "^" since 2024; browsers before that keep it, and all read
-// it alike, so it is left to them.
+// The path's set has "^" since 2024. It is not escaped here: browsers before that
+// keep it, and all of them read it alike.
 var (
 	inFragment = encodeSet(" \"<>`")
 	inQuery    = encodeSet(" \"#<>'") // of a special scheme

@@ -106,7 +106,7 @@ func (p *pipeline) continueStrict(next middleware.Handler) middleware.Handler {
 		if x.Handle.Empty() && middleware.CrossSiteLogin(r) && x.Decision.Route.Access.Auth != routing.AuthNone {
 			// Only the grammar counts: it repeats itself, the login included, to which
 			// nothing ever returns. What must be cut would be no repetition.
-			if to := (returnto.Policy{}).Request(r.URL.EscapedPath(), r.URL.RawQuery); !to.IsZero() && !to.Cut() {
+			if to := (returnto.Policy{}).Request(r.URL.EscapedPath(), r.URL.RawQuery); !to.IsZero() && !to.Truncated() {
 				return handlers.ContinuePage(w, to.String())
 			}
 		}

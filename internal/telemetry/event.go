@@ -70,7 +70,8 @@ func (e *Event) Log(ctx context.Context, l *slog.Logger) {
 	if e.Err != nil {
 		attrs = append(attrs, slog.String("error", e.Err.Error()))
 	}
-	// Past the logger, which would look for the line of code, as no handler asks.
+	// Call the handler directly: the logger would look up the line of code, which no
+	// handler of ours prints.
 	record := slog.NewRecord(time.Now(), e.Level, "request", 0)
 	record.AddAttrs(attrs...)
 	_ = l.Handler().Handle(ctx, record) // nobody is left to tell

@@ -29,7 +29,7 @@ func (m *Metrics) Route(route string) *RouteMetrics {
 }
 
 // Observe counts the answer that e tells of, which ends now. A status of 0 is a
-// client that left before one. A stream is counted, and its length is no latency.
+// client that left before one. A stream counts as a request, and not as a latency.
 func (rm *RouteMetrics) Observe(e *Event) {
 	class := e.Status / 100
 	if class < 0 || class >= len(rm.status) {

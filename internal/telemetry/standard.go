@@ -6,9 +6,9 @@ import (
 )
 
 // TakeStandardLog sends what packages print to the standard logger to l, as one
-// fixed sentence at debug level. Of their texts nothing is kept: net/http prints
-// what an upstream sent out of turn, which may be anybody's answer, in lines that
-// a reader of JSON stumbles over.
+// fixed sentence at debug level. It drops their texts: net/http prints what an
+// upstream sent out of turn, which may be another caller's answer, in lines that are
+// no JSON.
 func TakeStandardLog(l *slog.Logger) {
 	log.SetFlags(0)
 	log.SetOutput(standardLog{l})

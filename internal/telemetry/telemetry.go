@@ -45,8 +45,8 @@ func NewBuffer(w io.Writer) *Buffer {
 	return &Buffer{w: bufio.NewWriterSize(w, 64<<10), out: w}
 }
 
-// Write implements io.Writer. A line that does not fit what is left goes out
-// behind a flush, so that no line is torn.
+// Write implements io.Writer. It flushes before a line that does not fit, so that
+// no line is torn.
 func (b *Buffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
