@@ -34,7 +34,7 @@ type RedisOptions struct {
 	IdleTimeout time.Duration
 
 	// WaitReplicas is how many replicas are to have a session's end before it is
-	// answered (redis_wait.go). 0: none. A cluster cannot wait.
+	// answered (redis_delete.go). 0: none. A cluster cannot wait.
 	WaitReplicas int
 	// Logger is told of ends that too few replicas have. nil: silent.
 	Logger *slog.Logger

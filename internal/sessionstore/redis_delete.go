@@ -2,6 +2,7 @@ package sessionstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -9,6 +10,54 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 )
+
+// Delete implements [session.Store].
+func (r *Redis) Delete(ctx context.Context, h session.Handle, why session.Reason) (*session.Session, error) {
+	id, ok := session.IDOf(h)
+	if !ok {
+		return nil, nil
+	}
+	record, err := r.take(ctx, session.Change{ID: id, Reason: why})
+	if err != nil && !errors.Is(err, session.ErrUnconfirmed) {
+		return nil, err
+	}
+	s, broken := r.codec.Open(h, record)
+	if broken != nil {
+		return nil, err // there was none, or none that this handle opens
+	}
+	return s, err
+}
+
+// DeleteID implements [session.Store].
+func (r *Redis) DeleteID(ctx context.Context, id string, why session.Reason) error {
+	if !session.IsID(id) {
+		return nil
+	}
+	_, err := r.take(ctx, session.Change{ID: id, Reason: why})
+	return err
+}
+
+// take deletes a record, then its index entry, and returns the record; nil if
+// there was none. The record is what counts: an entry that stays means nothing.
+func (r *Redis) take(ctx context.Context, c session.Change) ([]byte, error) {
+	var record []byte
+	err := r.call(ctx, "delete", func(ctx context.Context) error {
+		deleted, confirmed := r.runDelete(ctx, c)
+		text, err := deleted.Text()
+		if errors.Is(err, redis.Nil) {
+			return confirmed
+		}
+		if err != nil {
+			return err
+		}
+		record = []byte(text)
+		if l, err := r.codec.OpenListing(c.ID, record); err == nil {
+			_ = r.removeFromIndex(ctx, l.Subject, entry(l.Position(), l.ExpiresAt))
+		}
+		return confirmed
+	})
+	return record, err
+}
 
 // waitTimeout is how long an end waits for replicas: no more than a user waits
 // for the answer to a sign-out, and well under the time of one try.
