@@ -4,9 +4,9 @@ package headers
 // not in it: Authorization, cookies, Tracestate.
 var Known = NewTable(rows...)
 
-// Believable are the headers that a trusted proxy may be believed in, as they are
-// spelled in documents. None that names an identity is among them: that is
-// nobody's to name but the gateway's.
+// Believable returns the headers that a trusted proxy may be believed in, as they are
+// spelled in documents. None of them names an identity, because only the gateway
+// says who is calling.
 func Believable() []string {
 	var names []string
 	for _, row := range rows {

@@ -21,20 +21,19 @@ const (
 	// OfProxies headers say where a request came from. They are dropped from
 	// requests, unless a trusted proxy sends one that it is believed in.
 	OfProxies
-	// Restated headers the gateway sets itself on requests. Of one that is believed
-	// it passes on what it says, in its own words.
+	// Restated headers are set by the gateway on requests. It drops the one that came,
+	// and says again what it believes of it.
 	Restated
 	// NeverDownstream headers are dropped from answers and from trailers.
 	NeverDownstream
-	// NeverTrailer headers are judged when an answer begins, and dropped from
-	// trailers: whoever merges these into the header would read them anew
-	// (RFC 9110 §6.5.1).
+	// NeverTrailer headers are dropped from trailers. The header of an answer was
+	// judged when it began, and a reader may merge trailers into it (RFC 9110 §6.5.1).
 	NeverTrailer
 	// Caching headers say who may keep an answer. They are dropped where the gateway
 	// says that itself, and from trailers.
 	Caching
-	// Additive headers of the gateway's stand beside the upstream's. Of all others
-	// that both set, the gateway's hold.
+	// Additive headers of the gateway and of the upstream both stand in an answer. Of
+	// all other headers that both set, the gateway's holds.
 	Additive
 )
 
@@ -56,8 +55,8 @@ type Table struct {
 	suffixes []Row
 }
 
-// NewTable makes a table of the rows. All that name a header count. It panics over
-// a row that it could not find again.
+// NewTable makes a table of the rows. The rules of all rows that name a header add
+// up. It panics over a row that [Table.Of] could not find.
 func NewTable(rows ...Row) *Table {
 	t := &Table{exact: make(map[string]Rule, len(rows))}
 	for _, row := range rows {

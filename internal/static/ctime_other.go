@@ -7,5 +7,5 @@ import (
 	"time"
 )
 
-// changeTime is unknown here, which keeps any tag from being remembered.
+// changeTime is unknown here, so no tag is remembered.
 func changeTime(fs.FileInfo) time.Time { return time.Time{} }

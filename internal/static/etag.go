@@ -23,16 +23,16 @@ const (
 	settling = 2 * time.Second
 )
 
-// firstYear is before any file of the web was made: times before it are made up.
+// firstYear is before any file of the web was made, so an earlier time is made up.
 var firstYear = time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // plausible reports whether a file's time is one at which it may have been made.
 func plausible(t time.Time) bool { return !t.Before(firstYear) && !t.After(time.Now()) }
 
-// tagCache makes and remembers the entity tags of files. It never gives two
-// contents of a name one tag, whatever their sizes and times: reproducible builds
-// give every file the same time, and a page that names another version of a
-// script is as long as the one before. Safe for concurrent use.
+// tagCache makes and remembers the entity tags of files. Two contents of one name
+// never get the same tag, even where their sizes and times are the same: a
+// reproducible build gives every file one time, and a page that names another
+// version of a script is as long as before. Safe for concurrent use.
 type tagCache struct {
 	mu   sync.Mutex
 	tags map[string]fileTag
@@ -49,10 +49,10 @@ func newTagCache() *tagCache {
 	return &tagCache{tags: make(map[string]fileTag), hashing: make(chan struct{}, runtime.GOMAXPROCS(0))}
 }
 
-// tag returns the strong entity tag of the file, which is left at its start, or
-// "" where no tag would hold. It is made of the content, once for each version
-// of the file; of a file too large for that, of what the system says about it,
-// so that two instances tag it differently.
+// tag returns the strong entity tag of the file, or "" where no tag would hold. It
+// hashes the content, once for each version. For a file over maxHashed it takes what
+// the system says about the file, so that two instances tag it differently. The file
+// is at its start afterwards.
 func (c *tagCache) tag(ctx context.Context, file *openFile) (string, error) {
 	changed := changeTime(file.info)
 	settled := !changed.IsZero() && time.Since(changed) > settling
@@ -65,8 +65,8 @@ func (c *tagCache) tag(ctx context.Context, file *openFile) (string, error) {
 	return "", nil
 }
 
-// contentTag hashes the file, if it was not hashed before; what is settled will
-// not have to be again.
+// contentTag hashes the file, unless it is remembered. It remembers the tag of a
+// file that is settled.
 func (c *tagCache) contentTag(ctx context.Context, file *openFile, settled bool) (string, error) {
 	if tag, ok := c.remembered(file); ok {
 		return tag, nil
@@ -120,8 +120,8 @@ func hashOf(file *openFile) (string, error) {
 	return `"` + base64.RawURLEncoding.EncodeToString(hash.Sum(nil)[:16]) + `"`, nil
 }
 
-// sameVersion goes by the time of the last change above all: it is the system's
-// own, and nobody can set it back.
+// sameVersion compares above all the time of the last change, which the system sets
+// and nobody can set back.
 func sameVersion(a, b fs.FileInfo) bool {
 	return os.SameFile(a, b) && changeTime(a).Equal(changeTime(b)) && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size()
 }

@@ -9,8 +9,7 @@ import (
 )
 
 const (
-	// listingAge is how long a listing is believed, unless the directory is replaced
-	// as a whole.
+	// listingAge is how long a listing holds, unless the whole directory is replaced.
 	listingAge = 5 * time.Second
 	// maxListed bounds a listing, in entries; it takes some 10 ms.
 	maxListed = 10_000
@@ -39,10 +38,10 @@ func (e *extensions) has(root *os.Root, ext string) bool {
 // the top first. What cannot be read counts as empty.
 func extensionsIn(root *os.Root) map[string]bool {
 	found := make(map[string]bool)
-	left := maxListed
-	for dirs := []string{"."}; len(dirs) > 0 && left > 0; dirs = dirs[1:] {
-		for _, entry := range entriesOf(root, dirs[0], left) {
-			left--
+	budget := maxListed
+	for dirs := []string{"."}; len(dirs) > 0 && budget > 0; dirs = dirs[1:] {
+		for _, entry := range entriesOf(root, dirs[0], budget) {
+			budget--
 			switch name := entry.Name(); {
 			case hidden(name):
 			case entry.IsDir():

@@ -41,7 +41,7 @@ func open(root *os.Root, name string) (*openFile, error) {
 	if _, err := filepath.Localize(name); err != nil {
 		return nil, fmt.Errorf("localize file name: %w", err)
 	}
-	// Asked first, because opening a named pipe would block.
+	// The kind is asked for first, because opening a named pipe would block.
 	at, info, err := resolve(root, name)
 	if err != nil {
 		return nil, fmt.Errorf("find static file: %w", err)
@@ -58,16 +58,15 @@ func open(root *os.Root, name string) (*openFile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open static file: %w", err)
 	}
-	// Asked again: a deployment may have put another file in its place meanwhile.
+	// It is asked for again, because a deployment may have replaced the file.
 	if info, err = file.Stat(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open static file: %w", err), file.Close())
 	}
 	return &openFile{File: file, info: info, name: name}, nil
 }
 
-// resolve follows the symbolic links in name, and returns what the name stands
-// for in the end. [os.Root] keeps them inside the directory, but would follow
-// one to ".env".
+// resolve follows the symbolic links in name, and returns the name that they lead
+// to. [os.Root] keeps them inside the directory, but would follow one to ".env".
 func resolve(root *os.Root, name string) (at string, info fs.FileInfo, err error) {
 	at = "."
 	for rest, links := name, 0; rest != ""; {
@@ -132,10 +131,10 @@ func hidden(name string) bool {
 	return false
 }
 
-// hiddenBehindLink is hidden for a segment of what a link leads to. There, names
-// that begin with two dots pass: a Kubernetes volume of a ConfigMap is a set of
-// links to "..data", itself a link to "..2026_11_26_…", whose swap updates all
-// of its files at once.
+// hiddenBehindLink is hidden for a segment that a link leads to. It lets names pass
+// that begin with two dots: a Kubernetes volume of a ConfigMap is a set of links to
+// "..data", which is a link to "..2026_11_26_…". Replacing that one updates all files
+// at once.
 func hiddenBehindLink(segment string) bool {
 	return hidden(segment) && !strings.HasPrefix(segment, "..")
 }

@@ -24,8 +24,8 @@ var webTypes = map[string]string{
 	".woff2":       "font/woff2",
 }
 
-// contentType goes by the name alone: a guess from the content would let
-// whoever can write a file decide that it is a page.
+// contentType goes by the name alone. If it guessed from the content, whoever can
+// write a file could make it a page.
 func contentType(name string) string {
 	ext := extension(name)
 	if t := webTypes[ext]; t != "" {

@@ -8,13 +8,13 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 )
 
-// maxRanges is how many parts of a file may be asked for at once. More, and the
-// whole file is the answer (RFC 9110 §14.2 lets a server ignore Range): a
-// thousand parts of a byte each would cost a hundred times what the file does.
+// maxRanges is how many parts of a file may be asked for at once. Whoever asks for
+// more gets the whole file (RFC 9110 §14.2 lets a server ignore Range): a thousand
+// parts of a byte each would cost a hundred times what the file does.
 const maxRanges = 8
 
-// serveContent leaves conditions and ranges to net/http, but for the words of a
-// refusal, which are the gateway's own as everywhere.
+// serveContent leaves conditions and ranges to net/http. It words a refusal itself,
+// as all answers of the gateway's own.
 func serveContent(w http.ResponseWriter, r *http.Request, file *openFile) error {
 	if strings.Count(r.Header.Get("Range"), ",") >= maxRanges {
 		r.Header.Del("Range")

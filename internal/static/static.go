@@ -67,8 +67,8 @@ func (f *Files) Serve(w http.ResponseWriter, r *http.Request, t Target) error {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return problem.MethodNotAllowed(http.MethodGet, http.MethodHead)
 	}
-	// Opened for each request: a deployment may have put another directory, or
-	// another symbolic link, in its place.
+	// The directory is opened for each request, because a deployment may replace it,
+	// or the symbolic link to it.
 	root, err := os.OpenRoot(f.dir)
 	if err != nil {
 		return filesAway(fmt.Errorf("open static directory: %w", err))
@@ -137,8 +137,8 @@ func redirect(w http.ResponseWriter, r *http.Request, t Target) {
 	w.WriteHeader(http.StatusFound)
 }
 
-// filesAway is the answer while a directory or its fallback is missing, which
-// was there at the start: in the middle of a deployment.
+// filesAway is the answer while a directory or its fallback is missing that was
+// there at the start, as in the middle of a deployment.
 func filesAway(cause error) error {
 	return &problem.Error{
 		Status: http.StatusServiceUnavailable, Code: "files_unavailable", RetryAfter: 2 * time.Second,

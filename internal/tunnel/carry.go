@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// closeTimeout is how long a tunnel that is ended has for the closing handshake of
-// WebSocket (RFC 6455 §7.1.1) before both connections are closed as they are.
+// closeTimeout bounds the closing handshake of WebSocket (RFC 6455 §7.1.1) when a
+// tunnel is ended. Then both connections are closed as they are.
 const closeTimeout = time.Second
 
-// Carry passes bytes both ways until both sides have ended, one fails, ctx ends,
-// or the registry ends the tunnel; then ended is true. What the server has read
-// ahead of the client is the first that the upstream gets. When Carry returns both
-// connections are closed and nothing passes any more.
+// Carry passes bytes both ways until both sides have ended, one fails, ctx ends, or
+// the registry ends the tunnel, which ended reports. It reads from the client through
+// ahead, which begins with the bytes that the server has read already. When Carry
+// returns, both connections are closed and no goroutine uses them.
 func (t *Tunnel) Carry(ctx context.Context, client net.Conn, ahead io.Reader, upstream io.ReadWriteCloser) (ended bool) {
 	closeBoth := func() {
 		_ = upstream.Close()

@@ -7,20 +7,20 @@ import (
 	"unicode/utf8"
 )
 
-// maxReadings bounds how often a path is decoded in search of what it hides;
-// nobody honest encodes more than twice.
+// maxReadings bounds how often a path is decoded. Nobody honest encodes more than
+// twice.
 const maxReadings = 4
 
-// part is what of a path stands between two slashes, decoded to the end.
+// part is a piece of a path between two slashes, decoded to the end.
 type part struct {
 	text string
-	// hidden says that the slash before it was encoded: some upstreams split
-	// there, after they have cut parameters or before.
+	// hidden says that the slash before it was encoded. Some upstreams split there,
+	// before or after they have cut parameters.
 	hidden bool
 }
 
-// fold fills in what tolerant upstreams could read the path as, having refused
-// every segment that one of them could read as "." or "..".
+// fold fills in how tolerant upstreams could read the path. It refuses every segment
+// that one of them could read as "." or "..".
 func (p *Path) fold() error {
 	parts, err := p.parts()
 	if err != nil {
@@ -29,9 +29,9 @@ func (p *Path) fold() error {
 	if p.folded, err = join(parts); err != nil {
 		return err
 	}
-	cut := withoutParameters(parts)
-	for _, other := range [][]part{cut, withoutAuthority(parts), withoutAuthority(cut)} {
-		// Not an error any more: these are fewer of the same segments.
+	bare := withoutParameters(parts)
+	for _, other := range [][]part{bare, withoutAuthority(parts), withoutAuthority(bare)} {
+		// These are fewer of the same segments, so there is no error.
 		if reading, _ := join(other); reading != p.folded {
 			p.others = append(p.others, reading)
 		}
@@ -39,8 +39,8 @@ func (p *Path) fold() error {
 	return nil
 }
 
-// parts decodes the path until nothing is left to decode, taking encoded slashes
-// for slashes: an upstream behind another decoder sees it so.
+// parts decodes the path until nothing is left to decode. It splits at encoded
+// slashes too, as an upstream behind another decoder does.
 func (p *Path) parts() ([]part, error) {
 	var parts []part
 	for segment := range strings.SplitSeq(p.literal, "/") {
@@ -59,8 +59,8 @@ func (p *Path) parts() ([]part, error) {
 	return parts, nil
 }
 
-// join makes one path of the parts in their folded form. Empty ones are left
-// out, as a reader leaves them that merges slashes: nginx unless told otherwise.
+// join makes one path of the parts in their folded form. It leaves empty ones out,
+// as a reader does that merges slashes, such as nginx by default.
 func join(parts []part) (string, error) {
 	var b strings.Builder
 	for i, part := range parts {
@@ -95,12 +95,12 @@ func foldSegment(segment string) string {
 	if ascii(segment) {
 		return strings.ToLower(segment)
 	}
-	// Upper first: some letters, such as ſ, have an ASCII upper case only.
+	// Some letters, such as ſ, become ASCII in upper case only.
 	return strings.ToLower(strings.ToUpper(segment))
 }
 
-// withoutParameters are the parts as a reader sees them that cuts parameters
-// before it decodes slashes, as servlet containers do: of "a;b%2Fc" the "a".
+// withoutParameters returns the parts for a reader that cuts parameters before it
+// decodes slashes, as servlet containers do: of "a;b%2Fc" the "a".
 func withoutParameters(parts []part) []part {
 	kept, cutting := make([]part, 0, len(parts)), false
 	for _, part := range parts {
@@ -113,10 +113,9 @@ func withoutParameters(parts []part) []part {
 	return kept
 }
 
-// withoutAuthority are the parts as a reader sees them that decodes slashes and
-// then takes what stands behind two of them for a host, as URL parsers do
-// (RFC 3986 §4.2): of "/%2Fa/b" the "/b". They may stand behind a prefix that is
-// stripped.
+// withoutAuthority returns the parts for a reader that decodes slashes and then takes
+// the segment behind two of them for a host, as URL parsers do (RFC 3986 §4.2): of
+// "/%2Fa/b" the "/b". The slashes may stand behind a prefix that is stripped.
 func withoutAuthority(parts []part) []part {
 	for i := 1; i < len(parts); i++ {
 		if parts[i].text != "" || i == len(parts)-1 {
@@ -154,8 +153,8 @@ func lastReading(reading string) (string, error) {
 	return "", errNested
 }
 
-// unescapeLenient decodes the valid escapes of s, "%u0041" among them, and
-// leaves the rest alone.
+// unescapeLenient decodes the valid escapes of s, including "%u0041", and leaves the
+// rest as it is.
 func unescapeLenient(s string) string {
 	if strings.IndexByte(s, '%') < 0 {
 		return s
@@ -188,9 +187,9 @@ func unhexWide(s string) (rune, bool) {
 	return rune(v), err == nil
 }
 
-// compatible maps the characters that Unicode compatibility forms and Windows
-// code pages turn into ASCII that means something in a path, and leaves out those
-// that nobody sees, as some file systems do.
+// compatible maps characters that some readers turn into ASCII with a meaning in
+// paths (Unicode compatibility forms, Windows code pages). It leaves out invisible
+// ones, as some file systems do.
 func compatible(s string) string {
 	if ascii(s) {
 		return s

@@ -172,7 +172,8 @@ func hexValue(c byte) byte {
 	return 255
 }
 
-// checkText refuses what no path needs and some readers stop or turn at.
+// checkText refuses characters that no path needs and that some readers stop at, or
+// take for a slash.
 func checkText(s string) error {
 	if !utf8.ValidString(s) { // overlong forms hide dots and slashes
 		return errUTF8
@@ -191,9 +192,8 @@ func Covers(prefix, path string) bool {
 	return strings.HasPrefix(path, prefix) && (len(path) == len(prefix) || path[len(prefix)] == '/')
 }
 
-// After returns what of path, literal or escaped, stands behind its first n
-// segments; "/" at least. Segments are counted, not compared, because a segment
-// has more than one spelling.
+// After returns the part of a path, literal or escaped, behind its first n segments,
+// and "/" at least. It counts segments, because a segment has more than one spelling.
 func After(path string, n int) string {
 	for range n {
 		i := strings.IndexByte(path[1:], '/')

@@ -2,9 +2,8 @@ package urlpath
 
 import "strings"
 
-// Plain reports whether p is a path as it may stand in a configuration: it is
-// absolute and holds no escapes, and no segment of it is one that a reader could
-// cut or leave out.
+// Plain reports whether p is a path as it may stand in a configuration: absolute,
+// without escapes, and without a segment that a reader could cut or leave out.
 func Plain(p string) bool {
 	if strings.IndexByte(p, '%') >= 0 {
 		return false
@@ -20,9 +19,9 @@ func Plain(p string) bool {
 	return true
 }
 
-// Fold is what the most tolerant reader makes of any path or text in the place of
-// one: [Path.Folded] without refusals, and with backslashes read as slashes. Two
-// paths that some reader could take for the same have the same form.
+// Fold returns the form in which two paths are equal that the most tolerant reader
+// takes for the same. It is [Path.Folded] for any text: it refuses nothing, and reads
+// backslashes as slashes.
 func Fold(p string) string {
 	segments := strings.FieldsFunc(Decode(p), func(r rune) bool { return r == '/' || r == '\\' })
 	for i, s := range segments {
@@ -31,7 +30,7 @@ func Fold(p string) string {
 	return "/" + strings.Join(segments, "/")
 }
 
-// Decode takes escapes away until none is left, those that appear on the way too.
+// Decode decodes escapes until none is left, including those that appear by decoding.
 func Decode(s string) string {
 	if strings.IndexByte(s, '%') < 0 {
 		return s
