@@ -21,13 +21,13 @@ func scrape(t *testing.T, m *telemetry.Metrics) string {
 }
 
 var (
-	spins  = telemetry.NewCounter("test_spins_total", "Spins.", "way")
-	waits  = telemetry.NewHistogram("test_wait_seconds", "Waits.", []float64{.25, .5}, "for", "outcome")
-	gaps   = telemetry.NewHistogram("test_gap_seconds", "Gaps.", []float64{.25})
-	since  = telemetry.NewGauge("test_timestamp_seconds", "When.")
-	level  = telemetry.NewReading("test_level", "Level.")
-	drops  = telemetry.NewReading("test_drops_total", "Drops.")
-	absent = telemetry.NewReading("test_absent", "Not known.")
+	spins = telemetry.NewCounter("test_spins_total", "Spins.", "way")
+	waits = telemetry.NewHistogram("test_wait_seconds", "Waits.", []float64{.25, .5}, "for", "outcome")
+	gaps  = telemetry.NewHistogram("test_gap_seconds", "Gaps.", []float64{.25})
+	since = telemetry.NewGauge("test_timestamp_seconds", "When.")
+	level = telemetry.NewReading("test_level", "Level.")
+	drops = telemetry.NewReading("test_drops_total", "Drops.")
+	_     = telemetry.NewReading("test_absent", "Not known.")
 )
 
 func TestMetrics(t *testing.T) {
