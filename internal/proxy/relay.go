@@ -95,7 +95,7 @@ type Options struct {
 // Dispatcher is the relay of a whole route table: it hands each request to what
 // its route names. It goes together with its table; a reload replaces both.
 type Dispatcher struct {
-	reverse *Reverse
+	reverse *reverseProxy
 	files   map[*routing.Route]*static.Files
 }
 
@@ -103,7 +103,7 @@ type Dispatcher struct {
 // directories of static routes, which must be there, and asks nothing of
 // upstreams.
 func NewRelay(o Options) (*Dispatcher, error) {
-	reverse, err := NewReverse(o)
+	reverse, err := newReverseProxy(o)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +126,7 @@ func (disp *Dispatcher) Relay(w http.ResponseWriter, r *http.Request, d *Decisio
 	if files := disp.files[d.Route]; files != nil {
 		return files.Serve(w, r, static.Target{Name: fileName(d), Path: d.Path.Escaped(), CacheControl: d.fileCaching()})
 	}
-	return disp.reverse.Relay(w, r, d)
+	return disp.reverse.relay(w, r, d)
 }
 
 // fileName is the name below the route's directory that the path stands for.
@@ -140,4 +140,4 @@ func fileName(d *Decision) string {
 
 // CloseIdle closes the idle connections to upstreams, after a reload or at the
 // end. Requests under way go on.
-func (disp *Dispatcher) CloseIdle() { disp.reverse.CloseIdle() }
+func (disp *Dispatcher) CloseIdle() { disp.reverse.closeIdle() }

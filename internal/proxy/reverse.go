@@ -9,8 +9,8 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/tunnel"
 )
 
-// Reverse relays requests to upstreams over HTTP/1.1, HTTP/2 and h2c.
-type Reverse struct {
+// reverseProxy relays requests to upstreams over HTTP/1.1, HTTP/2 and h2c.
+type reverseProxy struct {
 	headers   *headerPolicy
 	bodyBytes int64
 	upstreams map[*routing.Route]*upstream
@@ -18,10 +18,10 @@ type Reverse struct {
 	pool      transportPool
 }
 
-// NewReverse builds the relay for all routes of o.Table that name an upstream.
+// newReverseProxy builds the relay for all routes of o.Table that name an upstream.
 // It connects to none.
-func NewReverse(o Options) (*Reverse, error) {
-	rev := &Reverse{
+func newReverseProxy(o Options) (*reverseProxy, error) {
+	rev := &reverseProxy{
 		headers:   newHeaderPolicy(o),
 		bodyBytes: o.BodyBytes,
 		upstreams: make(map[*routing.Route]*upstream),
@@ -41,11 +41,11 @@ func NewReverse(o Options) (*Reverse, error) {
 	return rev, nil
 }
 
-// CloseIdle closes the idle connections to all upstreams.
-func (rev *Reverse) CloseIdle() { rev.pool.closeIdle() }
+// closeIdle closes the idle connections to all upstreams.
+func (rev *reverseProxy) closeIdle() { rev.pool.closeIdle() }
 
-// Relay implements [Relay].
-func (rev *Reverse) Relay(w http.ResponseWriter, r *http.Request, d *Decision) error {
+// relay is [Relay] for a route that names an upstream.
+func (rev *reverseProxy) relay(w http.ResponseWriter, r *http.Request, d *Decision) error {
 	up := rev.upstreams[d.Route]
 	if up == nil {
 		return fmt.Errorf("relay to route %s: it is not of this table", d.Route.Path)

@@ -13,7 +13,7 @@ import (
 // No part of it is reused for another request. A transport may still read what it
 // was given when the answer is over: where that came early, or the caller left.
 type trip struct {
-	reverse *Reverse
+	reverse *reverseProxy
 	up      *upstream
 	d       *Decision
 	in      *http.Request
