@@ -109,8 +109,9 @@ func (t *trip) copyBody(res *http.Response) error {
 // bufferPool holds pointers to arrays: putting a slice back would allocate.
 var bufferPool = sync.Pool{New: func() any { return new([bufferBytes]byte) }}
 
-// end writes the trailers. An answer can have some that were not announced only
-// if it came without a length, and such an answer is written in chunks already.
+// end writes the trailers. Those that were not announced reach a client of HTTP/1.1
+// if the answer came without a length, as it is written in chunks then. HTTP/2 alone
+// can carry others.
 func (t *trip) end(res *http.Response, announced []string) {
 	t.reverse.headers.trailer(res.Trailer)
 	own := t.w.Header()
