@@ -27,7 +27,7 @@ func crowd(t *testing.T, st *sessionstore.Redis, admin *redis.Client, subject st
 		working.Go(func() {
 			for i := worker; i < n; i += 8 {
 				s, err := st.Create(t.Context(), &session.Session{
-					Subject: subject, UserAgent: storetest.Sample(subject).UserAgent,
+					Issuer: storetest.Audience.Issuer, Subject: subject, UserAgent: storetest.Sample(subject).UserAgent,
 					CreatedAt: now.Add(-time.Hour - time.Duration(i)*time.Millisecond), LastSeen: now, ExpiresAt: now.Add(time.Hour),
 				})
 				if err == nil && i%3 == 2 {
