@@ -34,7 +34,7 @@ func site(t testing.TB) string {
 func askFile(t testing.TB, route routing.Route, target string, private bool) (*httptest.ResponseRecorder, error) {
 	t.Helper()
 	routes := table(t, route)
-	relay, err := proxy.NewRelay(proxy.Options{Table: routes})
+	relay, err := proxy.NewRelay(routes, proxy.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,12 +39,12 @@ type front struct {
 
 var own = []string{"__Host-Http-gatehouse", "__Host-Http-gatehouse-login"}
 
-// newFront serves the routes; o needs no table.
+// newFront serves the routes.
 func newFront(t testing.TB, o proxy.Options, routes ...routing.Route) *front {
 	t.Helper()
 	f := &front{table: table(t, routes...), decide: func(*proxy.Decision, *http.Request) {}}
-	o.Table, o.CookieNames = f.table, own
-	relay, err := proxy.NewRelay(o)
+	o.CookieNames = own
+	relay, err := proxy.NewRelay(f.table, o)
 	if err != nil {
 		t.Fatal(err)
 	}

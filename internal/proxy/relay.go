@@ -69,8 +69,6 @@ type Relay interface {
 
 // Options says what relays know besides their routes.
 type Options struct {
-	// Table holds the routes to serve.
-	Table *routing.Table
 	// CookieNames are the cookies of the gateway, with their prefixes. They and
 	// their numbered chunks (NAME-1, NAME-2, …) never reach an upstream, and no
 	// upstream can set them.
@@ -81,15 +79,16 @@ type Options struct {
 	TrustedHeaders []string
 	// BodyBytes bounds the body of a proxied request; 0 is no limit.
 	BodyBytes int64
-	// UpstreamTLS configures connections to https upstreams; nil means the
-	// system's roots and Go's defaults.
-	UpstreamTLS *tls.Config
 	// Tunnels is where the relay's tunnels are. It outlives the relay, so that those
 	// of the routes before a reload are among them. Default: a registry of its own.
 	Tunnels *tunnel.Registry
 	// Proxy names the forward proxy to an address, or nil, for routes with
 	// UseProxy. It is asked when the relay is built. Default: there is none.
 	Proxy func(*url.URL) (*url.URL, error)
+
+	// upstreamTLS is for connections to the https upstreams of tests. Default: the
+	// system's roots, and what Go has.
+	upstreamTLS *tls.Config
 }
 
 // Dispatcher is the relay of a whole route table: it hands each request to what
@@ -99,16 +98,15 @@ type Dispatcher struct {
 	files   map[*routing.Route]*static.Files
 }
 
-// NewRelay builds the relays of all routes in o.Table. It looks at the
-// directories of static routes, which must be there, and asks nothing of
-// upstreams.
-func NewRelay(o Options) (*Dispatcher, error) {
-	reverse, err := newReverseProxy(o)
+// NewRelay builds the relays of all routes of a table. It looks at the directories
+// of static routes, which must be there, and asks nothing of upstreams.
+func NewRelay(table *routing.Table, o Options) (*Dispatcher, error) {
+	reverse, err := newReverseProxy(table, o)
 	if err != nil {
 		return nil, err
 	}
 	files := make(map[*routing.Route]*static.Files)
-	for _, route := range o.Table.Routes() {
+	for _, route := range table.Routes() {
 		if route.Static != "" {
 			if files[route], err = static.New(route.Static, route.SPAFallback); err != nil {
 				return nil, fmt.Errorf("route %s: %w", route.Path, err)

@@ -18,17 +18,17 @@ type reverseProxy struct {
 	pool      transportPool
 }
 
-// newReverseProxy builds the relay for all routes of o.Table that name an upstream.
+// newReverseProxy builds the relay for all routes of a table that name an upstream.
 // It connects to none.
-func newReverseProxy(o Options) (*reverseProxy, error) {
+func newReverseProxy(table *routing.Table, o Options) (*reverseProxy, error) {
 	rev := &reverseProxy{
 		headers:   newHeaderPolicy(o),
 		bodyBytes: o.BodyBytes,
 		upstreams: make(map[*routing.Route]*upstream),
 		tunnels:   cmp.Or(o.Tunnels, &tunnel.Registry{}),
-		pool:      transportPool{tls: o.UpstreamTLS},
+		pool:      transportPool{tls: o.upstreamTLS},
 	}
-	for _, route := range o.Table.Routes() {
+	for _, route := range table.Routes() {
 		if route.Upstream == nil {
 			continue
 		}

@@ -194,7 +194,7 @@ func TestReverse_speaks_http2_to_upstreams(t *testing.T) {
 
 	h2c := parse(t, clear.URL)
 	h2c.Scheme = "h2c"
-	f := newFront(t, proxy.Options{UpstreamTLS: secure.Client().Transport.(*http.Transport).TLSClientConfig},
+	f := newFront(t, proxy.Options{}.WithUpstreamTLS(secure.Client().Transport.(*http.Transport).TLSClientConfig),
 		routing.Route{Path: "/h2c/", Upstream: h2c}, routing.Route{Path: "/tls/", Upstream: parse(t, secure.URL)})
 	for _, path := range []string{"/h2c/x", "/tls/x"} {
 		res, err := http.Get(f.URL + path)
@@ -255,7 +255,7 @@ func TestReverse_keeps_connections_to_upstreams(t *testing.T) {
 
 func TestReverse_refuses_upstreams_it_cannot_speak_to(t *testing.T) {
 	for _, raw := range []string{"ftp://a.example", "//a.example", "http:///x", "unix:/run/x"} {
-		if _, err := proxy.NewRelay(proxy.Options{Table: table(t, routing.Route{Path: "/", Upstream: parse(t, raw)})}); err == nil {
+		if _, err := proxy.NewRelay(table(t, routing.Route{Path: "/", Upstream: parse(t, raw)}), proxy.Options{}); err == nil {
 			t.Errorf("%s: accepted", raw)
 		}
 	}

@@ -87,14 +87,13 @@ func TestRelay_goes_by_a_proxy(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AddCert(encrypted.Certificate())
 	f := newFront(t, proxy.Options{
-		UpstreamTLS: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 		Proxy: func(u *url.URL) (*url.URL, error) {
 			if u.Hostname() == "127.0.0.1" {
 				return nil, nil
 			}
 			return at, nil
 		},
-	},
+	}.WithUpstreamTLS(&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}),
 		routing.Route{Path: "/plain/", Upstream: parse(t, "http://plain.example/base"), UseProxy: true},
 		routing.Route{Path: "/tls/", Upstream: parse(t, "https://example.com"), UseProxy: true},
 		routing.Route{Path: "/excepted/", Upstream: parse(t, plain.URL), UseProxy: true},

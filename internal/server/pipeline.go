@@ -20,7 +20,7 @@ type pipeline struct {
 	edge     edge
 	sessions *middleware.Sessions
 	own      ownHandlers
-	relay    proxy.Options // without a table
+	relay    proxy.Options // the same over each table
 	metrics  *telemetry.Metrics
 }
 

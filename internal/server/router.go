@@ -22,9 +22,7 @@ func (p *pipeline) router(routes []config.Route) (*router, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := p.relay
-	o.Table = table
-	relay, err := proxy.NewRelay(o)
+	relay, err := proxy.NewRelay(table, p.relay)
 	if err != nil {
 		return nil, err
 	}

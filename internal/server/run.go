@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -53,7 +52,8 @@ func (s *Server) Run(ctx context.Context) error {
 	case <-ctx.Done():
 		s.log.Info("stopping")
 	}
-	return errors.Join(err, s.drain(front, back))
+	s.drain(front, back)
+	return err
 }
 
 // background hears what other instances do to sessions, and fetches the key set,
@@ -77,7 +77,7 @@ func (s *Server) background() (stop func()) {
 
 // drain stops in order. The admin listener goes last, so that probes and
 // metrics see the end.
-func (s *Server) drain(front, back *http.Server) error {
+func (s *Server) drain(front, back *http.Server) {
 	s.pipeline.own.health.Draining.Store(true)
 	time.Sleep(s.opts.DrainNotice) // probes see it before connections are refused
 	flights, cancelFlights := context.WithTimeout(context.Background(), drainRequests+drainFlights)
@@ -99,5 +99,4 @@ func (s *Server) drain(front, back *http.Server) error {
 	}
 	_ = back.Close()
 	s.log.Info("stopped")
-	return nil
 }
