@@ -58,10 +58,11 @@ type exchangeKey struct{}
 // [Leaf]. It is for the gateway's own endpoints, off the hot path.
 func Mux(router http.Handler) Handler {
 	return func(w http.ResponseWriter, r *http.Request, x *Exchange) error {
-		var err error
-		ctx := context.WithValue(r.Context(), exchangeKey{}, &passage{x, &err})
-		router.ServeHTTP(w, r.WithContext(ctx))
-		return err
+		p := &passage{x: x}
+		// Work that outlives the request keeps its context, and must not keep all of it.
+		defer func() { *p = passage{} }()
+		router.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), exchangeKey{}, p)))
+		return p.err
 	}
 }
 
@@ -69,7 +70,7 @@ func Mux(router http.Handler) Handler {
 func Leaf(h Handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		p := r.Context().Value(exchangeKey{}).(*passage)
-		*p.err = h(w, r, p.x)
+		p.err = h(w, r, p.x)
 	}
 }
 
@@ -81,5 +82,5 @@ func ExchangeOf(r *http.Request) *Exchange {
 // passage carries an exchange down through a router, and an error back up.
 type passage struct {
 	x   *Exchange
-	err *error
+	err error
 }

@@ -6,8 +6,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
 	"strings"
 	"testing"
+	"weak"
 
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
@@ -89,4 +91,25 @@ func TestMatch(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Work that a request leaves behind goes on under a context with the request's
+// values, for minutes. It must not keep the exchange, and with it the connection and
+// all headers of the request, in memory.
+func TestMux_leaves_nothing_in_a_context_that_outlives_the_request(t *testing.T) {
+	var kept context.Context
+	h := middleware.Mux(middleware.Leaf(func(_ http.ResponseWriter, r *http.Request, _ *middleware.Exchange) error {
+		kept = context.WithoutCancel(r.Context())
+		return nil
+	}))
+	x := &middleware.Exchange{}
+	exchange := weak.Make(x)
+	if err := h(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil), x); err != nil {
+		t.Fatal(err)
+	}
+	runtime.GC()
+	if exchange.Value() != nil {
+		t.Error("the exchange is still in memory")
+	}
+	runtime.KeepAlive(kept)
 }
