@@ -107,7 +107,7 @@ func (l *Logout) End(w http.ResponseWriter, r *http.Request, x *middleware.Excha
 		answer.GlobalSignOut = l.signOutAtCognito(r.Context(), x)
 	}
 	user := x.Caller.Subject
-	if err := l.endHere(r.Context(), x, why, &answer); err != nil {
+	if answer.Pending, err = l.Sessions.End(r.Context(), x, why); err != nil {
 		return err
 	}
 	if req.Global && user != "" {
@@ -120,22 +120,6 @@ func (l *Logout) End(w http.ResponseWriter, r *http.Request, x *middleware.Excha
 		return redirect(w, r, answer.LogoutURL)
 	}
 	return writeJSON(w, http.StatusOK, answer)
-}
-
-// endHere ends this browser's session.
-func (l *Logout) endHere(ctx context.Context, x *middleware.Exchange, why session.Reason, answer *logoutAnswer) error {
-	if x.Handle.Empty() {
-		return nil
-	}
-	ended, err := l.Sessions.Manager.End(ctx, x.Handle, why)
-	if errors.Is(err, session.ErrUnavailable) {
-		// The key of the record goes with the cookie; the deletion is retried.
-		answer.Pending, x.Event.Err = true, err
-		x.Event.AddNote("session's end is pending")
-		return nil
-	}
-	x.Caller = middleware.CallerOf(ended)
-	return err
 }
 
 // endOthers ends the user's other sessions. This one has ended: no failure

@@ -85,15 +85,12 @@ func (a *Account) EndOne(w http.ResponseWriter, r *http.Request, x *middleware.E
 // the store is away and the record will be deleted later; nobody can open it any
 // more, because its key goes with the cookie.
 func (a *Account) signOut(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
-	_, err := a.Sessions.Manager.End(r.Context(), x.Handle, session.ReasonLogout)
-	pending := errors.Is(err, session.ErrUnavailable)
-	if err != nil && !pending {
+	pending, err := a.Sessions.End(r.Context(), x, session.ReasonLogout)
+	if err != nil {
 		return err
 	}
 	a.Sessions.Cookies.ClearSession(w)
 	if pending {
-		x.Event.AddNote("session's end is pending")
-		x.Event.Err = err
 		return writeJSON(w, http.StatusAccepted, map[string]bool{"pending": true})
 	}
 	return noContent(w)

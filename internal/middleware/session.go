@@ -10,7 +10,7 @@ import (
 )
 
 // Sessions is what a request does with its session, step by step: Load, Touch,
-// Fresh or Refresh, Deliver. Each step takes the session that is in the exchange
+// Fresh or Refresh, Deliver; or End. Each step takes the session that is in the exchange
 // and puts there what has become of it. Whoever answers on the strength of a
 // session takes these steps, the routes (access.go) and the gateway's own
 // endpoints alike; which of them, and what an error of one means, they say.
@@ -78,6 +78,24 @@ func (s *Sessions) Refresh(ctx context.Context, x *Exchange) error {
 	}
 	x.Caller, x.Event.Refresh = CallerOf(fresh), "forced"
 	return nil
+}
+
+// End ends the session of the handle that came. Where the store does not answer the
+// end is pending: it is tried again behind, and nobody can open the session any more
+// whose cookie is cleared, because the key goes with it. What the session was becomes
+// the caller, if anybody knows. Errors: as [session.Manager.End], but
+// [session.ErrUnavailable].
+func (s *Sessions) End(ctx context.Context, x *Exchange, why session.Reason) (pending bool, err error) {
+	ended, err := s.Manager.End(ctx, x.Handle, why)
+	switch {
+	case errors.Is(err, session.ErrUnavailable):
+		x.Event.AddNote("session's end is pending")
+		x.Event.Err = err
+		return true, nil
+	case ended != nil:
+		x.Caller = CallerOf(ended)
+	}
+	return false, err
 }
 
 // Deliver gives the browser the session's handle, where that is another one than
