@@ -2,8 +2,6 @@ package admin
 
 import (
 	"crypto/rand"
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
 	"time"
@@ -100,7 +98,7 @@ func (a *api) stats(w http.ResponseWriter, r *http.Request, ev *telemetry.Event)
 	if c, err := a.Store.Count(r.Context()); err == nil {
 		sessions = &SessionStats{Count: c.Sessions, CountedAt: c.At.Unix()}
 	}
-	return writeJSON(w, Stats{
+	return problem.WriteJSON(w, http.StatusOK, Stats{
 		Sessions: sessions,
 		Version:  a.Version, Commit: a.Commit,
 		StartedAt: a.started.Unix(), UptimeSeconds: int64(time.Since(a.started).Seconds()),
@@ -109,17 +107,6 @@ func (a *api) stats(w http.ResponseWriter, r *http.Request, ev *telemetry.Event)
 			Milliseconds: float64(time.Since(asked).Microseconds()) / 1000,
 		},
 	})
-}
-
-func writeJSON(w http.ResponseWriter, v any) error {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("encode answer: %w", err)
-	}
-	problem.OwnHeaders(w.Header())
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(append(body, '\n')) // a client that left cannot be told
-	return nil
 }
 
 // pathValue returns a part of the path decoded. The router cuts the path as it

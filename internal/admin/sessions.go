@@ -6,7 +6,7 @@ import (
 	"net/http"
 
 	"github.com/gatehouse-auth/gatehouse/internal/cognito"
-	"github.com/gatehouse-auth/gatehouse/internal/handlers"
+	"github.com/gatehouse-auth/gatehouse/internal/paging"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
@@ -19,13 +19,13 @@ func (a *api) listUser(w http.ResponseWriter, r *http.Request, _ *telemetry.Even
 	if err != nil {
 		return err
 	}
-	after, err := handlers.ReadAfter(r)
+	after, err := paging.After(r)
 	if err != nil {
 		return err
 	}
 	list, err := a.Sessions.List(r.Context(), subject, after)
 	if errors.Is(err, session.ErrNotFound) {
-		return handlers.ErrAfter
+		return paging.ErrAfter
 	}
 	if err != nil {
 		return err
@@ -37,8 +37,8 @@ func (a *api) listUser(w http.ResponseWriter, r *http.Request, _ *telemetry.Even
 			CreatedAt: l.CreatedAt.Unix(), LastSeenAt: l.LastSeen.Unix(), ExpiresAt: l.ExpiresAt.Unix(),
 		}
 	}
-	handlers.LinkNext(w, r, list.Next)
-	return writeJSON(w, answer)
+	paging.LinkNext(w, r, list.Next)
+	return problem.WriteJSON(w, http.StatusOK, answer)
 }
 
 // endUser is DELETE /admin/users/{sub}/sessions: it ends them all and says how
@@ -57,7 +57,7 @@ func (a *api) endUser(w http.ResponseWriter, r *http.Request, ev *telemetry.Even
 	if err != nil && (!errors.Is(err, session.ErrNoRegistry) || out != SignOutDone) {
 		return err
 	}
-	return writeJSON(w, UserEnd{Ended: n, GlobalSignOut: out})
+	return problem.WriteJSON(w, http.StatusOK, UserEnd{Ended: n, GlobalSignOut: out})
 }
 
 // nameAtPool is what Cognito calls the user. A subject will do but for users who
@@ -101,7 +101,5 @@ func (a *api) endSession(w http.ResponseWriter, r *http.Request, ev *telemetry.E
 		return err
 	}
 	a.Logger.Info("session ended by the admin API", "requestId", ev.RequestID, "client", ev.Client, "session", id)
-	problem.OwnHeaders(w.Header())
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return problem.WriteNothing(w)
 }

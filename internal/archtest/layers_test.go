@@ -77,6 +77,7 @@ var layers = []row{
 			"internal/session", "internal/telemetry", "web",
 		},
 	},
+	{pkg: "internal/paging", imports: []string{"internal/problem", "internal/session"}},
 	{
 		pkg:     "internal/static",
 		imports: []string{"internal/fetchmeta", "internal/problem"},
@@ -100,14 +101,14 @@ var layers = []row{
 		pkg: "internal/handlers",
 		imports: []string{
 			"internal/cookie", "internal/fetchmeta", "internal/middleware", "internal/oauth",
-			"internal/problem", "internal/returnto", "internal/secret", "internal/session",
+			"internal/paging", "internal/problem", "internal/returnto", "internal/secret", "internal/session",
 			"internal/telemetry", "web",
 		},
 	},
 	{
 		pkg: "internal/admin",
 		imports: []string{
-			"internal/cognito", "internal/handlers", "internal/loopback", "internal/problem", "internal/secret",
+			"internal/cognito", "internal/loopback", "internal/paging", "internal/problem", "internal/secret",
 			"internal/session", "internal/telemetry",
 		},
 	},

@@ -70,7 +70,7 @@ func signedOutOr(w http.ResponseWriter, err error) error {
 	if !errors.Is(err, session.ErrNotFound) {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, map[string]bool{"authenticated": false})
+	return problem.WriteJSON(w, http.StatusOK, map[string]bool{"authenticated": false})
 }
 
 // Refresh is POST {mount}/refresh: it forces a token refresh and answers as
@@ -116,7 +116,7 @@ func (a *Account) User(w http.ResponseWriter, r *http.Request, x *middleware.Exc
 	if id := a.LoginID(x.Caller.Identity()); id != "" {
 		answer.SignInDetails = &signInDetails{LoginID: id}
 	}
-	return writeJSON(w, http.StatusOK, answer)
+	return problem.WriteJSON(w, http.StatusOK, answer)
 }
 
 // inHand takes the outcome of [middleware.Sessions.Fresh] for an answer that shows
@@ -134,7 +134,7 @@ func (a *Account) answer(w http.ResponseWriter, r *http.Request, x *middleware.E
 	if err := a.Sessions.Deliver(w, r, x); err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, a.view(x.Caller.Session, lastUse))
+	return problem.WriteJSON(w, http.StatusOK, a.view(x.Caller.Session, lastUse))
 }
 
 // view is what pages may see of a session.

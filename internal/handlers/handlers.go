@@ -8,25 +8,10 @@
 package handlers
 
 import (
-	"encoding/json"
-	"fmt"
 	"net/http"
 
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 )
-
-// writeJSON answers with v. Nothing of the gateway's own is ever cached.
-func writeJSON(w http.ResponseWriter, status int, v any) error {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("encode answer: %w", err)
-	}
-	problem.OwnHeaders(w.Header())
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // a client that left cannot be told
-	return nil
-}
 
 // redirect sends the browser on. After a POST it becomes a GET (RFC 9700 §4.12).
 func redirect(w http.ResponseWriter, r *http.Request, to string) error {

@@ -91,7 +91,7 @@ func (l *Logout) End(w http.ResponseWriter, r *http.Request, x *middleware.Excha
 	if wantsRedirect(r) {
 		return redirect(w, r, answer.LogoutURL)
 	}
-	return writeJSON(w, http.StatusOK, answer)
+	return problem.WriteJSON(w, http.StatusOK, answer)
 }
 
 // endOthers ends the user's other sessions. This one has ended: no failure

@@ -21,7 +21,7 @@ type PublicConfig struct {
 
 // Serve is GET {mount}/config.
 func (c *PublicConfig) Serve(w http.ResponseWriter, _ *http.Request, _ *middleware.Exchange) error {
-	return writeJSON(w, http.StatusOK, c)
+	return problem.WriteJSON(w, http.StatusOK, c)
 }
 
 // Health is GET {mount}/healthz, and the admin listener's: 200, or 503 while
@@ -35,7 +35,7 @@ func (h *Health) Serve(w http.ResponseWriter, _ *http.Request, x *middleware.Exc
 	if h.Draining.Load() {
 		return &problem.Error{Status: http.StatusServiceUnavailable, Code: "draining", Public: "This instance is stopping."}
 	}
-	return writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+	return problem.WriteJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
 // NotEnabled answers for an endpoint that the configuration leaves off.

@@ -8,6 +8,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
+	"github.com/gatehouse-auth/gatehouse/internal/paging"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 )
@@ -30,7 +31,7 @@ type endedAnswer struct {
 
 // List is GET {mount}/sessions: a page of this user's sessions, newest first, or 401.
 func (a *Account) List(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
-	after, err := ReadAfter(r)
+	after, err := paging.After(r)
 	if err != nil {
 		return err
 	}
@@ -40,7 +41,7 @@ func (a *Account) List(w http.ResponseWriter, r *http.Request, x *middleware.Exc
 	a.Sessions.Touch(r.Context(), x)
 	list, err := a.Sessions.Manager.ListOwn(r.Context(), x.Caller.Session, after)
 	if errors.Is(err, session.ErrNotFound) {
-		return ErrAfter
+		return paging.ErrAfter
 	}
 	if err != nil {
 		return err
@@ -55,8 +56,8 @@ func (a *Account) List(w http.ResponseWriter, r *http.Request, x *middleware.Exc
 			CreatedAt: l.CreatedAt.Unix(), LastSeenAt: l.LastSeen.Unix(),
 		}
 	}
-	LinkNext(w, r, list.Next)
-	return writeJSON(w, http.StatusOK, answer)
+	paging.LinkNext(w, r, list.Next)
+	return problem.WriteJSON(w, http.StatusOK, answer)
 }
 
 // EndOne is DELETE {mount}/sessions/{id}: it ends one session of this user, 204.
@@ -78,7 +79,7 @@ func (a *Account) EndOne(w http.ResponseWriter, r *http.Request, x *middleware.E
 	if err != nil {
 		return err
 	}
-	return noContent(w)
+	return problem.WriteNothing(w)
 }
 
 // signOut ends the session that asks, and clears its cookie. The answer is 202 where
@@ -91,9 +92,9 @@ func (a *Account) signOut(w http.ResponseWriter, r *http.Request, x *middleware.
 	}
 	a.Sessions.Cookies.ClearSession(w)
 	if pending {
-		return writeJSON(w, http.StatusAccepted, map[string]bool{"pending": true})
+		return problem.WriteJSON(w, http.StatusAccepted, map[string]bool{"pending": true})
 	}
-	return noContent(w)
+	return problem.WriteNothing(w)
 }
 
 // EndOthers is DELETE {mount}/sessions: it ends every session of this user but
@@ -111,11 +112,5 @@ func (a *Account) EndOthers(w http.ResponseWriter, r *http.Request, x *middlewar
 	if err := a.Sessions.Deliver(w, r, x); err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, endedAnswer{Ended: n})
-}
-
-func noContent(w http.ResponseWriter) error {
-	problem.OwnHeaders(w.Header())
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return problem.WriteJSON(w, http.StatusOK, endedAnswer{Ended: n})
 }

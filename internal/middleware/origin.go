@@ -160,9 +160,7 @@ func (o *Origins) Preflight(next Handler) Handler {
 		if allowed {
 			answerPreflight(w.Header(), r)
 		}
-		problem.OwnHeaders(w.Header())
-		w.WriteHeader(http.StatusNoContent)
-		return nil
+		return problem.WriteNothing(w)
 	}
 }
 

@@ -1,7 +1,10 @@
 // Package problem is the only place where an error becomes an answer: kind to
 // status, code, public text, page or JSON (RFC 9457), and log level. What the
-// errors mean is decided where they arise. The one invariant: no answer holds
-// the text of an internal error, and none clears a cookie.
+// errors mean is decided where they arise. The gateway's own answers that are no
+// errors are written here as well, since they have the same headers.
+//
+// The one invariant: no answer holds the text of an internal error, and none clears
+// a cookie.
 package problem
 
 import (
@@ -125,14 +128,6 @@ func Of(err error) *Error {
 	own := *e
 	own.level = level
 	return &own
-}
-
-// OwnHeaders marks an answer as the gateway's own and keeps it out of every cache.
-func OwnHeaders(h http.Header) {
-	h.Set("X-Gatehouse", "1")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
 }
 
 func clientGone(r *http.Request, err error) bool {

@@ -1,4 +1,10 @@
-package handlers
+// Package paging cuts lists of sessions into pages: ?after names the last session of
+// the page before, and a Link header (RFC 8288) the address of the next one. It leaves
+// to its callers whose sessions they are, and what is shown of each.
+//
+// The one invariant: the address of a next page leads on, also where the session that
+// it names has ended meanwhile, because it has the time of that session too.
+package paging
 
 import (
 	"fmt"
@@ -10,18 +16,13 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 )
 
-// Lists of sessions come in pages: ?after names the last session of the page
-// before, and a Link header (RFC 8288) the address of the next one. That address
-// has the time of the session too, so that it leads on where the session has ended
-// meanwhile.
-
 // ErrAfter answers a page of sessions that was asked for after one that is not there.
 var ErrAfter = &problem.Error{Status: http.StatusBadRequest, Code: "invalid_after",
 	Public: "after names no session of this list. Without it the list begins with the newest."}
 
-// ReadAfter returns the position that a request for a list names; zero for its
-// beginning. The error is [ErrAfter].
-func ReadAfter(r *http.Request) (session.Position, error) {
+// After returns the position that a request for a list names; zero for its beginning.
+// The error is [ErrAfter].
+func After(r *http.Request) (session.Position, error) {
 	q := r.URL.Query()
 	if !q.Has("after") {
 		return session.Position{}, nil
