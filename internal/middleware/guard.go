@@ -38,7 +38,7 @@ func (g *Guard) Middleware(next Handler) Handler {
 	return func(w http.ResponseWriter, r *http.Request, x *Exchange) error {
 		// HTTP/2 can carry what is no method, such as "GET /": a method is a token (RFC 9110 §9.1).
 		if r.Method == http.MethodTrace || r.Method == http.MethodConnect || !httpguts.ValidHeaderFieldName(r.Method) {
-			return problem.MethodNotAllowed("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+			return problem.MethodNotAllowed()
 		}
 		if err := g.checkSizes(r); err != nil {
 			return err

@@ -43,7 +43,7 @@ func (rec *Record) serve(w http.ResponseWriter, r *http.Request, next Handler) {
 }
 
 func (rec *Record) begin(w http.ResponseWriter, r *http.Request, x *Exchange) {
-	from := rec.Trust.origin(r)
+	from := rec.Trust.source(r)
 	x.Decision.Client, x.Decision.TrustedPeer, x.Asked = from.client, from.trusted, from.host
 	id := ""
 	if from.trusted && rec.Trust.Believes("X-Request-Id") {

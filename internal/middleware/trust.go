@@ -21,23 +21,23 @@ func (t *Trust) Believes(name string) bool {
 	return slices.ContainsFunc(t.Headers, func(h string) bool { return strings.EqualFold(h, name) })
 }
 
-// origin is where a request came from: the caller's address without a port, the
+// source is where a request came from: the caller's address without a port, the
 // host that the caller asked for, as it came, and whether a trusted proxy stands
 // between.
-type origin struct {
+type source struct {
 	client, host string
 	trusted      bool
 }
 
-// origin walks back from the peer through the proxies that are trusted: each has
+// source walks back from the peer through the proxies that are trusted: each has
 // put the address that it was asked from at the end of X-Forwarded-For, and the
 // host that it was asked for at the end of X-Forwarded-Host. Whoever stands
 // before the last trusted one is the caller, and what that one wrote is what the
 // caller asked for; all entries before are the caller's own inventions.
-func (t *Trust) origin(r *http.Request) origin {
+func (t *Trust) source(r *http.Request) source {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
-		return origin{host: r.Host}
+		return source{host: r.Host}
 	}
 	addr := peer.Addr().Unmap()
 	if !t.contains(addr) {
@@ -45,13 +45,13 @@ func (t *Trust) origin(r *http.Request) origin {
 		if !peer.Addr().Is4() { // which has but one spelling, so it stands there already
 			client = addr.String()
 		}
-		return origin{client: client, host: r.Host}
+		return source{client: client, host: r.Host}
 	}
 	client, hops := addr, 1
 	if t.Believes("X-Forwarded-For") {
 		client, hops = t.walk(addr, r.Header["X-Forwarded-For"])
 	}
-	from := origin{client: client.String(), host: r.Host, trusted: true}
+	from := source{client: client.String(), host: r.Host, trusted: true}
 	if t.Believes("X-Forwarded-Host") {
 		if host := fromEnd(r.Header["X-Forwarded-Host"], hops); host != "" {
 			from.host = host

@@ -8,8 +8,11 @@ import (
 )
 
 // MethodNotAllowed answers a method that an address does not take, and names those
-// that it does (RFC 9110 §15.5.6).
+// that it does (RFC 9110 §15.5.6). Where none are given it takes all usual ones.
 func MethodNotAllowed(allowed ...string) *Error {
+	if len(allowed) == 0 {
+		allowed = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+	}
 	return &Error{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed",
 		Public: "This method is not allowed at this address.",
 		Header: http.Header{"Allow": {strings.Join(allowed, ", ")}}}

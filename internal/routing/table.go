@@ -142,7 +142,7 @@ func (t *Table) match(host string, p urlpath.Path, method string) (*Route, error
 		return nil, ambiguous(errSlash)
 	}
 	if !allowed(route, method) {
-		return nil, problem.MethodNotAllowed(methodsOf(route)...)
+		return nil, problem.MethodNotAllowed(route.Methods...)
 	}
 	return route, nil
 }
@@ -198,13 +198,4 @@ func allowed(route *Route, method string) bool {
 		return false
 	}
 	return len(route.Methods) == 0 || slices.Contains(route.Methods, method)
-}
-
-// methodsOf are the methods that an answer says the route takes; of a route that
-// takes all, the usual ones.
-func methodsOf(route *Route) []string {
-	if len(route.Methods) == 0 {
-		return []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
-	}
-	return route.Methods
 }
