@@ -46,7 +46,7 @@ func (rec *Record) begin(w http.ResponseWriter, r *http.Request, x *Exchange) {
 	from := rec.Trust.source(r)
 	x.Decision.Client, x.Decision.TrustedPeer, x.Asked = from.client, from.trusted, from.host
 	id := ""
-	if from.trusted && rec.Trust.Believes("X-Request-Id") {
+	if from.trusted && rec.Trust.believes("X-Request-Id") {
 		id = validRequestID(r.Header.Get("X-Request-Id"))
 	}
 	if id == "" {

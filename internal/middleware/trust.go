@@ -16,8 +16,8 @@ type Trust struct {
 	Headers []string
 }
 
-// Believes reports whether the header of that name is a trusted proxy's own word.
-func (t *Trust) Believes(name string) bool {
+// believes reports whether the header of that name is a trusted proxy's own word.
+func (t *Trust) believes(name string) bool {
 	return slices.ContainsFunc(t.Headers, func(h string) bool { return strings.EqualFold(h, name) })
 }
 
@@ -48,11 +48,11 @@ func (t *Trust) source(r *http.Request) source {
 		return source{client: client, host: r.Host}
 	}
 	client, hops := addr, 1
-	if t.Believes("X-Forwarded-For") {
+	if t.believes("X-Forwarded-For") {
 		client, hops = t.walk(addr, r.Header["X-Forwarded-For"])
 	}
 	from := source{client: client.String(), host: r.Host, trusted: true}
-	if t.Believes("X-Forwarded-Host") {
+	if t.believes("X-Forwarded-Host") {
 		if host := fromEnd(r.Header["X-Forwarded-Host"], hops); host != "" {
 			from.host = host
 		}

@@ -26,8 +26,8 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 )
 
-// StatusClientGone is logged, never sent, for a client that left before its answer.
-const StatusClientGone = 499
+// statusClientGone is logged, never sent, for a client that left before its answer.
+const statusClientGone = 499
 
 var (
 	problems      = telemetry.NewCounter("problems_total", "Answers that were a problem, by its code.", "code")
@@ -69,7 +69,7 @@ func Unauthenticated() error {
 // Render answers with err and records it on the event.
 func (p *Renderer) Render(w http.ResponseWriter, r *http.Request, ev *telemetry.Event, err error) {
 	if clientGone(r, err) {
-		ev.Status, ev.Code = StatusClientGone, "client_gone"
+		ev.Status, ev.Code = statusClientGone, "client_gone"
 		return
 	}
 	e, level := classify(err)
@@ -95,7 +95,7 @@ func (p *Renderer) Render(w http.ResponseWriter, r *http.Request, ev *telemetry.
 // document, never a page or a redirect.
 func (p *Renderer) RenderDocument(w http.ResponseWriter, r *http.Request, ev *telemetry.Event, err error) {
 	if clientGone(r, err) {
-		ev.Status, ev.Code = StatusClientGone, "client_gone"
+		ev.Status, ev.Code = statusClientGone, "client_gone"
 		return
 	}
 	e, level := classify(err)

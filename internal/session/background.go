@@ -70,15 +70,17 @@ func (b *background) drain(ctx context.Context) error {
 	}
 }
 
+// quiet returns what is closed once nothing runs.
 func (b *background) quiet() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.running == 0 {
+		now := make(chan struct{})
+		close(now)
+		return now
+	}
 	if b.idle == nil {
 		b.idle = make(chan struct{})
-		if b.running == 0 {
-			close(b.idle)
-			defer func() { b.idle = nil }()
-		}
 	}
 	return b.idle
 }

@@ -8,16 +8,16 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
 
-// HandleSize is the length of a handle that [NewHandle] makes, in bytes: a
+// handleSize is the length of a handle that [NewHandle] makes, in bytes: a
 // 256-bit id and a 256-bit key.
-const HandleSize = idSize + secret.KeySize
+const handleSize = idSize + secret.KeySize
 
 const idSize = 32
 
 // NewHandle makes a handle out of fresh random bytes. They are raw bytes, to be
 // sealed or encoded before they travel.
 func NewHandle() Handle {
-	var b [HandleSize]byte
+	var b [handleSize]byte
 	_, _ = rand.Read(b[:]) // never fails (crypto/rand, Go 1.24)
 	return secret.NewText(string(b[:]))
 }
@@ -27,7 +27,7 @@ func NewHandle() Handle {
 // reports false for bytes that are no handle of [NewHandle]'s kind.
 func IDOf(h Handle) (id string, ok bool) {
 	raw := h.Reveal()
-	if len(raw) != HandleSize {
+	if len(raw) != handleSize {
 		return "", false
 	}
 	sum := sha256.Sum256([]byte(raw[:idSize]))

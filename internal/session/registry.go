@@ -11,15 +11,15 @@ import (
 // copy of its refresh token, which nobody can use after that. It cannot be revoked,
 // as it lay sealed under a key that only that browser has.
 
-// MaxList is how many sessions a list shows at most.
-const MaxList = 100
+// maxList is how many sessions a list shows at most.
+const maxList = 100
 
 // listRounds is how many pages of a store are asked for one page of a list:
 // sessions that have ended by themselves can leave a store's pages empty.
 const listRounds = 10
 
 // List returns sessions of a subject that are older than after, newest first,
-// [MaxList] at most. A position that has an id only is looked up.
+// 100 at most. A position that has an id only is looked up.
 //
 // Errors: [ErrNotFound] where the subject has no session of that id, so that its
 // place is not known; [ErrNoRegistry], [ErrUnavailable], the context's.
@@ -41,12 +41,12 @@ func (m *Manager) list(ctx context.Context, subject string, after Position) (Pag
 	}
 	list := Page{Sessions: []Listing{}, Next: after}
 	for range listRounds {
-		page, err := m.store.List(ctx, subject, list.Next, MaxList-len(list.Sessions))
+		page, err := m.store.List(ctx, subject, list.Next, maxList-len(list.Sessions))
 		if err != nil {
 			return Page{}, err
 		}
 		list.Sessions, list.Next = append(list.Sessions, page.Sessions...), page.Next
-		if page.Next.IsZero() || len(list.Sessions) == MaxList {
+		if page.Next.IsZero() || len(list.Sessions) == maxList {
 			break
 		}
 	}
