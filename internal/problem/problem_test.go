@@ -74,7 +74,7 @@ func render(r *http.Request, err error) (*httptest.ResponseRecorder, telemetry.E
 	return w, ev
 }
 
-// row is one line of the table of design.md §5.
+// row is one kind of error and its answer.
 type row struct {
 	err        error
 	status     int
