@@ -55,7 +55,7 @@ func newEndings(o *Options, c *cache, r *revoker, work *background) *endings {
 }
 
 // abandon gives up what a stop does not wait for.
-func (e *endings) abandon() { e.confirmations.work.abandon() }
+func (e *endings) abandon() { e.confirmations.backlog.work.abandon() }
 
 // end ends the session of a handle, now or behind.
 func (e *endings) end(ctx context.Context, h Handle, why Reason) (*Session, error) {

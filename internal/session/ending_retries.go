@@ -19,32 +19,20 @@ const (
 // retries are deletions that the store did not take, or not on enough replicas.
 // Each is tried again behind for deleteFor.
 type retries struct {
-	work    *background
-	waiting *slots
-	observe OutcomeFunc
+	backlog *backlog
 	log     *slog.Logger
 }
 
 func newRetries(o *Options, work *background) *retries {
-	return &retries{work: work, waiting: newSlots(maxDeletions), observe: o.Observe.Delete, log: o.Logger}
+	return &retries{newBacklog(work, maxDeletions, o.Observe.Delete), o.Logger}
 }
 
-// add tries a deletion until it succeeds; once at a time for a key, however often
-// a sign-out is clicked.
+// add tries a deletion until it succeeds.
 func (r *retries) add(ctx context.Context, key string, try func(context.Context) error) {
-	got, full := r.waiting.take(key)
-	if full {
-		r.observe.tell(ctx, OutcomeDropped, time.Now())
+	dropped := r.backlog.add(ctx, key, func(ctx context.Context) string { return r.run(ctx, try) })
+	if dropped {
 		r.log.Error("session not deleted: too many wait already")
 	}
-	if !got {
-		return
-	}
-	r.work.start(ctx, func(ctx context.Context) {
-		defer r.waiting.free(key)
-		began := time.Now()
-		r.observe.tell(ctx, r.run(ctx, try), began)
-	})
 }
 
 func (r *retries) run(ctx context.Context, try func(context.Context) error) (outcome string) {

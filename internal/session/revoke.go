@@ -22,16 +22,14 @@ const (
 type revoker struct {
 	provider Provider
 	timeout  time.Duration // of one call
-	work     *background
-	waiting  *slots // by refresh token
-	observe  OutcomeFunc
+	backlog  *backlog      // by refresh token
 	log      *slog.Logger
 }
 
 func newRevoker(o *Options, work *background) *revoker {
 	return &revoker{
-		provider: o.Provider, timeout: o.RefreshTimeout, work: work,
-		waiting: newSlots(maxRevocations), observe: o.Observe.Revoke, log: o.Logger,
+		provider: o.Provider, timeout: o.RefreshTimeout,
+		backlog: newBacklog(work, maxRevocations, o.Observe.Revoke), log: o.Logger,
 	}
 }
 
@@ -41,20 +39,10 @@ func (r *revoker) revoke(ctx context.Context, t oauth.Tokens) {
 	if t.Refresh.Empty() {
 		return
 	}
-	key := t.Refresh.Reveal()
-	got, full := r.waiting.take(key)
-	if full {
-		r.observe.tell(ctx, OutcomeDropped, time.Now())
+	dropped := r.backlog.add(ctx, t.Refresh.Reveal(), func(ctx context.Context) string { return r.try(ctx, t) })
+	if dropped {
 		r.log.Warn("refresh token not revoked: too many wait already")
 	}
-	if !got {
-		return
-	}
-	r.work.start(ctx, func(ctx context.Context) {
-		defer r.waiting.free(key)
-		began := time.Now()
-		r.observe.tell(ctx, r.try(ctx, t), began)
-	})
 }
 
 func (r *revoker) try(ctx context.Context, t oauth.Tokens) (outcome string) {
