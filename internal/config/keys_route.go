@@ -22,7 +22,7 @@ var routeKeys = []key{
 		doc:   "The file in `static` that answers navigations to unknown paths, those of assets excepted."},
 	{path: "routes[].strip_prefix", kind: boolean{}, def: "false",
 		route: func(r *Route) any { return &r.StripPrefix },
-		doc:   "Forwards without `path` in front."},
+		doc:   "Forwards without `path` in front. With `static`, files are looked for without it."},
 	{path: "routes[].auth", kind: enum{words: []string{"session", "optional", "none"}, later: []string{"bearer", "either"}}, def: "session",
 		route: func(r *Route) any { return &r.Auth },
 		doc:   "`session`: no session is 401, or the login for navigations. `optional`: the session if there is one. `none`: the cookie is ignored."},

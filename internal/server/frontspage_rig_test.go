@@ -114,7 +114,11 @@ func newFronted(t *testing.T, base, keys string) *fronted {
 func (f *fronted) documentedKeys(text string) settings {
 	text = replaced(f.t, text, "https://app.example.com", f.url, "10.0.0.0/8", "127.0.0.1/32")
 	if f.base != "/" {
-		text = replaced(f.t, text, "http://orders.internal:9000", f.api.URL, "./dist", f.t.TempDir())
+		dist := f.t.TempDir()
+		if err := os.WriteFile(filepath.Join(dist, "index.html"), []byte(thePage), 0o600); err != nil {
+			f.t.Fatal(err)
+		}
+		text = replaced(f.t, text, "http://orders.internal:9000", f.api.URL, "./dist", dist)
 	}
 	return func(doc map[string]any) {
 		var keys map[string]any

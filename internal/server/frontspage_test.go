@@ -21,6 +21,7 @@ func TestDocumentedFronts(t *testing.T) {
 			f := start(t)
 			b := f.visitor()
 			f.carriesALogin(t, b)
+			f.carriesThePage(t, b)
 			f.tellsWhereRequestsComeFrom(t, b)
 			f.carriesAWebSocket(t, b)
 			f.carriesAnUpload(t, b)
@@ -99,6 +100,22 @@ func (f *fronted) carriesALogin(t *testing.T, b *browser) {
 	}
 	if res, body := b.fetch("GET", f.base+"auth/session", ""); !strings.Contains(body, `"authenticated":true`) {
 		t.Fatalf("session: %d %s", res.StatusCode, body)
+	}
+}
+
+// thePage is the index.html of the site that is built for a path.
+const thePage = "<title>orders</title>"
+
+// carriesThePage loads the page of a site at a path, and an address within it.
+func (f *fronted) carriesThePage(t *testing.T, b *browser) {
+	t.Helper()
+	if f.base == "/" {
+		return // those chapters have no files
+	}
+	for _, path := range []string{"", "orders/7"} {
+		if p := b.open(f.url + f.base + path); p.status != http.StatusOK || p.body != thePage {
+			t.Errorf("%s%s answered %d: %.300s", f.base, path, p.status, p.body)
+		}
 	}
 }
 
