@@ -48,7 +48,7 @@ func (r *Redis) warnOfLoss(ctx context.Context) {
 			"maxmemory-policy", all[i]["maxmemory-policy"])
 	}
 	if i := slices.IndexFunc(all, settings.forgets); i >= 0 {
-		r.log.Warn("redis writes nothing to its disk, and its restart signs everybody out: set appendonly yes",
+		r.log.Warn("redis writes nothing to its disk, and its restart signs everybody out: set appendonly yes while it runs, by CONFIG SET, and then in its file",
 			"appendonly", all[i]["appendonly"], "save", all[i]["save"])
 	}
 }
