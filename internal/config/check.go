@@ -2,57 +2,15 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"net"
-	"net/url"
 	"slices"
 	"strings"
 
-	"github.com/gatehouse-auth/gatehouse/internal/defaultport"
 	"github.com/gatehouse-auth/gatehouse/internal/loopback"
 	"github.com/gatehouse-auth/gatehouse/internal/returnto"
 	"github.com/gatehouse-auth/gatehouse/internal/storeurl"
 	"github.com/gatehouse-auth/gatehouse/internal/urlpath"
 )
-
-// derive fills in what follows from other keys.
-func (l *loader) derive() {
-	c := &l.cfg.Cognito
-	if c.Region != "" {
-		if c.Issuer == "" && c.UserPoolID != "" {
-			c.Issuer = regionalIssuer(c.Region, c.UserPoolID)
-		}
-		if u, err := url.Parse(regionalEndpoint(c.Region)); err == nil && c.APIEndpoint == nil {
-			c.APIEndpoint = u
-		}
-	}
-	for _, s := range l.routes {
-		r := s.target.(*Route)
-		if _, given := s.given[routePrefix+"token"]; !given && r.Auth == "none" {
-			r.Token = "none" // there is no session to take one from
-		}
-	}
-	if len(l.cfg.TrustedHeaders) == 0 {
-		l.cfg.TrustedHeaders = index["trusted_headers"].defaults()
-	}
-	l.normaliseHosts()
-	l.deriveStore()
-}
-
-// normaliseHosts writes hosts as browsers do, without the port that goes without
-// saying for the scheme of public_url.
-func (l *loader) normaliseHosts() {
-	u := l.cfg.PublicURL
-	if u == nil {
-		return
-	}
-	for i, h := range l.cfg.AllowedHosts {
-		l.cfg.AllowedHosts[i] = defaultport.Cut(u.Scheme, h)
-	}
-	for i := range l.cfg.Routes {
-		l.cfg.Routes[i].Host = defaultport.Cut(u.Scheme, l.cfg.Routes[i].Host)
-	}
-}
 
 // check applies the rules about more than one key. A rule keeps silent about keys
 // that have a fault of their own.
@@ -244,52 +202,4 @@ func (l *loader) checkFits(path string, n int) {
 	if all := l.cfg.Limits.HeaderBytes; n > all && l.top.sound(path, "limits.header_bytes") {
 		l.reject(l.top, path, -1, curef("no more than limits.header_bytes, %s", formatSize(int64(all))))
 	}
-}
-
-// warn notes what is odd but may be meant.
-func (l *loader) warn() {
-	c := l.cfg
-	say := func(format string, args ...any) { c.Warnings = append(c.Warnings, fmt.Sprintf(format, args...)) }
-	for _, o := range c.AllowedOrigins {
-		if u, err := url.Parse(o); err == nil && c.Session.Cookie.SameSite != "none" && !sameSite(u, c.PublicURL) {
-			say("allowed_origins: %s is on another site than public_url: browsers send no %s cookie from there", o, c.Session.Cookie.SameSite)
-		}
-	}
-	if len(c.TrustedProxies) == 0 && !slices.Equal(c.TrustedHeaders, index["trusted_headers"].defaults()) {
-		say("trusted_headers: without trusted_proxies there is nobody to believe them of")
-	}
-	for _, p := range c.TrustedProxies {
-		if p.Bits() == 0 {
-			say("trusted_proxies: %s trusts everybody: any client can claim any address", p)
-		}
-	}
-	if d := c.Session.Cookie.Domain; d != "" && c.Session.Cookie.Name == index["session.cookie.name"].def {
-		say("session.cookie.domain: the cookie goes to every host under %s, by the name that every gateway gives it: "+
-			"where another one there shares session.keys the two cannot be told apart, and users are signed out. "+
-			"Set session.cookie.name to a name of this one's own", d)
-	}
-	l.warnStore(say)
-	if !c.AdminToken.Empty() && len(c.AdminToken.Reveal()) < minAdminToken {
-		say("admin_token: fewer than %d characters can be guessed; gateway keygen prints a good one", minAdminToken)
-	}
-	if len(c.Routes) == 0 {
-		say("routes: there is none: everything outside %s is 404", c.Mount)
-	}
-}
-
-// minAdminToken is 96 bits in base64.
-const minAdminToken = 16
-
-// sameSite compares scheme and the last two labels, which stand in for the
-// registrable domain: good enough for a warning, for nothing else.
-func sameSite(a, b *url.URL) bool {
-	return a.Scheme == b.Scheme && siteName(a.Hostname()) == siteName(b.Hostname())
-}
-
-func siteName(host string) string {
-	if net.ParseIP(host) != nil {
-		return host
-	}
-	labels := strings.Split(host, ".")
-	return strings.Join(labels[max(0, len(labels)-2):], ".")
 }

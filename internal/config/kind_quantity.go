@@ -1,0 +1,136 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/jsonschema-go/jsonschema"
+)
+
+// integer fills an *int.
+type integer struct{ min, max int }
+
+func (k integer) want() string { return fmt.Sprintf("a whole number from %d to %d", k.min, k.max) }
+
+func (k integer) parse(field any, s string) error {
+	n, ok := digits(s)
+	if !ok || n < int64(k.min) || n > int64(k.max) {
+		return cure(k.want())
+	}
+	*field.(*int) = int(n)
+	return nil
+}
+
+func (k integer) format(field any) []string { return []string{strconv.Itoa(*field.(*int))} }
+func (k integer) schema() *jsonschema.Schema {
+	return orVariable(&jsonschema.Schema{Type: "integer", Minimum: number(int64(k.min)), Maximum: number(int64(k.max))})
+}
+
+// digits reads a decimal number without sign.
+func digits(s string) (int64, bool) {
+	if s == "" || strings.Trim(s, "0123456789") != "" {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	return n, err == nil
+}
+
+// size fills an *int or *int64 with bytes.
+type size struct{ min, max int64 }
+
+var sizeUnits = []struct {
+	name  string
+	bytes int64
+}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}}
+
+func (k size) want() string {
+	return fmt.Sprintf("bytes such as 32KiB, 1MiB or 4096, from %s to %s", formatSize(k.min), formatSize(k.max))
+}
+
+func (k size) parse(field any, s string) error {
+	n, ok := parseSize(s)
+	if !ok || n < k.min || n > k.max {
+		return cure(k.want())
+	}
+	switch p := field.(type) {
+	case *int:
+		*p = int(n)
+	case *int64:
+		*p = n
+	}
+	return nil
+}
+
+func parseSize(s string) (int64, bool) {
+	unit := int64(1)
+	for _, u := range sizeUnits {
+		if rest, found := strings.CutSuffix(s, u.name); found {
+			s, unit = strings.TrimRight(rest, " "), u.bytes
+			break
+		}
+	}
+	n, ok := digits(s)
+	return n * unit, ok && n <= (1<<62)/unit
+}
+
+func (k size) format(field any) []string {
+	if p, ok := field.(*int); ok {
+		return []string{formatSize(int64(*p))}
+	}
+	return []string{formatSize(*field.(*int64))}
+}
+
+func formatSize(n int64) string {
+	for _, u := range sizeUnits {
+		if u.bytes > 1 && n > 0 && n%u.bytes == 0 {
+			return strconv.FormatInt(n/u.bytes, 10) + u.name
+		}
+	}
+	return strconv.FormatInt(n, 10)
+}
+
+func (k size) schema() *jsonschema.Schema {
+	return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{
+		{Type: "integer", Minimum: number(k.min), Maximum: number(k.max)},
+		{Type: "string", Pattern: `^[0-9]+ *(B|KiB|MiB|GiB)?$`},
+		variable(),
+	}}
+}
+
+// duration fills a *time.Duration.
+type duration struct{ min, max time.Duration }
+
+func (k duration) want() string {
+	return fmt.Sprintf("a duration such as 90s, 30m or 12h, from %s to %s", formatDuration(k.min), formatDuration(k.max))
+}
+
+func (k duration) parse(field any, s string) error {
+	d, err := time.ParseDuration(s)
+	if err != nil || d < k.min || d > k.max {
+		return cure(k.want())
+	}
+	*field.(*time.Duration) = d
+	return nil
+}
+
+func (k duration) format(field any) []string {
+	return []string{formatDuration(*field.(*time.Duration))}
+}
+
+// formatDuration is [time.Duration.String] without the zeros at its end.
+func formatDuration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+func (k duration) schema() *jsonschema.Schema {
+	return orVariable(&jsonschema.Schema{Type: "string", Pattern: `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`})
+}

@@ -1,0 +1,57 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// warn notes what is odd but may be meant.
+func (l *loader) warn() {
+	c := l.cfg
+	say := func(format string, args ...any) { c.Warnings = append(c.Warnings, fmt.Sprintf(format, args...)) }
+	for _, o := range c.AllowedOrigins {
+		if u, err := url.Parse(o); err == nil && c.Session.Cookie.SameSite != "none" && !sameSite(u, c.PublicURL) {
+			say("allowed_origins: %s is on another site than public_url: browsers send no %s cookie from there", o, c.Session.Cookie.SameSite)
+		}
+	}
+	if len(c.TrustedProxies) == 0 && !slices.Equal(c.TrustedHeaders, index["trusted_headers"].defaults()) {
+		say("trusted_headers: without trusted_proxies there is nobody to believe them of")
+	}
+	for _, p := range c.TrustedProxies {
+		if p.Bits() == 0 {
+			say("trusted_proxies: %s trusts everybody: any client can claim any address", p)
+		}
+	}
+	if d := c.Session.Cookie.Domain; d != "" && c.Session.Cookie.Name == index["session.cookie.name"].def {
+		say("session.cookie.domain: the cookie goes to every host under %s, by the name that every gateway gives it: "+
+			"where another one there shares session.keys the two cannot be told apart, and users are signed out. "+
+			"Set session.cookie.name to a name of this one's own", d)
+	}
+	l.warnStore(say)
+	if !c.AdminToken.Empty() && len(c.AdminToken.Reveal()) < minAdminToken {
+		say("admin_token: fewer than %d characters can be guessed; gateway keygen prints a good one", minAdminToken)
+	}
+	if len(c.Routes) == 0 {
+		say("routes: there is none: everything outside %s is 404", c.Mount)
+	}
+}
+
+// minAdminToken is 96 bits in base64.
+const minAdminToken = 16
+
+// sameSite compares scheme and the last two labels, which stand in for the
+// registrable domain: good enough for a warning, for nothing else.
+func sameSite(a, b *url.URL) bool {
+	return a.Scheme == b.Scheme && siteName(a.Hostname()) == siteName(b.Hostname())
+}
+
+func siteName(host string) string {
+	if net.ParseIP(host) != nil {
+		return host
+	}
+	labels := strings.Split(host, ".")
+	return strings.Join(labels[max(0, len(labels)-2):], ".")
+}
