@@ -24,7 +24,7 @@ func (c *configCheckCmd) Run(p process) error {
 	if err != nil {
 		return err
 	}
-	routes, err := server.MapRoutes(cfg)
+	routes, err := server.ListRoutes(cfg)
 	if err != nil {
 		return usageError{err}
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/routing"
 )
 
-// RouteMap is the routes of a configuration as the gateway understands them.
-type RouteMap struct {
+// RouteListing is the routes of a configuration as the gateway understands them.
+type RouteListing struct {
 	rows []routeRow
 	// Warnings are what is odd about them but may be meant, one sentence each.
 	Warnings []string
@@ -22,34 +22,36 @@ type RouteMap struct {
 // routeRow says of one route what it matches and where it leads.
 type routeRow struct{ host, path, auth, methods, to string }
 
-// MapRoutes reads the routes as [New] does, and starts nothing.
-func MapRoutes(cfg *config.Config) (*RouteMap, error) {
+// ListRoutes reads the routes as [New] does, and starts nothing.
+func ListRoutes(cfg *config.Config) (*RouteListing, error) {
 	table, err := routing.NewTable(routeTable(cfg.Routes), cfg.Mount)
 	if err != nil {
 		return nil, err
 	}
-	return newRouteMap(cfg.Routes, table, cfg.Mount), nil
+	return newRouteListing(cfg.Routes, table, cfg.Mount), nil
 }
 
-func newRouteMap(routes []config.Route, table *routing.Table, mount string) *RouteMap {
-	m := &RouteMap{Warnings: spellingWarnings(table)}
-	m.rows = append(m.rows, routeRow{anyHost, mount + "/", "own", "its own", "the gateway's endpoints"})
+func newRouteListing(routes []config.Route, table *routing.Table, mount string) *RouteListing {
+	l := &RouteListing{Warnings: spellingWarnings(table)}
+	l.rows = append(l.rows, routeRow{anyHost, mount + "/", "own", "its own", "the gateway's endpoints"})
 	for _, r := range routes {
-		m.rows = append(m.rows, rowOf(r))
+		l.rows = append(l.rows, rowOf(r))
 	}
-	slices.SortStableFunc(m.rows, func(a, b routeRow) int {
-		if c := cmp.Compare(len(b.path), len(a.path)); c != 0 || a.host == b.host {
-			return c
-		}
-		if a.host == anyHost {
-			return 1
-		}
-		return -1
+	slices.SortStableFunc(l.rows, func(a, b routeRow) int {
+		return cmp.Or(cmp.Compare(len(b.path), len(a.path)), cmp.Compare(a.hosts(), b.hosts()))
 	})
-	return m
+	return l
 }
 
 const anyHost = "any"
+
+// hosts puts a route of one host before one of any.
+func (r routeRow) hosts() int {
+	if r.host == anyHost {
+		return 2
+	}
+	return 1
+}
 
 func rowOf(r config.Route) routeRow {
 	row := routeRow{host: cmp.Or(r.Host, anyHost), path: r.Path, auth: r.Auth, methods: "all", to: r.Target()}
@@ -81,22 +83,22 @@ func spellingWarnings(table *routing.Table) []string {
 }
 
 // Print writes a table, in the order in which a path is looked up.
-func (m *RouteMap) Print(w io.Writer) error {
+func (l *RouteListing) Print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(t, "HOST\tPATH\tAUTH\tMETHODS\tTO")
-	for _, r := range m.rows {
+	for _, r := range l.rows {
 		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", r.host, r.path, r.auth, r.methods, r.to)
 	}
 	return t.Flush()
 }
 
-// logRoutes says in the log what [RouteMap.Print] says, of the routes that hold now.
+// logRoutes says in the log what [RouteListing.Print] says, of the routes that hold now.
 func (s *Server) logRoutes() {
-	m := s.router.Load().routes
-	for _, w := range m.Warnings {
+	l := s.router.Load().routes
+	for _, w := range l.Warnings {
 		s.log.Warn("configuration", "warning", w)
 	}
-	for _, r := range m.rows {
+	for _, r := range l.rows {
 		s.log.Info("route", "host", r.host, "path", r.path, "auth", r.auth, "methods", r.methods, "to", r.to)
 	}
 }

@@ -12,7 +12,7 @@ import (
 // routes, and the handler over both. A request keeps the router it began with, so
 // that the relay always knows the route that the table found.
 type router struct {
-	routes  *RouteMap
+	routes  *RouteListing
 	relay   *proxy.Dispatcher
 	handler http.Handler
 }
@@ -26,7 +26,7 @@ func (p *pipeline) router(routes []config.Route) (*router, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &router{newRouteMap(routes, table, p.mount), relay, p.handler(table, relay)}, nil
+	return &router{newRouteListing(routes, table, p.mount), relay, p.handler(table, relay)}, nil
 }
 
 // routeTable is the routes of a configuration as the route table takes it.

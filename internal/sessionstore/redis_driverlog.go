@@ -10,8 +10,9 @@ import (
 
 // LogDriver sends what the Redis driver has to say to log, at debug level: it
 // writes a line to standard error for each failed connection otherwise, beside
-// the outage that the store reports anyway. The driver has one logger for the
-// whole process, so this is for main to call, once and before any store is made.
+// the outage that the store reports anyway. The driver has one logger for the whole
+// process, so whoever runs the process calls this, once and before the first call of
+// a store.
 func LogDriver(log *slog.Logger) { redis.SetLogger(driverLog{log}) }
 
 type driverLog struct{ log *slog.Logger }
