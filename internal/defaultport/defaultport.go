@@ -1,5 +1,6 @@
-// Package defaultport knows the ports that browsers leave out of an address. The
-// one invariant: two spellings of one origin become the same (RFC 6454 §6.2).
+// Package defaultport knows the ports that browsers leave out of an address. All else
+// about an address is left to its callers. The one invariant: two spellings of one
+// origin become the same (RFC 6454 §6.2).
 package defaultport
 
 import "strings"

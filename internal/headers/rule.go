@@ -1,6 +1,9 @@
 // Package headers says what happens to every header that the gateway knows on its
 // way through, in one table: [Known]. Requests, answers, trailers and the
-// handshakes of tunnels all ask it; a row that is added takes effect in each.
+// handshakes of tunnels all ask it; a row that is added takes effect in each. It edits
+// nothing: that, and what depends on more than a name, is left to package proxy.
+//
+// The one invariant: all rows that name a header count, whatever their order.
 package headers
 
 import (

@@ -8,8 +8,8 @@ import (
 )
 
 // Caller is who makes a request, however that was proved. The zero value is
-// nobody. Whoever wants to know about the user asks the caller; only who acts on a
-// session needs that.
+// nobody. What is to be known of the user is asked of the caller; its session is only
+// for code that acts on a session.
 type Caller struct {
 	// Subject is the user's sub; empty for nobody.
 	Subject string

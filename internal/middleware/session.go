@@ -12,8 +12,8 @@ import (
 // Sessions is what a request does with its session, step by step: Load, Touch,
 // Fresh or Refresh, Deliver; or End. Each step takes the session that is in the exchange
 // and puts there what has become of it. Whoever answers on the strength of a
-// session takes these steps, the routes (access.go) and the gateway's own
-// endpoints alike; which of them, and what an error of one means, they say.
+// session takes these steps: the routes (access.go) and the gateway's own endpoints.
+// They decide which steps, and what an error of one means.
 //
 // There are three outcomes, only three: a session, none, or an error. An outage is
 // never taken for a sign-out.
@@ -80,10 +80,10 @@ func (s *Sessions) Refresh(ctx context.Context, x *Exchange) error {
 	return nil
 }
 
-// End ends the session of the handle that came. Where the store does not answer the
-// end is pending: it is tried again behind, and nobody can open the session any more
-// whose cookie is cleared, because the key goes with it. What the session was becomes
-// the caller, if anybody knows. Errors: as [session.Manager.End], but
+// End ends the session of the handle that came. Where the store does not answer, the
+// end is pending and is tried again behind. Once the cookie is cleared nobody can open
+// such a session, because its key goes with the cookie. The exchange then has the
+// session as it was, if that is known. Errors: as [session.Manager.End], except
 // [session.ErrUnavailable].
 func (s *Sessions) End(ctx context.Context, x *Exchange, why session.Reason) (pending bool, err error) {
 	ended, err := s.Manager.End(ctx, x.Handle, why)

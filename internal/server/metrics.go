@@ -14,7 +14,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 )
 
-// What takes as long as a network, a token endpoint or a lease.
+// Buckets for calls over a network, and for waits for a lease.
 var (
 	networkBuckets = []float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10}
 	leaseBuckets   = append(slices.Clip(networkBuckets), 30)

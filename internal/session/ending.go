@@ -14,8 +14,8 @@ const maxConfirming = 2
 
 // End ends the session of a handle and returns what it was, nil if there was
 // none. The record goes first, for that is what signs the browser out; the
-// refresh token is revoked behind. A caller that leaves does not stop it: who
-// closes the tab after a click on "sign out" is signed out.
+// refresh token is revoked behind. A caller that leaves does not stop it: a user
+// who closes the tab after a click on "sign out" is signed out.
 //
 // Errors: [ErrUnavailable], and then the deletion is tried again behind for ten
 // minutes, revocation included.

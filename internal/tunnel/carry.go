@@ -21,7 +21,7 @@ const closeTimeout = time.Second
 func (t *Tunnel) Carry(ctx context.Context, client net.Conn, ahead io.Reader, upstream io.ReadWriteCloser) (ended bool) {
 	closeBoth := func() {
 		_ = upstream.Close()
-		_ = client.Close() // which one may be writing to that reads nothing
+		_ = client.Close() // this also ends a write to a client that reads nothing
 	}
 	defer context.AfterFunc(ctx, closeBoth)()
 	down := &downward{Conn: client}

@@ -1,6 +1,7 @@
 // Package tunnel carries the connections that have left HTTP: WebSockets, between
 // a client and an upstream. A server's own shutdown neither ends them nor waits
-// for them, so each is in a [Registry], which does both.
+// for them, so each is in a [Registry], which does both. Whether there may be one, and
+// its handshake, are left to package proxy.
 //
 // The one invariant: a tunnel that is open is in its registry until its last byte
 // has passed.

@@ -1,6 +1,7 @@
 // Package urlpath says what the path of a URL means, to this gateway and to
 // whoever reads it next: its one canonical form, and all other readings that
-// upstreams, proxies and file systems are known to make of it. It is pure.
+// upstreams, proxies and file systems are known to make of it. It is pure, and knows
+// no routes: what follows from a reading is for its callers to say.
 //
 // The one invariant: a [Path] has one reading of its dots and slashes, or there is
 // no Path.
