@@ -53,7 +53,7 @@ func (o *Origins) SameOrigin(next Handler) Handler {
 func (o *Origins) check(r *http.Request, host string) error {
 	if !o.MayUseCookie(r, host) {
 		return &problem.Error{Status: http.StatusForbidden, Code: "cross_origin",
-			Public: "This request comes from another origin, which may not use the session."}
+			Public: "This request does not come from an origin that may use the session."}
 	}
 	if o.CSRFHeader != "" && r.Header.Get(o.CSRFHeader) == "" && !o.exempt(r, host) {
 		return &problem.Error{Status: http.StatusForbidden, Code: "csrf_header_missing",
