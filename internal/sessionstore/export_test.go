@@ -16,7 +16,7 @@ func (o RedisOptions) Over(dial func(ctx context.Context, network, addr string) 
 
 // Recount forgets a count and counts again.
 func Recount(ctx context.Context, r *Redis) (session.Count, error) {
-	r.counted = session.Count{}
+	r.counted.Store(nil)
 	return r.Count(ctx)
 }
 

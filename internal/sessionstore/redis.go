@@ -52,8 +52,8 @@ type Redis struct {
 
 	warnOfType  sync.Once
 	warnOfCount sync.Once
-	counting    sync.Mutex // of what follows
-	counted     session.Count
+	counting    chan struct{}                 // holds one for whoever counts
+	counted     atomic.Pointer[session.Count] // nil: nobody has
 }
 
 var _ session.Store = (*Redis)(nil)

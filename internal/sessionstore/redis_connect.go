@@ -84,6 +84,6 @@ func NewRedis(o RedisOptions) (*Redis, error) {
 		client: client, codec: session.NewCodec(o.Ring, o.Audience), audience: o.Audience.String(),
 		moves: o.Address.Scheme == storeurl.Sentinel || o.Address.Scheme == storeurl.Cluster,
 		idle:  o.IdleTimeout, timeout: o.Timeout, observe: o.Observe,
-		replicas: o.WaitReplicas, log: o.Logger,
+		replicas: o.WaitReplicas, log: o.Logger, counting: make(chan struct{}, 1),
 	}, nil
 }

@@ -28,27 +28,24 @@ const (
 )
 
 // Count implements [session.Store]. It is exact up to some thousand keys, and an
-// estimate above.
+// estimate above. One caller counts at a time. The others wait for what it finds, no
+// longer than for any other answer.
 func (r *Redis) Count(ctx context.Context) (session.Count, error) {
-	r.counting.Lock()
-	defer r.counting.Unlock()
-	if time.Since(r.counted.At) < countKept {
-		return r.counted, nil
+	count, kept := r.keptCount()
+	if kept {
+		return count, nil
 	}
-	count := session.Count{At: time.Now()}
-	err := r.call(ctx, "count", func(ctx context.Context) error {
-		nodes, err := r.primaries(ctx)
-		if err != nil {
-			return err
+	err := r.call(ctx, "count", func(ctx context.Context) (err error) {
+		select {
+		case r.counting <- struct{}{}:
+			defer func() { <-r.counting }()
+		case <-ctx.Done():
+			return ctx.Err()
 		}
-		for _, node := range nodes {
-			n, err := countOn(ctx, node)
-			if err != nil {
-				return err
-			}
-			count.Sessions += n
+		if count, kept = r.keptCount(); !kept {
+			count, err = r.countAll(ctx)
 		}
-		return nil
+		return err
 	})
 	if err != nil {
 		if refused := redis.Error(nil); errors.As(err, &refused) {
@@ -56,7 +53,32 @@ func (r *Redis) Count(ctx context.Context) (session.Count, error) {
 		}
 		return session.Count{}, err
 	}
-	r.counted = count
+	return count, nil
+}
+
+// keptCount returns the last count, and whether it is young enough to be told.
+func (r *Redis) keptCount() (count session.Count, kept bool) {
+	if c := r.counted.Load(); c != nil && time.Since(c.At) < countKept {
+		return *c, true
+	}
+	return session.Count{}, false
+}
+
+// countAll counts the records on all primaries, and keeps the count.
+func (r *Redis) countAll(ctx context.Context) (session.Count, error) {
+	count := session.Count{At: time.Now()}
+	nodes, err := r.primaries(ctx)
+	if err != nil {
+		return count, err
+	}
+	for _, node := range nodes {
+		n, err := countOn(ctx, node)
+		if err != nil {
+			return count, err
+		}
+		count.Sessions += n
+	}
+	r.counted.Store(&count)
 	return count, nil
 }
 

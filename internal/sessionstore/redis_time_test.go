@@ -90,6 +90,28 @@ func TestRedisTime(t *testing.T) {
 	})
 }
 
+// TestRedisCountTime: however many ask for the count of a server that is away, none
+// waits longer than for any other answer.
+func TestRedisCountTime(t *testing.T) {
+	everyWay(t, func(t *testing.T, n *fakeNet, url, server string, w way) {
+		st, closes := n.store(t, url)
+		defer closes()
+		n.set(w, server)
+		var counting sync.WaitGroup
+		for range 5 {
+			counting.Go(func() {
+				began := time.Now()
+				_, err := st.Count(t.Context())
+				if took := time.Since(began); !errors.Is(err, session.ErrUnavailable) || took > session.StoreTimeout {
+					t.Errorf("Count: %v after %v, want it within %v", err, took, session.StoreTimeout)
+				}
+			})
+		}
+		counting.Wait()
+		n.set(whole)
+	})
+}
+
 // TestRedisWatchTime: an instance is told within a second that it does not hear of
 // changes any more, and hears again within two seconds of the server's return.
 func TestRedisWatchTime(t *testing.T) {
