@@ -239,11 +239,15 @@ func (c *cache) sweep(now time.Time) {
 }
 
 // footprint is about what a session takes in memory. The bearers hold the access
-// and the ID token too.
+// and the ID token too. The claims count as they will be when somebody has asked for
+// the identity: their texts, and what they are parsed into.
 func footprint(s *Session) int {
-	const rest = 1024 // the struct, the entry, map and list
+	const (
+		rest   = 1024 // the struct, the entry, map and list
+		parsed = 5    // times its text is what a payload takes, most of it in its lists
+	)
 	t := &s.Tokens
 	return rest + 2*len(s.Handle.Reveal()) + len(s.Subject) + len(s.Username) + len(s.UserAgent) + len(s.Address) +
 		len(s.Bearer.Reveal()) + len(s.IDBearer.Reveal()) + len(t.Refresh.Reveal()) +
-		len(t.AccessClaims) + len(t.IDClaims)
+		(1+parsed)*(len(t.AccessClaims)+len(t.IDClaims))
 }

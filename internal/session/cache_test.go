@@ -1,6 +1,9 @@
 package session_test
 
 import (
+	"encoding/json"
+	"runtime"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -152,6 +155,31 @@ func TestCache(t *testing.T) {
 				t.Errorf("%+v", st)
 			}
 		},
+		"counts_claims_as_they_are_when_somebody_has_asked_for_them": func(t *testing.T, w *world) {
+			w.cache.Entries, w.cache.Bytes = 1000, 64<<20
+			m := w.listening()
+			claims := json.RawMessage(`{"cognito:groups":["g000"` + strings.Repeat(`,"g000"`, 300) + `]}`)
+			var all []*session.Session
+			for range 200 {
+				tokens := w.provider.login()
+				tokens.AccessClaims, tokens.IDClaims = claims, claims
+				s, err := w.m.Create(t.Context(), session.New{Tokens: tokens}, session.Handle{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				cost(t, w, m, s, 1)
+				all = append(all, s)
+			}
+			counted, before := m.Stats().CacheBytes, heap()
+			for _, s := range all {
+				s.Identity()
+			}
+			parsed := heap() - before
+			if texts := len(all) * 2 * len(claims); counted < texts+parsed {
+				t.Errorf("%d bytes are counted, and the claims alone take %d", counted, texts+parsed)
+			}
+			runtime.KeepAlive(all)
+		},
 		"forgets_tokens_that_nobody_asks_for": func(t *testing.T, w *world) {
 			m, s := w.listening(), w.login()
 			cost(t, w, m, s, 1)
@@ -194,4 +222,12 @@ func TestCache(t *testing.T) {
 		}
 	}
 	inBubble(t, cases)
+}
+
+// heap is how many bytes are in use.
+func heap() int {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
 }
