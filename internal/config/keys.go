@@ -217,7 +217,7 @@ var limitKeys = []key{
 	{path: "limits", shape: section, doc: "What a request may carry."},
 	{path: "limits.header_bytes", kind: size{8 << 10, 1 << 20}, def: "32KiB",
 		field: func(c *Config) any { return &c.Limits.HeaderBytes },
-		doc:   "Request line and headers together."},
+		doc:   "Request line and headers together. By HTTP/1.1 up to 4 KiB more may pass."},
 	{path: "limits.cookie_bytes", kind: size{4 << 10, 1 << 20}, def: "16KiB",
 		field: func(c *Config) any { return &c.Limits.CookieBytes },
 		doc:   "All cookies together."},
