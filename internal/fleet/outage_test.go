@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"sync"
@@ -40,20 +41,25 @@ func TestUserPoolStopped(t *testing.T) {
 	b := f.SignIn(0)
 	endures(t, f, b, breakage{"stopped", pool.Pause, func() {
 		var asking sync.WaitGroup
-		asking.Go(func() { stay(t, f, crowd) })
+		defer asking.Wait()
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		asking.Go(func() { stay(ctx, t, f, crowd) })
 		gaveUp(t, f)
+		stop()
 		asking.Wait()
 		pool.Continue()
 	}})
 	wantRecovery(t, f, crowd...)
 }
 
-// stay lets a crowd whose tokens have expired ask for the rest of an outage.
-func stay(t *testing.T, f *Fleet, crowd []*Browser) {
+// stay lets a crowd whose tokens have expired ask for the rest of an outage, and
+// until ctx ends: an instance gives up on calls that failed, however long they took.
+func stay(ctx context.Context, t *testing.T, f *Fleet, crowd []*Browser) {
 	t.Helper()
 	end := time.Now().Add(outage)
 	inParallel(len(crowd), func(i int) {
-		for time.Now().Before(end) {
+		for ctx.Err() == nil || time.Now().Before(end) {
 			wantOutage(t, get(t, crowd[i], i%len(f.Gateways)), "idp_unavailable")
 			waitUntil(time.Now().Add(100 * time.Millisecond))
 		}
