@@ -1,0 +1,62 @@
+import { at, settings } from './configure.js';
+import { signedOutError } from './errors.js';
+import { leaveToSignIn } from './redirect.js';
+import { ended } from './session.js';
+import { signInWithPopup } from './sign-in-popup.js';
+import { isOwn, nameOf, send, toError } from './wire.js';
+
+/** The login in a window that calls are waiting for. @type {Promise<unknown> | undefined} */
+let popup;
+let left = false;
+
+/**
+ * fetch for calls through the gateway. What the API answers is returned as fetch would, its own 401, 403 and 503 too.
+ * What the gateway refuses is thrown, by its name; a 503 of the gateway's is waited out first.
+ * @param {RequestInfo | URL} input
+ * @param {RequestInit & {login?: boolean | 'popup'}} [init] login: as in configure, for this call
+ * @returns {Promise<Response>}
+ */
+export async function gatewayFetch(input, { login = settings.login, ...init } = {}) {
+  const request = new Request(input, init);
+  const gateway = new URL(at());
+  // Another origin gets neither header nor cookie, only what the caller says.
+  if (new URL(request.url).origin !== gateway.origin) return fetch(request);
+
+  const headers = new Headers(request.headers);
+  headers.set(settings.csrfHeader, '1');
+  const credentials = gateway.origin === location.origin ? request.credentials : 'include';
+  const once = init.body instanceof ReadableStream;
+  const attempt = () => fetch(once ? request : request.clone(), { headers, credentials });
+
+  for (let again = !once && login === 'popup'; ; again = false) {
+    const response = await send(attempt, once, request.signal);
+    const error = await refusal(response);
+    if (!error) return response;
+    if (error.name !== signedOutError) throw error;
+    ended('revoked');
+    if (login === true) return leaveOnce();
+    if (!again) throw error;
+    popup ??= signInWithPopup().finally(() => (popup = undefined));
+    await popup;
+  }
+}
+
+/**
+ * @param {Response} response
+ * @returns {Promise<import('./errors.js').AuthError | undefined>} the problem of the gateway's own that it stands for
+ */
+async function refusal(response) {
+  if (response.ok || !isOwn(response)) return undefined;
+  const problem = await response.clone().json().catch(() => undefined);
+  return nameOf(response, problem) ? toError(response, problem) : undefined;
+}
+
+/**
+ * Leaves for the login, once for however many calls. They never settle: the page is going.
+ * @returns {Promise<never>}
+ */
+function leaveOnce() {
+  if (!left) leaveToSignIn();
+  left = true;
+  return new Promise(() => {});
+}

@@ -1,0 +1,51 @@
+// Who listens in this tab, and the way to the other tabs.
+
+/**
+ * What a listener is told, by event. `tokenRefresh_failure` is no sign-out: `error` says why.
+ * @typedef {{event: 'signedIn', data: import('./session.js').CurrentUser}
+ *   | {event: 'signedOut', data: {reason: string}}
+ *   | {event: 'tokenRefresh', data?: undefined}
+ *   | {event: 'tokenRefresh_failure', data: {error: unknown}}
+ *   | {event: 'signInWithRedirect', data?: undefined}
+ *   | {event: 'signInWithRedirect_failure', data: {error: unknown}}
+ *   | {event: 'customOAuthState', data: string}
+ *   | {event: 'sessionExpiring', data: Limits}
+ *   | {event: 'sessionExtended', data: Limits}} Payload
+ */
+/** @typedef {{channel: 'auth', payload: Payload & {message?: string}}} Capsule */
+/** @typedef {(capsule: Capsule) => void} Listener */
+
+/**
+ * When the session ends unless it is used, and when in any case; Unix seconds of the server's clock. Where both are the
+ * same, no use prolongs it.
+ * @typedef {{idleExpiresAt: number, sessionExpiresAt: number}} Limits
+ */
+
+/**
+ * What one tab tells the others, by BroadcastChannel: the session or its end, with the reason where that is certain; or
+ * that it is about to end.
+ * @typedef {{session?: import('./session.js').Answer | null, reason?: string, limits?: Limits}} Message
+ */
+
+/** @type {Set<Listener>} */
+export const listeners = new Set();
+
+/**
+ * The other tabs. live.js connects them while anybody listens.
+ * @type {{post: (message: Message) => void}}
+ */
+export const tabs = { post() {} };
+
+/**
+ * Tells everybody in this tab. One listener that fails keeps nothing from the others.
+ * @param {Payload} payload
+ */
+export function tell(payload) {
+  for (const listener of [...listeners]) {
+    try {
+      listener({ channel: 'auth', payload });
+    } catch (err) {
+      console.error(err);
+    }
+  }
+}

@@ -1,0 +1,256 @@
+// What this tab knows about the session, and the two functions that tell it.
+
+import { AuthError, signedOutError } from './errors.js';
+import { listeners, tabs, tell } from './hub.js';
+import { page, takeSignIn } from './page.js';
+import { call, toError } from './wire.js';
+
+/** @typedef {Record<string, unknown>} Claims */
+/** @typedef {{username: string, userId: string, signInDetails?: object}} CurrentUser */
+
+/**
+ * The gateway's answer about a session; times are Unix seconds of the server's clock.
+ * @typedef {object} Answer
+ * @property {true} authenticated
+ * @property {string} userSub
+ * @property {string} username
+ * @property {{accessToken: {payload: Claims}, idToken: {payload: Claims}}} tokens
+ * @property {object} [signInDetails]
+ * @property {number} generation
+ * @property {number} serverTime
+ * @property {number} accessExpiresAt
+ * @property {number} idleExpiresAt
+ * @property {number} sessionExpiresAt
+ */
+
+/**
+ * A token's claims. The token itself is at the gateway, so toString() is the empty string.
+ * @typedef {{payload: Claims, toString(): string}} Token
+ */
+
+/**
+ * What fetchAuthSession gives; signed out, all is undefined. Times are Unix seconds of the server's clock: subtract
+ * serverTime, for a computer's own clock may be wrong.
+ * @typedef {object} AuthSession
+ * @property {{accessToken: Token, idToken: Token}} [tokens]
+ * @property {string} [userSub]
+ * @property {string} [username]
+ * @property {number} [generation] grows with each refresh of the tokens
+ * @property {number} [serverTime] when the gateway answered
+ * @property {number} [accessExpiresAt] when the access token expires. The gateway refreshes it by itself
+ * @property {number} [idleExpiresAt] when the session ends if it is not used
+ * @property {number} [sessionExpiresAt] when it ends in any case
+ * @property {undefined} [credentials] always undefined: the gateway keeps them
+ * @property {undefined} [identityId] always undefined
+ */
+
+/** Asking by this path is no use of the session. */
+export const quietly = '/session?touch=false';
+
+const cacheFor = 30; // seconds
+const beforeExpiry = 5; // seconds
+
+/** Of the session, as far as this tab knows: null is signed out, undefined not known yet. @type {Answer | null | undefined} */
+let known;
+/** When the session was to end, in ms of this computer's clock. */
+let endsAt = 0;
+/** Until when it is told without asking, in ms of this computer's clock. */
+let freshUntil = 0;
+/** The idle limit that listeners were warned of. */
+let warnedOf = 0;
+/** How often what is known has changed. */
+let changes = 0;
+/** Questions on their way, by path. @type {Map<string, Promise<Answer | null>>} */
+const asked = new Map();
+
+/** @returns {Promise<CurrentUser>} throws UserUnAuthenticatedException when nobody is signed in */
+export async function getCurrentUser() {
+  const session = await current();
+  if (!session) throw notSignedIn();
+  return userOf(session);
+}
+
+/**
+ * The session with the tokens' claims; signed out, a session with all fields undefined.
+ * @param {{forceRefresh?: boolean}} [options] forceRefresh has new tokens made, which shows changed attributes and groups
+ * @returns {Promise<AuthSession>}
+ */
+export async function fetchAuthSession({ forceRefresh } = {}) {
+  return toAuthSession(await (forceRefresh ? ask('/refresh', { method: 'POST' }) : current()));
+}
+
+/**
+ * The session, from memory while it is fresh and others would tell of changes.
+ * @returns {Promise<Answer | null>}
+ */
+export async function current() {
+  return known && listeners.size && Date.now() < freshUntil ? known : ask('/session');
+}
+
+/**
+ * Asks the gateway. Whoever asks the same meanwhile shares the answer.
+ * @param {string} path
+ * @param {RequestInit} [init]
+ * @returns {Promise<Answer | null>} null when nobody is signed in
+ */
+export function ask(path, init) {
+  let answer = asked.get(path);
+  if (!answer) {
+    answer = load(path, init).finally(() => asked.get(path) === answer && asked.delete(path));
+    asked.set(path, answer);
+  }
+  return answer;
+}
+
+/**
+ * @param {string} path
+ * @param {RequestInit} [init]
+ * @returns {Promise<Answer | null>}
+ */
+async function load(path, init) {
+  const before = changes;
+  const refreshed = init && known;
+  let next;
+  try {
+    const { response, body } = await call(path, init);
+    next = body.authenticated ? body : null;
+    if (!next && body.authenticated !== false) throw toError(response);
+  } catch (err) {
+    const error = /** @type {AuthError} */ (err);
+    if (refreshed && !page.leaving) tell({ event: 'tokenRefresh_failure', data: { error } });
+    if (error.name !== signedOutError) throw error;
+    next = null;
+  }
+  // Something newer was heard while this was on its way.
+  if (before !== changes && stateOf(next) !== stateOf(known)) return load(quietly);
+  learn(next);
+  return next;
+}
+
+/** @param {Answer | null} [session] */
+const stateOf = (session) => session && session.userSub + session.generation;
+
+/**
+ * Takes over what was learnt about the session, and tells what is new.
+ * @param {Answer | null} next
+ * @param {string} [reason] why it is over, if that is certain
+ * @param {boolean} [heard] from another tab, which has told the others
+ */
+export function learn(next, reason, heard) {
+  const before = known;
+  const signIn = !heard && listeners.size ? takeSignIn() : undefined;
+  const same = next && before?.userSub === next.userSub;
+  const left = before && !same;
+  const came = next && !same && before !== undefined;
+  const refreshed = same && next.generation > before.generation;
+  const extended = warnedOf && same && next.idleExpiresAt > warnedOf;
+  known = next;
+  if (left || came || refreshed || reason) changes++;
+  if (next) {
+    const now = Date.now() - 1000 * next.serverTime;
+    endsAt = now + 1000 * Math.min(next.idleExpiresAt, next.sessionExpiresAt);
+    freshUntil = Date.now() + 1000 * Math.min(cacheFor, next.accessExpiresAt - next.serverTime - beforeExpiry);
+  }
+  if (!next || extended) warnedOf = 0;
+  if (!heard && (next || left || reason)) tabs.post({ session: next, reason });
+
+  if (left) tell({ event: 'signedOut', data: { reason: reason ?? (Date.now() < endsAt ? 'revoked' : 'expired') } });
+  if (signIn) tellSignIn(signIn, next);
+  if (next && (came || signIn)) tell({ event: 'signedIn', data: userOf(next) });
+  if (refreshed) tell({ event: 'tokenRefresh' });
+  if (extended) tell({ event: 'sessionExtended', data: limitsOf(next) });
+}
+
+/**
+ * The session is over for certain: a sign-out, or a call that the gateway refused. Told even if nobody has asked yet who
+ * is signed in, and only once.
+ * @param {string} reason
+ */
+export function ended(reason) {
+  const unasked = known === undefined;
+  learn(null, reason);
+  if (unasked) tell({ event: 'signedOut', data: { reason } });
+}
+
+/**
+ * The session is about to end unless it is used. Told once a limit, however often the stream says so.
+ * @param {import('./hub.js').Limits} limits
+ * @param {boolean} [heard] from another tab
+ */
+export function warn(limits, heard) {
+  if (warnedOf === limits.idleExpiresAt) return;
+  warnedOf = limits.idleExpiresAt;
+  if (!heard) tabs.post({ limits });
+  tell({ event: 'sessionExpiring', data: limitsOf(limits) });
+}
+
+/**
+ * Uses the session, so that its idle limit begins anew. `sessionExtended` tells how far it got.
+ * @returns {Promise<AuthSession>}
+ */
+export async function extendSession() {
+  warnedOf ||= 1; // whatever the answer is, it is later
+  return toAuthSession(await ask('/session'));
+}
+
+/**
+ * Takes over what another tab says. What contradicts this tab's own knowledge may have been overtaken by it, so that it
+ * only makes this tab ask too; an end whose reason is known is certain.
+ * @param {import('./hub.js').Message} message
+ */
+export function hear({ session = null, reason, limits }) {
+  if (limits) warn(limits, true);
+  else if (reason || (session && known !== null)) learn(session, reason, true);
+  else check();
+}
+
+/** Asks whether anything has changed. An outage tells nothing. */
+export function check() {
+  forget();
+  ask(quietly).catch(() => {});
+}
+
+/** What is in memory, or asked for already, may be out of date: the next to ask has the gateway asked. */
+export function forget() {
+  freshUntil = 0;
+  changes++;
+  asked.clear();
+}
+
+/**
+ * @param {import('./page.js').SignIn} signIn
+ * @param {Answer | null} session
+ */
+function tellSignIn({ customState, silent }, session) {
+  if (silent) return;
+  if (!session) return tell({ event: 'signInWithRedirect_failure', data: { error: notSignedIn() } });
+  if (customState) tell({ event: 'customOAuthState', data: customState });
+  tell({ event: 'signInWithRedirect' });
+}
+
+/** @param {Answer} session @returns {CurrentUser} */
+function userOf({ username, userSub, signInDetails }) {
+  return { username, userId: userSub, ...(signInDetails && { signInDetails }) };
+}
+
+/** @param {Answer | null} session @returns {AuthSession} */
+function toAuthSession(session) {
+  const { authenticated, logoutUrl, tokens, ...rest } = /** @type {any} */ (session ?? {});
+  return { 
+    userSub: undefined, credentials: undefined, identityId: undefined, ...rest,
+    tokens: tokens && { accessToken: toToken(tokens.accessToken), idToken: toToken(tokens.idToken) },
+  };
+}
+
+/** @param {import('./hub.js').Limits} session */
+const limitsOf = ({ idleExpiresAt, sessionExpiresAt }) => ({ idleExpiresAt, sessionExpiresAt });
+
+/** @param {{payload: Claims}} token @returns {Token} */
+const toToken = ({ payload }) => ({ payload, toString: () => '' });
+
+export const notSignedIn = () =>
+  new AuthError({
+    name: signedOutError,
+    message: 'Nobody is signed in.',
+    recoverySuggestion: 'Call signInWithRedirect first.',
+  });

@@ -1,0 +1,34 @@
+import { page } from './page.js';
+import { ended } from './session.js';
+import { call } from './wire.js';
+
+/**
+ * @typedef {object} SignOutInput
+ * @property {boolean} [global] ends all of the user's sessions, on all devices
+ * @property {{redirectUrl?: string}} [oauth] redirectUrl: where the sign-out ends; by default where the gateway's
+ *   configuration says
+ * @property {boolean} [redirect] false stays on the page. The user pool then still knows the user, and signs them in again
+ *   without a question
+ */
+
+/**
+ * Ends the session, tells `signedOut`, and leaves the page for the user pool's own logout.
+ * @param {SignOutInput} [input]
+ * @returns {Promise<void>} throws when the gateway cannot be reached: then nobody is signed out
+ */
+export async function signOut({ global, oauth, redirect = true } = {}) {
+  page.leaving = true;
+  try {
+    const { body } = await call('/logout', {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ global, returnTo: oauth?.redirectUrl }),
+    });
+    ended(global ? 'global' : 'logout');
+    if (redirect) return location.assign(body.logoutUrl);
+  } catch (err) {
+    page.leaving = false;
+    throw err;
+  }
+  page.leaving = false;
+}
