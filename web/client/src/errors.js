@@ -14,31 +14,19 @@
  * @property {string} [loginUrl] where a login starts
  */
 
+/** @typedef {Error & Readonly<Failure>} AuthError */
+
 /**
  * The one class of errors that the client throws. An outage has another name than a missing session: only
  * `UserUnAuthenticatedException` means that nobody is signed in.
+ * @type {new (failure: Failure) => AuthError}
  */
-export class AuthError extends Error {
+export const AuthError = class extends Error {
   /** @param {Failure} failure */
-  constructor({ name, message, ...more }) {
-    super(message);
-    this.name = name;
-    /** @type {string | undefined} */
-    this.recoverySuggestion = undefined;
-    /** @type {unknown} */
-    this.underlyingError = undefined;
-    /** @type {number | undefined} */
-    this.status = undefined;
-    /** @type {string | undefined} */
-    this.code = undefined;
-    /** @type {string | undefined} */
-    this.requestId = undefined;
-    /** @type {number | undefined} */
-    this.retryAfter = undefined;
-    /** @type {string | undefined} */
-    this.loginUrl = undefined;
-    Object.assign(this, more);
+  constructor(failure) {
+    super(failure.message);
+    Object.assign(this, failure);
   }
-}
+};
 
 export const signedOutError = 'UserUnAuthenticatedException';

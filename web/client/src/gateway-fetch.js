@@ -1,9 +1,9 @@
 import { at, settings } from './configure.js';
 import { signedOutError } from './errors.js';
 import { leaveToSignIn } from './redirect.js';
-import { ended } from './session.js';
+import { learn } from './session.js';
 import { signInWithPopup } from './sign-in-popup.js';
-import { isOwn, nameOf, send, toError } from './wire.js';
+import { isOwn, send, toError } from './wire.js';
 
 /** The login in a window that calls are waiting for. @type {Promise<unknown> | undefined} */
 let popup;
@@ -33,7 +33,7 @@ export async function gatewayFetch(input, { login = settings.login, ...init } = 
     const error = await refusal(response);
     if (!error) return response;
     if (error.name !== signedOutError) throw error;
-    ended('revoked');
+    learn(null, 'revoked');
     if (login === true) return leaveOnce();
     if (!again) throw error;
     popup ??= signInWithPopup().finally(() => (popup = undefined));
@@ -48,7 +48,7 @@ export async function gatewayFetch(input, { login = settings.login, ...init } = 
 async function refusal(response) {
   if (response.ok || !isOwn(response)) return undefined;
   const problem = await response.clone().json().catch(() => undefined);
-  return nameOf(response, problem) ? toError(response, problem) : undefined;
+  return problem?.code ? toError(response, problem) : undefined;
 }
 
 /**
@@ -56,7 +56,7 @@ async function refusal(response) {
  * @returns {Promise<never>}
  */
 function leaveOnce() {
-  if (!left) leaveToSignIn();
+  if (!left) leaveToSignIn({});
   left = true;
   return new Promise(() => {});
 }

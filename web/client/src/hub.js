@@ -10,15 +10,15 @@
  *   | {event: 'signInWithRedirect_failure', data: {error: unknown}}
  *   | {event: 'customOAuthState', data: string}
  *   | {event: 'sessionExpiring', data: Limits}
- *   | {event: 'sessionExtended', data: Limits}} Payload
+ *   | {event: 'sessionExtended', data: import('./session.js').AuthSession}} Payload
  */
 /** @typedef {{channel: 'auth', payload: Payload & {message?: string}}} Capsule */
 /** @typedef {(capsule: Capsule) => void} Listener */
 
 /**
- * When the session ends unless it is used, and when in any case; Unix seconds of the server's clock. Where both are the
- * same, no use prolongs it.
- * @typedef {{idleExpiresAt: number, sessionExpiresAt: number}} Limits
+ * When the session ends unless it is used, and when in any case; Unix seconds of the server's clock, which says
+ * serverTime. Where both are the same, no use prolongs it.
+ * @typedef {{serverTime: number, idleExpiresAt: number, sessionExpiresAt: number}} Limits
  */
 
 /**
@@ -32,9 +32,9 @@ export const listeners = new Set();
 
 /**
  * The other tabs. live.js connects them while anybody listens.
- * @type {{post: (message: Message) => void}}
+ * @type {{post?: (message: Message) => void}}
  */
-export const tabs = { post() {} };
+export const tabs = {};
 
 /**
  * Tells everybody in this tab. One listener that fails keeps nothing from the others.

@@ -8,14 +8,17 @@ import { ask, check, forget, hear, learn, quietly, warn } from './session.js';
 import { pause } from './wire.js';
 
 const lookAgainAfter = 5000; // ms between two looks for the sake of the focus
+const forEver = 2 ** 31 - 1; // ms, as far as timers know
 const longestPause = 60_000; // ms between two tries to open the stream
 
-/** Ends the listening to the window; undefined while nobody listens. @type {AbortController | undefined} */
-let watch;
-/** Ends the connection to stream and tabs. @type {AbortController} */
-let link;
+/** Ends what begins with the first listener. */
+let stop = () => {};
+/** Ends the connection to stream and tabs. */
+let disconnect = () => {};
 /** Goes on with the stream as soon as more is known. */
 let wake = () => {};
+/** Ends what the tab with the stream is waiting for. */
+let release = () => {};
 let lookedAt = 0;
 
 /**
@@ -36,63 +39,54 @@ let lookedAt = 0;
  * @param {import('./hub.js').Listener} [callback]
  */
 export function listen(channel, callback) {
-  const listener = typeof channel === 'function' ? channel : callback;
-  const own = (/** @type {import('./hub.js').Capsule} */ capsule) => listener?.(capsule);
+  const listener = /** @type {import('./hub.js').Listener} */ (callback ?? channel);
+  const own = (/** @type {import('./hub.js').Capsule} */ capsule) => listener(capsule);
   listeners.add(own);
-  if (!watch) start();
+  if (listeners.size === 1) start();
   return () => {
-    listeners.delete(own);
-    if (!listeners.size) stop();
+    if (listeners.delete(own) && !listeners.size) stop();
   };
 }
 
 function start() {
-  watch = new AbortController();
+  const watch = new AbortController();
   const { signal } = watch;
-  addEventListener('focus', look, { signal });
-  addEventListener('visibilitychange', look, { signal });
-  addEventListener('online', backOnline, { signal });
+  stop = () => {
+    watch.abort();
+    disconnect();
+  };
+  const on = (/** @type {string} */ type, /** @type {(event: any) => void} */ react) => addEventListener(type, react, { signal });
+  on('focus', look);
+  on('visibilitychange', look);
+  on('online', check);
   // An open stream or a held lock keeps a page out of the back/forward cache.
-  addEventListener('pagehide', disconnect, { signal });
-  addEventListener('pageshow', ({ persisted }) => persisted && connect(true), { signal });
+  on('pagehide', () => disconnect());
+  on('pageshow', ({ persisted }) => persisted && connect(true));
   connect();
-}
-
-function stop() {
-  watch?.abort();
-  watch = undefined;
-  disconnect();
 }
 
 /** @param {boolean} [restored] from the back/forward cache */
 function connect(restored) {
   page.leaving = false;
-  link = new AbortController();
+  const link = new AbortController();
   const { signal } = link;
   const name = `gatehouse:${at()}`;
   const channel = new BroadcastChannel(name);
-  channel.onmessage = ({ data }) => {
-    hear(data);
-    wake();
-  };
-  signal.addEventListener('abort', () => channel.close());
+  channel.onmessage = ({ data }) => hear(data);
   tabs.post = (message) => {
     channel.postMessage(message);
     wake();
   };
+  disconnect = () => {
+    tabs.post = undefined;
+    channel.close();
+    link.abort();
+    release();
+  };
   forget();
   const first = ask(restored ? quietly : '/session');
   first.catch(() => {}); // whoever asks next gets the error
-  const work = () => lead(first, signal);
-  // Without locks, which is without https, every tab has a stream of its own.
-  if (navigator.locks) navigator.locks.request(name, { signal }, work).catch(() => {});
-  else work();
-}
-
-function disconnect() {
-  link.abort();
-  wake();
-  tabs.post = () => {};
+  navigator.locks.request(name, { signal }, () => lead(first, signal)).catch(() => {});
 }
 
 /**
@@ -104,27 +98,23 @@ function disconnect() {
 async function lead(answer, signal) {
   for (let failures = 0; ; answer = ask(quietly)) {
     const session = await answer.catch(() => undefined);
-    const spoke = session && !signal.aborted && (await follow(signal));
+    const spoke = session && !signal.aborted && (await follow());
     if (signal.aborted) return;
     failures = spoke ? 0 : failures + 1;
-    const rest = new AbortController();
-    wake = () => rest.abort();
     const backoff = (1 + Math.random()) * Math.min(longestPause, 500 * 2 ** failures);
-    await pause(session === null ? 2 ** 31 - 1 : backoff, rest.signal);
+    await pause(session === null ? forEver : backoff, (end) => {
+      wake = release = end;
+    });
   }
 }
 
-/**
- * @param {AbortSignal} signal
- * @returns {Promise<boolean>} once the stream is over: whether it has told anything
- */
-function follow(signal) {
+/** @returns {Promise<boolean>} once the stream is over: whether it has told anything */
+function follow() {
   return new Promise((resolve) => {
     const source = new EventSource(at('/events'), { withCredentials: true });
     let spoke = false;
-    const done = () => {
+    release = () => {
       source.close();
-      signal.removeEventListener('abort', done);
       resolve(spoke);
     };
     const on = (/** @type {string} */ event, /** @type {(data: any) => void} */ take) =>
@@ -132,15 +122,14 @@ function follow(signal) {
         spoke = true;
         take(JSON.parse(data));
       });
-    on('session', (session) => learn(session));
-    on('tokenRefresh', (session) => learn(session));
-    on('sessionExpiring', (limits) => warn(limits));
+    on('session', learn);
+    on('tokenRefresh', learn);
+    on('sessionExpiring', warn);
     on('signedOut', ({ reason }) => {
       learn(null, reason);
-      done();
+      release();
     });
-    source.onerror = done;
-    signal.addEventListener('abort', done);
+    source.onerror = release;
   });
 }
 
@@ -149,9 +138,4 @@ function look() {
   if (document.visibilityState !== 'visible' || Date.now() - lookedAt < lookAgainAfter) return;
   lookedAt = Date.now();
   check();
-}
-
-function backOnline() {
-  check();
-  wake();
 }

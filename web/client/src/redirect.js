@@ -2,7 +2,7 @@
 
 import { at } from './configure.js';
 import { AuthError } from './errors.js';
-import { leave } from './page.js';
+import { page, signInKey } from './page.js';
 import { current } from './session.js';
 
 /**
@@ -38,16 +38,20 @@ export async function signInWithRedirect(input = {}) {
   if (!input.options?.prompt && (await current())) {
     throw new AuthError({
       name: 'UserAlreadyAuthenticatedException',
-      message: 'Somebody is signed in already.',
-      recoverySuggestion: 'Call signOut first, or ask for a prompt.',
+      message: 'Sign out first, or ask for a prompt.',
     });
   }
   leaveToSignIn(input);
 }
 
-/** @param {SignInInput} [input] */
-export function leaveToSignIn(input = {}) {
-  leave(loginAddress(input), { customState: input.customState });
+/**
+ * Leaves at once, and notes what to tell where the login ends.
+ * @param {SignInInput} input
+ */
+export function leaveToSignIn(input) {
+  page.leaving = true;
+  sessionStorage.setItem(signInKey, input.customState ?? '');
+  location.assign(loginAddress(input));
 }
 
 /**

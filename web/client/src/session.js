@@ -58,10 +58,8 @@ let endsAt = 0;
 let freshUntil = 0;
 /** The idle limit that listeners were warned of. */
 let warnedOf = 0;
-/** How often what is known has changed. */
-let changes = 0;
-/** Questions on their way, by path. @type {Map<string, Promise<Answer | null>>} */
-const asked = new Map();
+/** Questions on their way, by path. @type {Record<string, Promise<Answer | null>>} */
+let asked = {};
 
 /** @returns {Promise<CurrentUser>} throws UserUnAuthenticatedException when nobody is signed in */
 export async function getCurrentUser() {
@@ -94,12 +92,8 @@ export async function current() {
  * @returns {Promise<Answer | null>} null when nobody is signed in
  */
 export function ask(path, init) {
-  let answer = asked.get(path);
-  if (!answer) {
-    answer = load(path, init).finally(() => asked.get(path) === answer && asked.delete(path));
-    asked.set(path, answer);
-  }
-  return answer;
+  const now = asked;
+  return (now[path] ??= load(path, init).finally(() => delete now[path]));
 }
 
 /**
@@ -108,8 +102,7 @@ export function ask(path, init) {
  * @returns {Promise<Answer | null>}
  */
 async function load(path, init) {
-  const before = changes;
-  const refreshed = init && known;
+  const before = known;
   let next;
   try {
     const { response, body } = await call(path, init);
@@ -117,12 +110,12 @@ async function load(path, init) {
     if (!next && body.authenticated !== false) throw toError(response);
   } catch (err) {
     const error = /** @type {AuthError} */ (err);
-    if (refreshed && !page.leaving) tell({ event: 'tokenRefresh_failure', data: { error } });
+    if (init && known && !page.leaving) tell({ event: 'tokenRefresh_failure', data: { error } });
     if (error.name !== signedOutError) throw error;
     next = null;
   }
   // Something newer was heard while this was on its way.
-  if (before !== changes && stateOf(next) !== stateOf(known)) return load(quietly);
+  if (before !== known && stateOf(next) !== stateOf(known)) return load(quietly);
   learn(next);
   return next;
 }
@@ -133,43 +126,31 @@ const stateOf = (session) => session && session.userSub + session.generation;
 /**
  * Takes over what was learnt about the session, and tells what is new.
  * @param {Answer | null} next
- * @param {string} [reason] why it is over, if that is certain
+ * @param {string} [reason] why it is over, if that is certain: then it is told even if nobody has asked yet who is signed in
  * @param {boolean} [heard] from another tab, which has told the others
  */
 export function learn(next, reason, heard) {
   const before = known;
-  const signIn = !heard && listeners.size ? takeSignIn() : undefined;
+  const signIn = !heard && listeners.size ? takeSignIn() : null;
   const same = next && before?.userSub === next.userSub;
-  const left = before && !same;
+  const left = reason ? before !== null : before && !same;
   const came = next && !same && before !== undefined;
   const refreshed = same && next.generation > before.generation;
   const extended = warnedOf && same && next.idleExpiresAt > warnedOf;
   known = next;
-  if (left || came || refreshed || reason) changes++;
   if (next) {
-    const now = Date.now() - 1000 * next.serverTime;
-    endsAt = now + 1000 * Math.min(next.idleExpiresAt, next.sessionExpiresAt);
-    freshUntil = Date.now() + 1000 * Math.min(cacheFor, next.accessExpiresAt - next.serverTime - beforeExpiry);
+    const now = Date.now();
+    endsAt = now + 1000 * (next.idleExpiresAt - next.serverTime);
+    freshUntil = now + 1000 * Math.min(cacheFor, next.accessExpiresAt - next.serverTime - beforeExpiry);
   }
   if (!next || extended) warnedOf = 0;
-  if (!heard && (next || left || reason)) tabs.post({ session: next, reason });
+  if (!heard && (next || left || reason)) tabs.post?.({ session: next, reason });
 
   if (left) tell({ event: 'signedOut', data: { reason: reason ?? (Date.now() < endsAt ? 'revoked' : 'expired') } });
-  if (signIn) tellSignIn(signIn, next);
-  if (next && (came || signIn)) tell({ event: 'signedIn', data: userOf(next) });
+  if (signIn !== null) tellSignIn(signIn, next);
+  if (next && (came || signIn !== null)) tell({ event: 'signedIn', data: userOf(next) });
   if (refreshed) tell({ event: 'tokenRefresh' });
-  if (extended) tell({ event: 'sessionExtended', data: limitsOf(next) });
-}
-
-/**
- * The session is over for certain: a sign-out, or a call that the gateway refused. Told even if nobody has asked yet who
- * is signed in, and only once.
- * @param {string} reason
- */
-export function ended(reason) {
-  const unasked = known === undefined;
-  learn(null, reason);
-  if (unasked) tell({ event: 'signedOut', data: { reason } });
+  if (extended) tell({ event: 'sessionExtended', data: toAuthSession(next) });
 }
 
 /**
@@ -180,8 +161,8 @@ export function ended(reason) {
 export function warn(limits, heard) {
   if (warnedOf === limits.idleExpiresAt) return;
   warnedOf = limits.idleExpiresAt;
-  if (!heard) tabs.post({ limits });
-  tell({ event: 'sessionExpiring', data: limitsOf(limits) });
+  if (!heard) tabs.post?.({ limits });
+  tell({ event: 'sessionExpiring', data: limits });
 }
 
 /**
@@ -213,16 +194,14 @@ export function check() {
 /** What is in memory, or asked for already, may be out of date: the next to ask has the gateway asked. */
 export function forget() {
   freshUntil = 0;
-  changes++;
-  asked.clear();
+  asked = {};
 }
 
 /**
- * @param {import('./page.js').SignIn} signIn
+ * @param {string} customState
  * @param {Answer | null} session
  */
-function tellSignIn({ customState, silent }, session) {
-  if (silent) return;
+function tellSignIn(customState, session) {
   if (!session) return tell({ event: 'signInWithRedirect_failure', data: { error: notSignedIn() } });
   if (customState) tell({ event: 'customOAuthState', data: customState });
   tell({ event: 'signInWithRedirect' });
@@ -236,21 +215,14 @@ function userOf({ username, userSub, signInDetails }) {
 /** @param {Answer | null} session @returns {AuthSession} */
 function toAuthSession(session) {
   const { authenticated, logoutUrl, tokens, ...rest } = /** @type {any} */ (session ?? {});
-  return { 
-    userSub: undefined, credentials: undefined, identityId: undefined, ...rest,
+  return {
+    ...rest,
     tokens: tokens && { accessToken: toToken(tokens.accessToken), idToken: toToken(tokens.idToken) },
   };
 }
-
-/** @param {import('./hub.js').Limits} session */
-const limitsOf = ({ idleExpiresAt, sessionExpiresAt }) => ({ idleExpiresAt, sessionExpiresAt });
 
 /** @param {{payload: Claims}} token @returns {Token} */
 const toToken = ({ payload }) => ({ payload, toString: () => '' });
 
 export const notSignedIn = () =>
-  new AuthError({
-    name: signedOutError,
-    message: 'Nobody is signed in.',
-    recoverySuggestion: 'Call signInWithRedirect first.',
-  });
+  new AuthError({ name: signedOutError, message: 'Sign in first.' });

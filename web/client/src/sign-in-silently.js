@@ -1,4 +1,3 @@
-import { leave } from './page.js';
 import { loginAddress } from './redirect.js';
 import { current } from './session.js';
 
@@ -13,6 +12,6 @@ export async function signInSilently() {
   if (await current()) return sessionStorage.removeItem(key);
   if (sessionStorage.getItem(key)) return;
   sessionStorage.setItem(key, '1');
-  leave(loginAddress({ options: { prompt: 'NONE' } }), { silent: true });
+  location.replace(loginAddress({ options: { prompt: 'NONE' } }));
   await new Promise(() => {});
 }

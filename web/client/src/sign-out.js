@@ -1,5 +1,5 @@
 import { page } from './page.js';
-import { ended } from './session.js';
+import { learn } from './session.js';
 import { call } from './wire.js';
 
 /**
@@ -24,11 +24,9 @@ export async function signOut({ global, oauth, redirect = true } = {}) {
       headers: { 'Content-Type': 'application/json' },
       body: JSON.stringify({ global, returnTo: oauth?.redirectUrl }),
     });
-    ended(global ? 'global' : 'logout');
-    if (redirect) return location.assign(body.logoutUrl);
-  } catch (err) {
+    learn(null, global ? 'global' : 'logout');
+    if (redirect) location.assign(body.logoutUrl);
+  } finally {
     page.leaving = false;
-    throw err;
   }
-  page.leaving = false;
 }

@@ -7,14 +7,11 @@ const repeats = 3;
 const patience = 30_000; // ms that the repeats of one call may take in all
 
 /**
- * Names of the gateway's problems, by code or else by status.
- * @type {Record<string, string>}
+ * What problems of the gateway are called elsewhere already, by status. Any other is called by its code.
+ * @type {Record<number, string>}
  */
 const names = {
-  unauthenticated: signedOutError,
-  cross_origin: 'CrossOriginException',
-  csrf_header_missing: 'CsrfHeaderMissingException',
-  step_up_required: 'StepUpRequiredException',
+  401: signedOutError,
   429: 'LimitExceededException',
   503: 'ServiceUnavailableException',
 };
@@ -33,15 +30,6 @@ export function isOwn(response) {
 }
 
 /**
- * @param {Response} response
- * @param {Problem} [problem]
- * @returns {string | undefined} how the client calls this problem of the gateway's own
- */
-export function nameOf({ status }, problem) {
-  return problem && (names[problem.code ?? ''] ?? names[status]);
-}
-
-/**
  * The error that an answer stands for. Only a problem of the gateway's own gets one of its names: whatever a proxy
  * says, it cannot say that nobody is signed in.
  * @param {Response} response
@@ -49,16 +37,18 @@ export function nameOf({ status }, problem) {
  */
 export function toError(response, problem) {
   const { status } = response;
+  const { code = '', detail } = problem ?? {};
   return new AuthError({
-    name: nameOf(response, problem) ?? (status >= 502 && status <= 504 ? 'NetworkError' : 'UnexpectedResponseException'),
-    message: problem?.detail ?? `The answer (${status}) is not the gateway's.`,
+    ...problem,
+    name: (code && names[status]) || (status > 501 ? 'NetworkError' : toName(code || 'unexpected_response')),
+    message: detail ?? `Unexpected answer: ${status}.`,
     status,
-    code: problem?.code,
-    requestId: problem?.requestId,
-    loginUrl: problem?.loginUrl,
     retryAfter: retryAfter(response) || undefined,
   });
 }
+
+/** @param {string} code such as `step_up_required`, which is a StepUpRequiredException */
+const toName = (code) => code.replace(/(?:^|_)(.)/g, (_, letter) => letter.toUpperCase()) + 'Exception';
 
 /**
  * Sends a request, and repeats it while the gateway says that it cannot answer now and when to try again. Such a request
@@ -73,7 +63,7 @@ export async function send(attempt, once, signal) {
     const response = await attempt().catch(lost);
     const wait = 1000 * retryAfter(response);
     if (!left || response.status !== 503 || !isOwn(response) || !(Date.now() + wait <= giveUpAt)) return response;
-    await pause(wait, signal);
+    await pause(wait, (end) => signal?.addEventListener('abort', end));
   }
 }
 
@@ -81,19 +71,18 @@ export async function send(attempt, once, signal) {
  * Calls one of the gateway's endpoints.
  * @param {string} path
  * @param {RequestInit} [init]
- * @returns {Promise<{response: Response, body: any}>} a successful answer of the gateway's own; body is undefined where
- *   there is none
+ * @returns {Promise<{response: Response, body: any}>} a successful answer of the gateway's own
  */
 export async function call(path, init) {
   const response = await send(() =>
     fetch(at(path), {
       ...init,
       credentials: 'include',
-      headers: { Accept: 'application/json', [settings.csrfHeader]: '1', ...init?.headers },
+      headers: { [settings.csrfHeader]: '1', ...init?.headers },
     }),
   );
-  const body = isOwn(response) ? await response.json().catch(noJSON) : undefined;
-  if (!response.ok || !(body || (isOwn(response) && response.status === 204))) throw toError(response, body);
+  const body = isOwn(response) && (response.status === 204 ? {} : await response.json().catch(noJSON));
+  if (!response.ok || !body) throw toError(response, body);
   return { response, body };
 }
 
@@ -113,7 +102,7 @@ function retryAfter(response) {
  */
 function lost(err) {
   if (!(err instanceof TypeError)) throw err;
-  throw new AuthError({ name: 'NetworkError', message: 'The gateway cannot be reached.', underlyingError: err });
+  throw new AuthError({ name: 'NetworkError', message: 'The gateway does not answer.', underlyingError: err });
 }
 
 /**
@@ -125,20 +114,17 @@ function noJSON(err) {
 }
 
 /**
- * Waits, but no longer than the signal allows.
+ * Waits.
  * @param {number} ms
- * @param {AbortSignal | null} [signal]
+ * @param {(end: () => void) => void} handOver takes what ends the waiting early
  * @returns {Promise<void>}
  */
-export function pause(ms, signal) {
+export function pause(ms, handOver) {
   return new Promise((resolve) => {
-    const done = () => {
+    const timer = setTimeout(resolve, ms);
+    handOver(() => {
       clearTimeout(timer);
-      signal?.removeEventListener('abort', done);
       resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal?.addEventListener('abort', done);
-    if (signal?.aborted) done();
+    });
   });
 }

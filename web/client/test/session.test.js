@@ -34,7 +34,7 @@ test('gives claims and clocks, and no token', async () => {
 test('is told apart: nobody is signed in', async () => {
   const { client } = browserWith(own(signedOut)).open();
   const session = await client.fetchAuthSession();
-  assert.deepEqual(session, { tokens: undefined, userSub: undefined, credentials: undefined, identityId: undefined });
+  assert.deepEqual([session.tokens, session.userSub, session.credentials, session.identityId], Array(4).fill(undefined));
   await assert.rejects(client.getCurrentUser(), { name: 'UserUnAuthenticatedException' });
   await assert.rejects(client.fetchUserAttributes(), { name: 'UserUnAuthenticatedException' });
 });
