@@ -15,11 +15,12 @@
 export const settings = { gateway: '/auth', csrfHeader: 'X-CSRF', login: false };
 
 /**
- * Sets what differs from the defaults. Call it before any other function.
+ * Sets what differs from the defaults; what is undefined stays as it is. Call it before any other function.
  * @param {Options} options
  */
 export function configure(options) {
-  Object.assign(settings, options);
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  Object.assign(settings, Object.fromEntries(given));
 }
 
 /**

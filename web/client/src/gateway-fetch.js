@@ -1,5 +1,6 @@
 import { at, settings } from './configure.js';
 import { signedOutError } from './errors.js';
+import { page } from './page.js';
 import { leaveToSignIn } from './redirect.js';
 import { learn } from './session.js';
 import { signInWithPopup } from './sign-in-popup.js';
@@ -7,7 +8,6 @@ import { isOwn, send, toError } from './wire.js';
 
 /** The login in a window that calls are waiting for. @type {Promise<unknown> | undefined} */
 let popup;
-let left = false;
 
 /**
  * fetch for calls through the gateway. What the API answers is returned as fetch would, its own 401, 403 and 503 too.
@@ -33,7 +33,7 @@ export async function gatewayFetch(input, { login = settings.login, ...init } = 
     const error = await refusal(response);
     if (!error) return response;
     if (error.name !== signedOutError) throw error;
-    learn(null, 'revoked');
+    learn(null, 'expired');
     if (login === true) return leaveOnce();
     if (!again) throw error;
     popup ??= signInWithPopup().finally(() => (popup = undefined));
@@ -56,7 +56,8 @@ async function refusal(response) {
  * @returns {Promise<never>}
  */
 function leaveOnce() {
-  if (!left) leaveToSignIn({});
-  left = true;
+  if (!page.leaving) leaveToSignIn({});
+  // Back again by the Back button, the next call leaves anew.
+  addEventListener('pageshow', () => (page.leaving = false), { once: true });
   return new Promise(() => {});
 }

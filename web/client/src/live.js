@@ -55,13 +55,12 @@ function start() {
     watch.abort();
     disconnect();
   };
-  const on = (/** @type {string} */ type, /** @type {(event: any) => void} */ react) => addEventListener(type, react, { signal });
-  on('focus', look);
-  on('visibilitychange', look);
-  on('online', check);
+  addEventListener('focus', look, { signal });
+  addEventListener('visibilitychange', look, { signal });
+  addEventListener('online', check, { signal });
   // An open stream or a held lock keeps a page out of the back/forward cache.
-  on('pagehide', () => disconnect());
-  on('pageshow', ({ persisted }) => persisted && connect(true));
+  addEventListener('pagehide', () => disconnect(), { signal });
+  addEventListener('pageshow', ({ persisted }) => persisted && connect(true), { signal });
   connect();
 }
 
@@ -125,10 +124,7 @@ function follow() {
     on('session', learn);
     on('tokenRefresh', learn);
     on('sessionExpiring', warn);
-    on('signedOut', ({ reason }) => {
-      learn(null, reason);
-      release();
-    });
+    on('signedOut', ({ reason }) => learn(null, reason));
     source.onerror = release;
   });
 }

@@ -1,4 +1,4 @@
-// What this tab knows about the session, and the two functions that tell it.
+// What this tab knows about the session, and who may know it.
 
 import { AuthError, signedOutError } from './errors.js';
 import { listeners, tabs, tell } from './hub.js';
@@ -52,8 +52,6 @@ const beforeExpiry = 5; // seconds
 
 /** Of the session, as far as this tab knows: null is signed out, undefined not known yet. @type {Answer | null | undefined} */
 let known;
-/** When the session was to end, in ms of this computer's clock. */
-let endsAt = 0;
 /** Until when it is told without asking, in ms of this computer's clock. */
 let freshUntil = 0;
 /** The idle limit that listeners were warned of. */
@@ -138,15 +136,11 @@ export function learn(next, reason, heard) {
   const refreshed = same && next.generation > before.generation;
   const extended = warnedOf && same && next.idleExpiresAt > warnedOf;
   known = next;
-  if (next) {
-    const now = Date.now();
-    endsAt = now + 1000 * (next.idleExpiresAt - next.serverTime);
-    freshUntil = now + 1000 * Math.min(cacheFor, next.accessExpiresAt - next.serverTime - beforeExpiry);
-  }
+  if (next) freshUntil = Date.now() + 1000 * Math.min(cacheFor, next.accessExpiresAt - next.serverTime - beforeExpiry);
   if (!next || extended) warnedOf = 0;
   if (!heard && (next || left || reason)) tabs.post?.({ session: next, reason });
 
-  if (left) tell({ event: 'signedOut', data: { reason: reason ?? (Date.now() < endsAt ? 'revoked' : 'expired') } });
+  if (left) tell({ event: 'signedOut', data: { reason: reason ?? 'expired' } });
   if (signIn !== null) tellSignIn(signIn, next);
   if (next && (came || signIn !== null)) tell({ event: 'signedIn', data: userOf(next) });
   if (refreshed) tell({ event: 'tokenRefresh' });
@@ -181,7 +175,7 @@ export async function extendSession() {
  */
 export function hear({ session = null, reason, limits }) {
   if (limits) warn(limits, true);
-  else if (reason || (session && known !== null)) learn(session, reason, true);
+  else if (reason || (session && known !== null && session.generation >= (known?.generation ?? 0))) learn(session, reason, true);
   else check();
 }
 
@@ -202,7 +196,7 @@ export function forget() {
  * @param {Answer | null} session
  */
 function tellSignIn(customState, session) {
-  if (!session) return tell({ event: 'signInWithRedirect_failure', data: { error: notSignedIn() } });
+  if (!session) return tell({ event: 'signInWithRedirect_failure', data: { error: notCompleted() } });
   if (customState) tell({ event: 'customOAuthState', data: customState });
   tell({ event: 'signInWithRedirect' });
 }
@@ -224,5 +218,5 @@ function toAuthSession(session) {
 /** @param {{payload: Claims}} token @returns {Token} */
 const toToken = ({ payload }) => ({ payload, toString: () => '' });
 
-export const notSignedIn = () =>
-  new AuthError({ name: signedOutError, message: 'Sign in first.' });
+export const notSignedIn = () => new AuthError({ name: signedOutError, message: 'Sign in first.' });
+const notCompleted = () => new AuthError({ name: 'OAuthSignInException', message: 'The login was not completed.' });

@@ -19,11 +19,8 @@ import { call } from './wire.js';
 export async function signOut({ global, oauth, redirect = true } = {}) {
   page.leaving = true;
   try {
-    const { body } = await call('/logout', {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify({ global, returnTo: oauth?.redirectUrl }),
-    });
+    const wish = JSON.stringify({ global, returnTo: oauth?.redirectUrl });
+    const { body } = await call('/logout', { method: 'POST', body: new Blob([wish], { type: 'application/json' }) });
     learn(null, global ? 'global' : 'logout');
     if (redirect) location.assign(body.logoutUrl);
   } finally {

@@ -74,13 +74,8 @@ export async function send(attempt, once, signal) {
  * @returns {Promise<{response: Response, body: any}>} a successful answer of the gateway's own
  */
 export async function call(path, init) {
-  const response = await send(() =>
-    fetch(at(path), {
-      ...init,
-      credentials: 'include',
-      headers: { [settings.csrfHeader]: '1', ...init?.headers },
-    }),
-  );
+  const headers = { [settings.csrfHeader]: '1' };
+  const response = await send(() => fetch(at(path), { ...init, headers, credentials: 'include' }));
   const body = isOwn(response) && (response.status === 204 ? {} : await response.json().catch(noJSON));
   if (!response.ok || !body) throw toError(response, body);
   return { response, body };
@@ -92,7 +87,7 @@ export async function call(path, init) {
  */
 function retryAfter(response) {
   const text = response.headers.get('Retry-After') ?? '';
-  return Math.max(0, /^\d+$/.test(text) ? Number(text) : (Date.parse(text) - Date.now()) / 1000);
+  return Math.max(0, Number(text) || (Date.parse(text) - Date.now()) / 1000);
 }
 
 /**
