@@ -38,9 +38,12 @@ export const tabs = {};
 
 /**
  * Tells everybody in this tab. One listener that fails keeps nothing from the others.
- * @param {Payload} payload
+ * @template {Payload['event']} Event
+ * @param {Event} event
+ * @param {Extract<Payload, {event: Event}>['data']} [data]
  */
-export function tell(payload) {
+export function tell(event, data) {
+  const payload = /** @type {Payload} */ ({ event, data });
   for (const listener of [...listeners]) {
     try {
       listener({ channel: 'auth', payload });

@@ -8,7 +8,7 @@ import { ask, check, forget, hear, learn, quietly, warn } from './session.js';
 import { pause } from './wire.js';
 
 const lookAgainAfter = 5000; // ms between two looks for the sake of the focus
-const forEver = 2 ** 31 - 1; // ms, as far as timers know
+const forEver = 1e9; // ms: eleven days
 const longestPause = 60_000; // ms between two tries to open the stream
 
 /** Ends what begins with the first listener. */

@@ -104,11 +104,11 @@ async function load(path, init) {
   let next;
   try {
     const { response, body } = await call(path, init);
-    next = body.authenticated ? body : null;
+    next = body.authenticated === true ? body : null;
     if (!next && body.authenticated !== false) throw toError(response);
   } catch (err) {
     const error = /** @type {AuthError} */ (err);
-    if (init && known && !page.leaving) tell({ event: 'tokenRefresh_failure', data: { error } });
+    if (init && known && !page.leaving) tell('tokenRefresh_failure', { error });
     if (error.name !== signedOutError) throw error;
     next = null;
   }
@@ -140,11 +140,11 @@ export function learn(next, reason, heard) {
   if (!next || extended) warnedOf = 0;
   if (!heard && (next || left || reason)) tabs.post?.({ session: next, reason });
 
-  if (left) tell({ event: 'signedOut', data: { reason: reason ?? 'expired' } });
+  if (left) tell('signedOut', { reason: reason ?? 'expired' });
   if (signIn !== null) tellSignIn(signIn, next);
-  if (next && (came || signIn !== null)) tell({ event: 'signedIn', data: userOf(next) });
-  if (refreshed) tell({ event: 'tokenRefresh' });
-  if (extended) tell({ event: 'sessionExtended', data: toAuthSession(next) });
+  if (next && (came || signIn !== null)) tell('signedIn', userOf(next));
+  if (refreshed) tell('tokenRefresh');
+  if (extended) tell('sessionExtended', toAuthSession(next));
 }
 
 /**
@@ -156,7 +156,7 @@ export function warn(limits, heard) {
   if (warnedOf === limits.idleExpiresAt) return;
   warnedOf = limits.idleExpiresAt;
   if (!heard) tabs.post?.({ limits });
-  tell({ event: 'sessionExpiring', data: limits });
+  tell('sessionExpiring', limits);
 }
 
 /**
@@ -196,9 +196,9 @@ export function forget() {
  * @param {Answer | null} session
  */
 function tellSignIn(customState, session) {
-  if (!session) return tell({ event: 'signInWithRedirect_failure', data: { error: notCompleted() } });
-  if (customState) tell({ event: 'customOAuthState', data: customState });
-  tell({ event: 'signInWithRedirect' });
+  if (!session) return tell('signInWithRedirect_failure', { error: notCompleted() });
+  if (customState) tell('customOAuthState', customState);
+  tell('signInWithRedirect');
 }
 
 /** @param {Answer} session @returns {CurrentUser} */
@@ -208,11 +208,9 @@ function userOf({ username, userSub, signInDetails }) {
 
 /** @param {Answer | null} session @returns {AuthSession} */
 function toAuthSession(session) {
-  const { authenticated, logoutUrl, tokens, ...rest } = /** @type {any} */ (session ?? {});
-  return {
-    ...rest,
-    tokens: tokens && { accessToken: toToken(tokens.accessToken), idToken: toToken(tokens.idToken) },
-  };
+  if (!session) return {};
+  const { accessToken, idToken } = session.tokens;
+  return { ...session, tokens: { accessToken: toToken(accessToken), idToken: toToken(idToken) } };
 }
 
 /** @param {{payload: Claims}} token @returns {Token} */

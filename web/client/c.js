@@ -1,0 +1,1 @@
+export { getCurrentUser, fetchAuthSession, signInWithRedirect, signOut, listen } from '/tmp/exp/src/index.js';
