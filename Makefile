@@ -130,6 +130,11 @@ soak: test-deps ## run the long forms of the tests (build tag soak), at most SOA
 bench: ## measure the gateway against a bare reverse proxy (ARGS='-store redis://localhost:6379/0')
 	go run ./bench $(ARGS)
 
+.PHONY: sizes
+sizes: ## measure what pages download for @gatehouse/client and for other libraries
+	npm --prefix bench/sizes ci --ignore-scripts --no-audit --no-fund
+	npm --prefix bench/sizes run --silent measure
+
 # --- checks ------------------------------------------------------------------
 
 .PHONY: check
