@@ -64,7 +64,7 @@ image: ## build the container images gatehouse (production) and gatehouse:dev
 
 # The parts of the tests, each of which can be made by itself. TESTFLAGS are for
 # go test: `make test-fleet TESTFLAGS='-count=1 -run Logout'`.
-TESTS := test-go test-fleet test-browser
+TESTS := test-go test-fleet test-client test-browser
 TESTFLAGS ?=
 
 # The slow packages wait, for limits that pass and servers that fail over, more than
@@ -99,13 +99,17 @@ test-go: web/e2e/node_modules/.package-lock.json ## run the tests of the gateway
 test-fleet: ## run the tests of several gateways at once
 	$(FLEETTOOL) $(GOTEST)
 
+.PHONY: test-client
+test-client: web/client/node_modules/.package-lock.json ## run the tests of the browser's client, its size and its package
+	npm --prefix web/client test
+
 .PHONY: test-browser
 test-browser: web/e2e/node_modules/.package-lock.json ## run the tests in Chromium
 	go build -o .cache/e2e/gateway ./cmd/gateway
 	GATEWAY_BIN=$(CURDIR)/.cache/e2e/gateway npm --prefix web/e2e test
 
-web/e2e/node_modules/.package-lock.json: web/e2e/package-lock.json
-	npm --prefix web/e2e ci --ignore-scripts --no-audit --no-fund
+%/node_modules/.package-lock.json: %/package-lock.json
+	npm --prefix $* ci --ignore-scripts --no-audit --no-fund
 
 .PHONY: test-loaded
 test-loaded: ## run every test RUNS (5) times on a machine that is kept busy (needs stress-ng)
@@ -138,7 +142,7 @@ sizes: ## measure what pages download for @gatehouse/client and for other librar
 # --- checks ------------------------------------------------------------------
 
 .PHONY: check
-check: lint vuln tidy generated cross toolchains ## run every check that is not a test
+check: lint types vuln tidy generated cross toolchains ## run every check that is not a test
 
 .PHONY: lint
 lint: vet ## gofmt, go vet, staticcheck, golangci-lint
@@ -148,6 +152,10 @@ lint: vet ## gofmt, go vet, staticcheck, golangci-lint
 	$(TOOL) golangci-lint run
 	$(FLEETTOOL) staticcheck ./...
 	$(FLEETTOOL) golangci-lint run --config $(CURDIR)/.golangci.yml
+
+.PHONY: types
+types: test-deps web/client/node_modules/.package-lock.json ## check the types of the browser's client
+	npm --prefix web/client run types
 
 .PHONY: vet
 vet:
@@ -205,4 +213,4 @@ cross: compile ## compile for linux, darwin and windows, amd64 and arm64
 
 .PHONY: clean
 clean: ## remove what was built and installed inside the checkout
-	rm -rf bin dist .cache web/e2e/node_modules
+	rm -rf bin dist .cache web/e2e/node_modules web/client/node_modules web/client/types

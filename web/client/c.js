@@ -1,1 +1,0 @@
-export { getCurrentUser, fetchAuthSession, signInWithRedirect, signOut, listen } from '/tmp/exp/src/index.js';
