@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -15,11 +16,13 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/net/websocket"
+
 	"github.com/gatehouse-auth/gatehouse/web"
 )
 
 const (
-	sampleEchoLimit = 1 << 20 // bytes of a body that /api/echo returns
+	sampleEchoLimit = 1 << 20 // bytes of a body that /api/echo returns, or of a message of /api/socket
 	sampleSlowLimit = time.Minute
 	sampleTick      = time.Second
 )
@@ -36,6 +39,7 @@ func newSample(demo fs.FS) http.Handler {
 	mux.HandleFunc("GET /api/events", sampleEvents)
 	mux.HandleFunc("POST /api/echo", sampleEcho)
 	mux.HandleFunc("GET /api/slow", sampleSlow)
+	mux.Handle("GET /api/socket", websocket.Server{Handler: sampleSocket})
 	mux.HandleFunc("/api/", sampleNotFound)
 	if demo != nil {
 		mux.Handle("/", demoFiles(demo))
@@ -176,6 +180,19 @@ func sampleEcho(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(w, http.MaxBytesReader(w, r.Body, sampleEchoLimit))
 }
 
+// sampleSocket is a WebSocket that greets whom the gateway says is there, and then
+// sends back each message as it came, up to 1 MiB. That a page of this origin opened
+// it the gateway has seen to.
+func sampleSocket(conn *websocket.Conn) {
+	conn.MaxPayloadBytes = sampleEchoLimit
+	text := "Hello, " + cmp.Or(bearerClaims(conn.Request()).Username, "stranger") + "!"
+	for websocket.Message.Send(conn, text) == nil {
+		if websocket.Message.Receive(conn, &text) != nil {
+			return
+		}
+	}
+}
+
 // sampleSlow answers after the given number of milliseconds, a minute at most.
 func sampleSlow(w http.ResponseWriter, r *http.Request) {
 	ms, err := strconv.Atoi(r.URL.Query().Get("ms"))
@@ -201,7 +218,7 @@ func waitFor(ctx context.Context, d time.Duration) bool {
 }
 
 func sampleNotFound(w http.ResponseWriter, _ *http.Request) {
-	sampleProblem(w, http.StatusNotFound, "The sample API has GET /api/hello, /api/events and /api/slow, and POST /api/echo.")
+	sampleProblem(w, http.StatusNotFound, "The sample API has GET /api/hello, /api/events, /api/slow and /api/socket, and POST /api/echo.")
 }
 
 func sampleProblem(w http.ResponseWriter, status int, detail string) {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/net/websocket"
 
 	"github.com/gatehouse-auth/gatehouse/web"
 )
@@ -183,6 +184,35 @@ func TestSampleEvents(t *testing.T) {
 	}
 	if err := lines.Err(); err != nil {
 		t.Errorf("the stream ended: %v", err)
+	}
+}
+
+func TestSampleSocket(t *testing.T) {
+	server := httptest.NewServer(newSample(nil))
+	defer server.Close()
+	config, err := websocket.NewConfig(strings.Replace(server.URL, "http", "ws", 1)+"/api/socket", server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Header.Set("Authorization", "Bearer "+accessToken(`{"sub":"s","username":"alice"}`))
+	conn, err := config.DialContext(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	expect := func(want string) {
+		t.Helper()
+		var got string
+		if err := websocket.Message.Receive(conn, &got); err != nil || got != want {
+			t.Fatalf("received %q, %v; want %q", got, err, want)
+		}
+	}
+	expect("Hello, alice!")
+	for _, text := range []string{"one", "", "zwölf"} {
+		if err := websocket.Message.Send(conn, text); err != nil {
+			t.Fatal(err)
+		}
+		expect(text)
 	}
 }
 
