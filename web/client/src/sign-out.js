@@ -18,12 +18,14 @@ import { call } from './wire.js';
  */
 export async function signOut({ global, oauth, redirect = true } = {}) {
   page.leaving = true;
+  let left = false;
   try {
     const wish = JSON.stringify({ global, returnTo: oauth?.redirectUrl });
     const { body } = await call('/logout', { method: 'POST', body: new Blob([wish], { type: 'application/json' }) });
     learn(null, global ? 'global' : 'logout');
     if (redirect) location.assign(body.logoutUrl);
+    left = redirect;
   } finally {
-    page.leaving = false;
+    page.leaving = left;
   }
 }
