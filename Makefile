@@ -104,7 +104,7 @@ test-client: web/client/node_modules/.package-lock.json ## run the tests of the 
 	npm --prefix web/client test
 
 .PHONY: test-browser
-test-browser: web/e2e/node_modules/.package-lock.json ## run the tests in Chromium
+test-browser: web/e2e/node_modules/.package-lock.json web/client/node_modules/.package-lock.json ## run the tests in Chromium
 	go build -o .cache/e2e/gateway ./cmd/gateway
 	GATEWAY_BIN=$(CURDIR)/.cache/e2e/gateway npm --prefix web/e2e test
 

@@ -6,10 +6,11 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
 import { failure, launch } from './browser.mjs';
 import { serve } from './upstream.mjs';
-import { suiteTimeout } from './visit.mjs';
+import { suiteTimeout, wait } from './visit.mjs';
 import { Wire } from './wire.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
+/** @typedef {import('node:http').IncomingMessage} IncomingMessage */
 /** @typedef {import('node:http').ServerResponse} ServerResponse */
 
 const alice = {
@@ -41,40 +42,40 @@ class Gateway {
     for (const stream of this.streams) stream.end(`event: signedOut\ndata: {"reason":"${reason}"}\n\n`);
   }
 
-  /** @param {import('node:http').IncomingMessage} request @param {ServerResponse} response @param {string} script */
+  /** @param {IncomingMessage} request @param {ServerResponse} response @param {string} script */
   #answer(request, response, script) {
     const url = new URL(request.url ?? '', this.url);
-    if (url.pathname === '/') return send(response, 200, '<!doctype html><title>React</title><div id="root"></div><script src="/app.js"></script>', 'text/html');
-    if (url.pathname === '/app.js') return send(response, 200, script, 'text/javascript');
-    if (url.pathname === '/auth/login' || url.pathname === '/auth/signed-out') {
-      this.visited.push(url);
-      return response.writeHead(204).end();
+    switch (url.pathname) {
+      case '/':
+        return send(response, 'text/html', '<!doctype html><div id="root"></div><script src="/app.js"></script>');
+      case '/app.js':
+        return send(response, 'text/javascript', script);
+      case '/auth/login':
+      case '/auth/signed-out':
+        this.visited.push(url);
+        return response.writeHead(204).end();
     }
     if (this.away) return request.socket.destroy();
-    if (url.pathname === '/auth/session') return json(response, this.signedIn ? alice : { authenticated: false });
-    if (url.pathname === '/auth/logout') {
-      this.signedIn = false; // the stream says so too, but may well be slower
-      return json(response, { logoutUrl: '/auth/signed-out' });
+    switch (url.pathname) {
+      case '/auth/session':
+        return send(response, 'application/json', JSON.stringify(this.signedIn ? alice : { authenticated: false }));
+      case '/auth/logout':
+        this.signedIn = false; // the stream says so too, but may well be slower
+        return send(response, 'application/json', '{"logoutUrl":"/auth/signed-out"}');
+      case '/auth/events':
+        this.streams.add(response);
+        response.on('close', () => this.streams.delete(response));
+        response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+        return response.write(`event: session\ndata: ${JSON.stringify(alice)}\n\n`);
     }
-    if (url.pathname === '/auth/events' && this.signedIn) {
-      this.streams.add(response);
-      response.on('close', () => this.streams.delete(response));
-      response.writeHead(200, { 'Content-Type': 'text/event-stream' });
-      return response.write(`event: session\ndata: ${JSON.stringify(alice)}\n\n`);
-    }
-    send(response, 404, '', 'text/plain');
+    response.writeHead(404).end();
   }
 }
 
-/** @param {ServerResponse} response @param {number} status @param {string} body @param {string} type */
-function send(response, status, body, type) {
-  response.writeHead(status, { 'Content-Type': type, 'X-Gatehouse': '1' });
+/** @param {ServerResponse} response @param {string} type @param {string} body */
+function send(response, type, body) {
+  response.writeHead(200, { 'Content-Type': type, 'X-Gatehouse': '1' });
   response.end(body);
-}
-
-/** @param {ServerResponse} response @param {object} body */
-function json(response, body) {
-  send(response, 200, JSON.stringify(body), 'application/json');
 }
 
 /** @param {string} modules where React is */
@@ -116,6 +117,7 @@ for (const [name, modules] of [['React 18', './node_modules'], ['React 19', '../
       const gateway = new Gateway();
       await gateway.start(script);
       const context = await browser.newContext();
+      context.setDefaultTimeout(wait);
       const page = await context.newPage();
       /** @type {string[]} */
       const complaints = [];

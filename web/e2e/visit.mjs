@@ -11,7 +11,7 @@ import { failure } from './browser.mjs';
 export const user = { name: 'alice@example.com', password: 'Passw0rd!' };
 
 // Both in ms, and there for what never comes: a busy machine must not reach them.
-const wait = 120_000; // for a page to come to say something
+export const wait = 120_000; // for a page to come to say something
 export const suiteTimeout = 1_200_000;
 
 /** One tab of one visit; the first stands for the visit itself. */
