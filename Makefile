@@ -1,7 +1,7 @@
 # Everything a contributor does, by name. `make` alone lists it.
 #
 # Go is the only thing you must bring. `make test` fetches the rest: the Go
-# modules, redis-server, nginx, Caddy, Chromium, PyJWT and the tests' npm packages.
+# modules, redis-server, nginx, Caddy, Chromium, a JDK, FastAPI, PyJWT and npm packages.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -92,8 +92,8 @@ test-deps:
 	@.ci/deps
 
 .PHONY: test-go
-test-go: web/e2e/node_modules/.package-lock.json ## run the tests of the gateway's packages
-	$(TOOL) $(GOTEST)
+test-go: test-gateway examples/api-express/node_modules/.package-lock.json ## run the tests of the gateway's packages
+	GATEWAY_BIN=$(GATEWAY_BIN) $(TOOL) $(GOTEST)
 
 .PHONY: test-fleet
 test-fleet: ## run the tests of several gateways at once
@@ -104,9 +104,15 @@ test-client: web/client/node_modules/.package-lock.json ## run the tests of the 
 	npm --prefix web/client test
 
 .PHONY: test-browser
-test-browser: web/e2e/node_modules/.package-lock.json web/client/node_modules/.package-lock.json ## run the tests in Chromium
-	go build -o .cache/e2e/gateway ./cmd/gateway
-	GATEWAY_BIN=$(CURDIR)/.cache/e2e/gateway npm --prefix web/e2e test
+test-browser: test-gateway web/e2e/node_modules/.package-lock.json web/client/node_modules/.package-lock.json ## run the tests in Chromium
+	GATEWAY_BIN=$(GATEWAY_BIN) npm --prefix web/e2e test
+
+# The binary that the tests of examples and pages start.
+GATEWAY_BIN := $(CURDIR)/.cache/e2e/gateway
+
+.PHONY: test-gateway
+test-gateway:
+	go build -o $(GATEWAY_BIN) ./cmd/gateway
 
 %/node_modules/.package-lock.json: %/package-lock.json
 	npm --prefix $* ci --ignore-scripts --no-audit --no-fund
@@ -146,7 +152,7 @@ check: lint types vuln tidy generated cross toolchains ## run every check that i
 
 .PHONY: lint
 lint: vet ## gofmt, go vet, staticcheck, golangci-lint
-	@unformatted=$$(gofmt -l bench cmd docs internal web); \
+	@unformatted=$$(gofmt -l bench cmd examples internal web); \
 	if [[ -n $$unformatted ]]; then echo "not formatted; run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
 	$(TOOL) staticcheck ./...
 	$(TOOL) golangci-lint run
@@ -162,6 +168,7 @@ vet:
 	go vet ./...
 	go vet -tags production ./...
 	go vet -tags soak ./internal/session
+	go -C examples/api-go vet ./...
 	go -C $(FLEET) vet ./...
 	go -C $(FLEET) vet -tags soak ./...
 
@@ -192,6 +199,7 @@ vuln:
 .PHONY: tidy
 tidy:
 	go mod tidy -diff
+	go -C examples/api-go mod tidy -diff
 	go -C $(FLEET) mod tidy -diff
 	go mod verify
 
@@ -213,4 +221,4 @@ cross: compile ## compile for linux, darwin and windows, amd64 and arm64
 
 .PHONY: clean
 clean: ## remove what was built and installed inside the checkout
-	rm -rf bin dist .cache web/e2e/node_modules web/client/node_modules web/client/types
+	rm -rf bin dist .cache web/e2e/node_modules web/client/node_modules web/client/types examples/*/node_modules

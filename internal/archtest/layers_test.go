@@ -129,7 +129,7 @@ var layers = []row{
 		},
 	},
 	{pkg: "bench"},
-	{pkg: "docs"},
+	{pkg: "examples"},
 }
 
 // configReaders are the only packages that see the configuration; every other

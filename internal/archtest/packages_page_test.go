@@ -11,7 +11,7 @@ import (
 
 var (
 	packageRow = regexp.MustCompile("(?m)^\\| `([a-z/]+)` \\| [^|]+ \\| [^|]+ \\|$")
-	repoFile   = regexp.MustCompile("`((?:internal|cmd|docs|web)/[a-z0-9_/.]+)`")
+	repoFile   = regexp.MustCompile("`((?:internal|cmd|docs|examples|web)/[a-z0-9_/.]+)`")
 )
 
 // TestArchitecturePage: the page has a row for each package, in the order of the

@@ -1,3 +1,0 @@
-// Package docs holds Gatehouse's documentation. Its tests run the code that the
-// pages give to people who build APIs behind the gateway.
-package docs
