@@ -50,6 +50,18 @@ build: ## build bin/gateway, and bin/gateway-production without dev and the emul
 	$(BUILD) -o bin/gateway ./cmd/gateway
 	$(BUILD) -tags production -o bin/gateway-production ./cmd/gateway
 
+.PHONY: client
+client: web/client/types ## pack the browser's client, with its types, into bin/
+	@mkdir -p bin
+	cd web/client && npm pack --silent --ignore-scripts --pack-destination ../../bin
+
+# The example has a copy of the client, which is as old as its types.
+examples/spa-react/node_modules/.package-lock.json: web/client/types
+
+web/client/types: web/client/node_modules/.package-lock.json web/client/package.json $(wildcard web/client/src/*.js)
+	npm --prefix web/client run prepack
+	@touch $@
+
 .PHONY: dev
 dev: ## run gateway, Cognito emulator and demo page on http://localhost:8080
 	@echo "compiling, in silence; the first time takes a minute or two, later ones seconds"
