@@ -114,7 +114,8 @@ export class Tab {
     this.leftFor = '';
     /** @type {FakePopup[] | undefined} undefined: the browser opens none */
     this.popups = [];
-    this.location = { href, origin: new URL(href).origin, assign: (/** @type {string} */ url) => (this.leftFor = url) };
+    const leave = (/** @type {string} */ url) => (this.leftFor = url);
+    this.location = { href, origin: new URL(href).origin, assign: leave, replace: leave };
     const globals = this.#globals();
     const module = { exports: /** @type {any} */ ({}) };
     new Function('module', ...Object.keys(globals), source)(module, ...Object.values(globals));

@@ -1,0 +1,209 @@
+// The client in real pages: its modules as they are, in front of a real gateway, in several tabs of one browser.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { launch } from './browser.mjs';
+import { startServe } from './gateway.mjs';
+import { Redis } from './redis.mjs';
+import { serve } from './upstream.mjs';
+import { Visit, suiteTimeout, user } from './visit.mjs';
+import { Wire } from './wire.mjs';
+
+/** @typedef {import('playwright-core').Page} Page */
+
+const modules = fileURLToPath(new URL('../client/src', import.meta.url));
+
+/** A page that shows what it is told. */
+const html = `<!doctype html><title>A page</title><p id="told"></p><script type="module">
+  import * as client from '/client/index.js';
+  const told = [];
+  client.listen(({ payload: { event, data } }) => {
+    told.push(event === 'customOAuthState' ? event + ' ' + data : data?.reason ? event + ' ' + data.reason : event);
+    document.querySelector('#told').textContent = told.join(', ');
+  });
+  addEventListener('pageshow', ({ persisted }) => (window.restored = persisted));
+  Object.assign(window, { client, told });
+</script>`;
+
+/** @type {import('node:http').RequestListener} */
+function app({ url = '' }, response) {
+  const [status, type, body] = url.startsWith('/api/private')
+    ? [401, 'application/json', '{"who":"the API"}']
+    : url.startsWith('/api/')
+      ? [200, 'application/json', '{"hello":"world"}']
+      : [200, 'text/html', html];
+  response.writeHead(Number(status), { 'Content-Type': type }).end(body);
+}
+
+/**
+ * Calls a function of the client in the page.
+ * @param {Page} page
+ * @param {string} name
+ * @param {...unknown} args
+ * @returns {Promise<any>} what it gives, or `{name, status}` of what it throws
+ */
+function call(page, name, ...args) {
+  return page.evaluate(
+    async ([name, args]) => {
+      try {
+        const result = await /** @type {any} */ (window).client[name](...args);
+        return result instanceof Response ? { status: result.status, body: await result.text() } : result;
+      } catch (err) {
+        const { name, status } = /** @type {any} */ (err);
+        return status ? { name, status } : { name };
+      }
+    },
+    /** @type {const} */ ([name, args]),
+  );
+}
+
+/** @param {Page} page @returns {Promise<string[]>} */
+const told = (page) => page.evaluate(() => /** @type {any} */ (window).told);
+
+/** @param {Page} page @param {string} text what the page must come to have been told, in full */
+const untilTold = (page, text) => page.locator('#told', { hasText: new RegExp(`^${text}$`) }).waitFor();
+
+describe('@gatehouse/client', { timeout: suiteTimeout }, () => {
+  const wire = new Wire();
+  /** @type {import('playwright-core').Browser} */
+  let browser;
+  /** @type {import('./upstream.mjs').Upstream} */
+  let upstream;
+  /** @type {Redis} */
+  let redis;
+  /** @type {import('./gateway.mjs').Gateway} */
+  let gateway;
+
+  before(async () => {
+    browser = await launch(await wire.start());
+    upstream = await serve(app);
+    redis = await Redis.start();
+    gateway = await startServe({
+      session: { store: redis.url },
+      csrf_header: 'X-CSRF',
+      routes: [
+        { path: '/api/', upstream: upstream.url },
+        { path: '/client/', static: modules, strip_prefix: true, auth: 'none' },
+        { path: '/', upstream: upstream.url, auth: 'none' },
+      ],
+    });
+  });
+  after(async () => {
+    await browser?.close();
+    wire.stop();
+    await gateway?.stop();
+    await redis?.stop();
+    upstream?.stop();
+  });
+
+  /** @param {(visit: Visit) => Promise<void>} test */
+  const fresh = (test) => async () => (await Visit.start(browser, gateway)).run(test);
+
+  /** Opens the page, once its modules have run. @param {Visit} visit @param {string} [path] */
+  async function open({ page }, path = '/') {
+    await page.goto(gateway.url + path);
+    await page.waitForFunction(() => 'client' in window);
+  }
+
+  /** Signs in by redirect and waits for the page it ends at. @param {Visit} visit */
+  async function signIn(visit) {
+    await open(visit, '/orders?tab=2#top');
+    await call(visit.page, 'signInWithRedirect', { customState: 'cart' });
+    await visit.fillIn();
+    await untilTold(visit.page, 'customOAuthState cart, signInWithRedirect, signedIn');
+  }
+
+  it('signs in by redirect, tells who came, refreshes, and keeps no token', fresh(async (visit) => {
+    const { page } = visit;
+    await open(visit);
+    assert.deepEqual(await call(page, 'fetchAuthSession'), {});
+    assert.deepEqual(await call(page, 'getCurrentUser'), { name: 'UserUnAuthenticatedException' });
+    await signIn(visit);
+    assert.equal(page.url(), `${gateway.url}/orders?tab=2#top`);
+
+    const { username, userId } = await call(page, 'getCurrentUser');
+    const session = await call(page, 'fetchAuthSession');
+    assert.equal(session.userSub, userId);
+    assert.equal(session.username, username);
+    assert.equal(session.tokens.idToken.payload.email, user.name);
+    assert.equal(session.tokens.accessToken.payload.token_use, 'access');
+    assert.equal((await call(page, 'fetchUserAttributes')).email, user.name);
+    assert.deepEqual(await call(page, 'signInWithRedirect'), { name: 'UserAlreadyAuthenticatedException' });
+
+    const refreshed = await call(page, 'fetchAuthSession', { forceRefresh: true });
+    assert.equal(refreshed.generation, session.generation + 1);
+    await untilTold(page, 'customOAuthState cart, signInWithRedirect, signedIn, tokenRefresh');
+    assert.deepEqual(wire.leaks(), []);
+    assert.deepEqual((await visit.readable()).local, {});
+  }));
+
+  it('tells the API from the gateway', fresh(async (visit) => {
+    const { page } = visit;
+    await open(visit);
+    assert.deepEqual(await call(page, 'gatewayFetch', '/api/hello'), { name: 'UserUnAuthenticatedException', status: 401 });
+    await signIn(visit);
+    const before = await told(page);
+    assert.deepEqual(await call(page, 'gatewayFetch', '/api/hello'), { status: 200, body: '{"hello":"world"}' });
+    assert.deepEqual(await call(page, 'gatewayFetch', '/api/private'), { status: 401, body: '{"who":"the API"}' });
+    await page.evaluate(() => /** @type {any} */ (window).client.configure({ csrfHeader: 'X-Other' }));
+    assert.deepEqual(await call(page, 'gatewayFetch', '/api/hello'), { name: 'CsrfHeaderMissingException', status: 403 });
+    assert.deepEqual(await call(page, 'extendSession'), { name: 'CsrfHeaderMissingException', status: 403 });
+    assert.deepEqual(await told(page), before);
+  }));
+
+  it('has one stream for eight tabs, and a sign-out in one reaches all', fresh(async (visit) => {
+    const streams = () => wire.answers.filter(({ url }) => url === `${gateway.url}/auth/events`).length;
+    await signIn(visit);
+    const others = await Promise.all(Array.from({ length: 7 }, () => visit.tab()));
+    for (const other of others) await open(other);
+    for (const other of others) assert.equal((await call(other.page, 'getCurrentUser')).username, (await call(visit.page, 'getCurrentUser')).username);
+    const before = streams();
+    const [first] = others;
+    const signedOut = first?.page.waitForURL((url) => url.pathname === '/' && url.origin === gateway.url);
+    await call(/** @type {Visit} */ (first).page, 'signOut').catch(() => {}); // the page leaves meanwhile
+    await signedOut;
+    await untilTold(visit.page, 'customOAuthState cart, signInWithRedirect, signedIn, signedOut logout');
+    for (const other of others.slice(1)) await untilTold(other.page, 'signedOut logout');
+    assert.equal(streams(), before, 'tabs that follow have opened a stream');
+  }));
+
+  it('hears of an end on another device', fresh(async (visit) => {
+    await signIn(visit);
+    await (await Visit.start(browser, gateway)).run(async (phone) => {
+      await signIn(phone);
+      const sessions = await call(phone.page, 'listSessions');
+      assert.ok(sessions.length >= 2);
+      await call(phone.page, 'endOtherSessions');
+      await untilTold(visit.page, 'customOAuthState cart, signInWithRedirect, signedIn, signedOut revoked');
+      assert.equal((await call(phone.page, 'listSessions')).length, 1);
+    });
+  }));
+
+  it('calls nobody signed out for an outage, and goes on after it', fresh(async (visit) => {
+    const { page } = visit;
+    await signIn(visit);
+    await page.evaluate(() => /** @type {any} */ (window).client.configure({ login: true }));
+    const before = await told(page);
+    const { generation } = await call(page, 'fetchAuthSession');
+
+    await page.route('**/auth/**', (route) => route.abort());
+    await page.route('**/api/**', (route) => route.abort());
+    assert.deepEqual(await call(page, 'extendSession'), { name: 'NetworkError' });
+    assert.deepEqual(await call(page, 'gatewayFetch', '/api/hello'), { name: 'NetworkError' });
+    assert.deepEqual(await call(page, 'signOut'), { name: 'NetworkError' });
+    await page.unroute('**/auth/**');
+    await page.unroute('**/api/**');
+
+    await redis.hang();
+    const refused = page.waitForResponse((response) => response.status() === 503);
+    let hello; // a session used moments ago is served without asking Redis
+    do hello = call(page, 'gatewayFetch', '/api/hello');
+    while (!(await Promise.race([refused, hello.then(() => undefined)])));
+    redis.resume();
+    assert.equal((await hello).status, 200);
+    assert.equal((await call(page, 'extendSession')).generation, generation);
+    assert.deepEqual(await told(page), [...before, 'sessionExtended']);
+    assert.equal(page.url(), `${gateway.url}/orders?tab=2#top`);
+  }));
+});
