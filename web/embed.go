@@ -1,13 +1,13 @@
 // Package web holds what the gateway itself shows to people: the one template
 // behind all of its own pages, and the files of the demo page that
-// `gateway dev` serves.
+// `gateway dev` serves. It also holds the modules of the browser package.
 //
 // It owns the look of the pages and the policy they run under. Which page an
 // answer needs, its words, status, headers and cookies are left to the caller;
 // the package never touches a response.
 //
 // The one invariant: no page holds a script, and no text from outside becomes
-// anything but text.
+// anything but text. One page names a script, a file of its own.
 package web
 
 import (
@@ -26,6 +26,13 @@ var pageSource string
 
 //go:embed demo/index.html demo/*.css demo/*.js
 var files embed.FS
+
+//go:embed client/src/*.js
+var modules embed.FS
+
+// Modules is @gatehouse/client as browsers run it: ES modules that import each
+// other by relative addresses, all in one folder.
+var Modules fs.FS = subtree(modules, "client/src")
 
 // Demo is the demo page: index.html, its module and its stylesheet, all of them
 // relative to the place they are served from. It runs under DemoCSP.
@@ -56,6 +63,9 @@ func CSP(formAction ...string) string {
 func FramedCSP() string {
 	return policy("'self'", nil)
 }
+
+// ScriptCSP is CSP for the page that names a script, [Page.Script].
+func ScriptCSP() string { return policy("'none'", nil) + "; script-src 'self'" }
 
 // policy assembles a policy. Only what names one origin is taken over from
 // formAction: a stray space or semicolon would begin another directive.

@@ -11,7 +11,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/loopback"
 )
 
-// ErrUnsafeAddress is returned for a page with a link, form or refresh that
+// ErrUnsafeAddress is returned for a page with a link, form, refresh or script that
 // leads neither to a local path nor to an https address (or http on loopback).
 var ErrUnsafeAddress = errors.New("address is neither a local path nor https")
 
@@ -42,6 +42,9 @@ type Page struct {
 	// from another site carries no cookie, whereas the one this page starts is the
 	// own site's and does.
 	Refresh string
+	// Script, if set, is the address of the one module that the page runs; such a
+	// page is served under [ScriptCSP]. What it says must hold without the script.
+	Script string
 }
 
 // Action is a way on from a page: a link, or a form that posts.
@@ -73,7 +76,7 @@ type button struct {
 	Class string
 }
 
-// Render returns the page as HTML in UTF-8, to be served under CSP. It fails
+// Render returns the page as HTML in UTF-8, to be served under [CSP]. It fails
 // with ErrUnsafeAddress on an address that a page must not lead to.
 func (p Page) Render() ([]byte, error) {
 	if p.Lang == "" {
@@ -114,8 +117,11 @@ func (p Page) buttons() []button {
 // for its actions, fit to be led to, or says that one is not.
 func (p *Page) checkAddresses() error {
 	var err error
-	if p.Refresh != "" {
-		if p.Refresh, err = safeAddress(p.Refresh); err != nil {
+	for _, address := range []*string{&p.Refresh, &p.Script} {
+		if *address == "" {
+			continue
+		}
+		if *address, err = safeAddress(*address); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -68,6 +69,44 @@ func TestRender(t *testing.T) {
 			t.Errorf("page has %d h1, want 1", n)
 		}
 	})
+}
+
+func TestScript(t *testing.T) {
+	out := render(t, Page{Heading: "h", Script: "/auth/sdk/0a/popup.js"})
+	if n := strings.Count(out, "<script"); n != 1 || !strings.Contains(out, `<script type="module" src="/auth/sdk/0a/popup.js"></script>`) {
+		t.Errorf("page has %d scripts:\n%s", n, out)
+	}
+	if want := CSP() + "; script-src 'self'"; ScriptCSP() != want {
+		t.Errorf("ScriptCSP() = %q, want %q", ScriptCSP(), want)
+	}
+	for _, address := range []string{"popup.js", "//evil.example/x.js", "data:text/javascript,x", "javascript:x"} {
+		if out, err := (Page{Heading: "h", Script: address}).Render(); !errors.Is(err, ErrUnsafeAddress) || out != nil {
+			t.Errorf("script %q: got %d bytes and error %v, want ErrUnsafeAddress", address, len(out), err)
+		}
+	}
+}
+
+func TestModules(t *testing.T) {
+	names, err := fs.Glob(Modules, "*.js")
+	if err != nil || !slices.Contains(names, "index.js") || !slices.Contains(names, "served.js") || !slices.Contains(names, "popup.js") {
+		t.Fatalf("%q, %v", names, err)
+	}
+	imported := regexp.MustCompile(`(?m)(?:^import|^export|\bfrom|\bimport\() ?'([^']+)'`)
+	for _, name := range names {
+		text, err := fs.ReadFile(Modules, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range imported.FindAllSubmatch(text, -1) {
+			file, local := strings.CutPrefix(string(m[1]), "./")
+			if name == "react.js" && file == "react" {
+				continue // which the page brings, by an import map
+			}
+			if !local || !slices.Contains(names, file) {
+				t.Errorf("%s imports %s, which is not served", name, m[1])
+			}
+		}
+	}
 }
 
 func TestRefresh(t *testing.T) {

@@ -118,7 +118,7 @@ var layers = []row{
 			"internal/admin", "internal/backoff", "internal/cognito", "internal/config", "internal/cookie",
 			"internal/handlers", "internal/loopback", "internal/middleware", "internal/oauth", "internal/problem", "internal/proxy",
 			"internal/readiness", "internal/returnto", "internal/routing", "internal/secret", "internal/session",
-			"internal/sessionstore", "internal/telemetry", "internal/tunnel",
+			"internal/sessionstore", "internal/telemetry", "internal/tunnel", "web",
 		},
 	},
 	{

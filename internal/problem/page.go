@@ -14,7 +14,11 @@ func WritePage(w http.ResponseWriter, status int, page web.Page, formAction ...s
 	if err != nil {
 		return err
 	}
-	writeHTML(w, status, body, web.CSP(formAction...))
+	csp := web.CSP(formAction...)
+	if page.Script != "" {
+		csp = web.ScriptCSP()
+	}
+	writeHTML(w, status, body, csp)
 	return nil
 }
 

@@ -13,27 +13,42 @@ import (
 // endpoint is one row of the gateway's own endpoints.
 type endpoint struct {
 	method, path string
+	audience     audience
 	handler      middleware.Handler
 }
+
+// audience says who is served.
+type audience bool
+
+const (
+	// guarded: a request that carries the session cookie must pass the same-origin rule.
+	guarded audience = false
+	// anybody: the cookie is not looked at, wherever the request comes from. It is for
+	// what says the same to everyone.
+	anybody audience = true
+)
 
 // endpoints is the whole list of them, below the mount.
 func (p *pipeline) endpoints() []endpoint {
 	return []endpoint{
-		{"GET", "/login", middleware.Chain(p.own.flow.Login, p.continueStrict)},
-		{"GET", "/callback", p.own.flow.Callback},
-		{"GET", "/session", p.own.account.Session},
-		{"GET", "/user", p.own.account.User},
-		{"GET", "/events", p.own.events.Stream},
-		{"POST", "/refresh", p.own.account.Refresh},
-		{"POST", "/logout", p.own.logout.End},
-		{"GET", "/logout", p.own.logout.Page},
-		{"GET", "/signed-out", p.own.logout.SignedOut},
-		{"GET", "/sessions", p.own.account.List},
-		{"DELETE", "/sessions", p.own.account.EndOthers},
-		{"DELETE", "/sessions/{id}", p.own.account.EndOne},
-		{"GET", "/config", p.own.public.Serve},
-		{"GET", "/healthz", p.own.health.Serve},
-		{"GET", "/credentials", handlers.NotEnabled},
+		{"GET", "/login", guarded, middleware.Chain(p.own.flow.Login, p.continueStrict)},
+		{"GET", "/callback", guarded, p.own.flow.Callback},
+		{"GET", "/session", guarded, p.own.account.Session},
+		{"GET", "/user", guarded, p.own.account.User},
+		{"GET", "/events", guarded, p.own.events.Stream},
+		{"POST", "/refresh", guarded, p.own.account.Refresh},
+		{"POST", "/logout", guarded, p.own.logout.End},
+		{"GET", "/logout", guarded, p.own.logout.Page},
+		{"GET", "/signed-out", guarded, p.own.logout.SignedOut},
+		{"GET", "/sessions", guarded, p.own.account.List},
+		{"DELETE", "/sessions", guarded, p.own.account.EndOthers},
+		{"DELETE", "/sessions/{id}", guarded, p.own.account.EndOne},
+		{"GET", "/config", guarded, p.own.public.Serve},
+		{"GET", "/healthz", anybody, p.own.health.Serve},
+		{"GET", "/credentials", guarded, handlers.NotEnabled},
+		{"GET", "/sdk/{file}", anybody, p.own.modules.Entry},
+		{"GET", "/sdk/{version}/{file}", anybody, p.own.modules.File},
+		{"GET", "/sdk/popup.html", anybody, p.own.modules.Popup},
 	}
 }
 
@@ -41,18 +56,26 @@ func (p *pipeline) endpoints() []endpoint {
 func (p *pipeline) ownMux() *chi.Mux {
 	mux := chi.NewRouter()
 	for _, e := range p.endpoints() {
-		mux.Method(e.method, p.mount+e.path, middleware.Leaf(e.handler))
+		leaf := middleware.Leaf(e.handler)
+		if e.audience == guarded {
+			leaf = p.guardedLeaf(e.handler)
+		}
+		mux.Method(e.method, p.mount+e.path, leaf)
 		if e.method == http.MethodGet {
-			mux.Method(http.MethodHead, p.mount+e.path, middleware.Leaf(e.handler))
+			mux.Method(http.MethodHead, p.mount+e.path, leaf)
 		}
 	}
-	mux.NotFound(middleware.Leaf(func(http.ResponseWriter, *http.Request, *middleware.Exchange) error {
+	mux.NotFound(p.guardedLeaf(func(http.ResponseWriter, *http.Request, *middleware.Exchange) error {
 		return problem.NoSuch("The gateway has no such endpoint.")
 	}))
-	mux.MethodNotAllowed(middleware.Leaf(func(_ http.ResponseWriter, r *http.Request, _ *middleware.Exchange) error {
+	mux.MethodNotAllowed(p.guardedLeaf(func(_ http.ResponseWriter, r *http.Request, _ *middleware.Exchange) error {
 		return problem.MethodNotRouted(mux, r.URL.Path)
 	}))
 	return mux
+}
+
+func (p *pipeline) guardedLeaf(h middleware.Handler) http.HandlerFunc {
+	return middleware.Leaf(middleware.Chain(h, p.edge.origins.SameOrigin))
 }
 
 // nameEndpoint puts an endpoint's pattern, such as /auth/sessions/{id}, in the place

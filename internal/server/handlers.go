@@ -8,6 +8,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/config"
 	"github.com/gatehouse-auth/gatehouse/internal/handlers"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
+	"github.com/gatehouse-auth/gatehouse/web"
 )
 
 const (
@@ -26,6 +27,7 @@ type ownHandlers struct {
 	logout  *handlers.Logout
 	public  *handlers.PublicConfig
 	health  *handlers.Health
+	modules *handlers.Modules
 }
 
 func newOwnHandlers(cfg *config.Config, pool *pool, sessions *sessions, edge edge, metrics *telemetry.Metrics) ownHandlers {
@@ -43,7 +45,7 @@ func newOwnHandlers(cfg *config.Config, pool *pool, sessions *sessions, edge edg
 			Region: cfg.Cognito.Region, Providers: append([]string{}, cfg.Cognito.Providers...),
 			CSRFHeader: cfg.CSRFHeader,
 		},
-		health: &handlers.Health{},
+		health: &handlers.Health{}, modules: handlers.NewModules(cfg.Mount+"/sdk", web.Modules),
 	}
 }
 

@@ -55,7 +55,7 @@ func (p *pipeline) handler(table *routing.Table, relay proxy.Relay) http.Handler
 // dispatch sends a request to its side of the gateway.
 func (p *pipeline) dispatch(relay proxy.Relay) middleware.Handler {
 	mux := p.ownMux()
-	own := middleware.Chain(middleware.Mux(onCanonicalPath(mux)), p.edge.origins.SameOrigin)
+	own := middleware.Mux(onCanonicalPath(mux))
 	proxied := middleware.Chain(relayed(relay),
 		p.edge.origins.SameOrigin,
 		p.continueStrict,
@@ -67,15 +67,9 @@ func (p *pipeline) dispatch(relay proxy.Relay) middleware.Handler {
 	return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
 		if x.Decision.Route.Access.Auth == routing.AuthOwn {
 			nameEndpoint(mux, r.Method, x)
-		}
-		switch {
-		case x.Decision.Path.Literal() == p.mount+"/healthz" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
-			return p.own.health.Serve(w, r, x) // whatever the cookie says
-		case x.Decision.Route.Access.Auth == routing.AuthOwn:
 			return own(w, r, x)
-		default:
-			return proxied(w, r, x)
 		}
+		return proxied(w, r, x)
 	}
 }
 
