@@ -25,6 +25,8 @@ type Login struct {
 	// Returns are the Unix times of the latest returns from the user pool since a
 	// session was last seen; three within half a minute are a loop.
 	Returns []int64
+	// Unasked are those of the latest returns of silent logins that found nobody.
+	Unasked []int64
 	// Kept are texts under keys, oldest first: of addresses that logins and a
 	// sign-out end at, what fits nowhere else.
 	Kept []Kept
@@ -65,6 +67,7 @@ func (l *Login) forgetOld() {
 type loginRecord struct {
 	Binding []byte  `json:"b"` // as bytes, because bindings do not encode
 	Returns []int64 `json:"r,omitempty"`
+	Unasked []int64 `json:"s,omitempty"`
 	Kept    []Kept  `json:"k,omitempty"`
 }
 
@@ -100,7 +103,7 @@ func (j *Jar) openLogin(value string) (Login, bool) {
 	if err := json.Unmarshal(plain, &rec); err != nil || len(rec.Binding) != len(l.Binding) {
 		return Login{}, false
 	}
-	l.Returns, l.Kept = rec.Returns, rec.Kept
+	l.Returns, l.Unasked, l.Kept = rec.Returns, rec.Unasked, rec.Kept
 	copy(l.Binding[:], rec.Binding)
 	return l, true
 }
@@ -139,6 +142,6 @@ func (l *Login) encode() ([]byte, error) {
 	var plain bytes.Buffer
 	enc := json.NewEncoder(&plain)
 	enc.SetEscapeHTML(false) // "&" would take six bytes of the few thousand there are
-	err := enc.Encode(loginRecord{Binding: l.Binding[:], Returns: l.Returns, Kept: l.Kept})
+	err := enc.Encode(loginRecord{Binding: l.Binding[:], Returns: l.Returns, Unasked: l.Unasked, Kept: l.Kept})
 	return plain.Bytes(), err
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/cookie"
 	"github.com/gatehouse-auth/gatehouse/internal/fetchmeta"
@@ -51,7 +50,10 @@ func (f *Flow) takeBack(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 	default:
 		err = f.complete(w, r, x, cb, login, pending)
 	}
-	return f.orAgain(x, err, login, pending)
+	if err != nil {
+		return f.afterFailure(w, r, x, err, login, pending)
+	}
+	return nil
 }
 
 // complete makes a session of a login that came back in time, to its own browser.
@@ -59,6 +61,8 @@ func (f *Flow) complete(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 	made, err := f.redeem(r, x, cb, pending, login.Binding)
 	var refusal *oauth.AuthorizationError
 	switch {
+	case errors.As(err, &refusal) && pending.Params.Silent() && wouldAsk(refusal):
+		return f.turnBack(w, r, x, login, pending)
 	case errors.As(err, &refusal):
 		return f.refused(refusal, pending)
 	case errors.Is(err, oauth.ErrGrantRevoked):
@@ -73,16 +77,33 @@ func (f *Flow) complete(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 	return f.finish(w, r, x, login, pending)
 }
 
-// orAgain lets the page of a failure lead on to a new login for the same address,
+// turnBack ends a silent login for which the user pool would have had to ask: at its
+// page, which is signed in, or is not, as it was before.
+func (f *Flow) turnBack(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, login cookie.Login, pending oauth.Pending) error {
+	f.Metrics.Count(logins, "unasked")
+	to := f.destination(x, &login, pending)
+	login.Unasked = returned(login.Unasked, loopUnasked)
+	if err := f.Cookies.SetLogin(w, login); err != nil {
+		return err
+	}
+	return f.goOn(w, r, to)
+}
+
+// afterFailure lets the page of a failure lead on to a new login for the same address,
 // unless another try would not cure it. It does not ask for the provider again,
-// which may be what was wrong.
-func (f *Flow) orAgain(x *middleware.Exchange, err error, login cookie.Login, p oauth.Pending) error {
-	if err == nil || errors.Is(err, oauth.ErrMisconfigured) {
+// which may be what was wrong. A login in a window of its own ends there.
+func (f *Flow) afterFailure(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, err error, login cookie.Login, p oauth.Pending) error {
+	back := f.destination(x, &login, p)
+	if popup, invalid := url.Parse(back); invalid == nil && popup.Path == f.PopupPath {
+		popup.RawQuery = f.tell(x, problem.Of(err))
+		return redirect(w, r, popup.String())
+	}
+	if errors.Is(err, oauth.ErrMisconfigured) {
 		return err
 	}
 	e := problem.Of(err)
 	if e.WayOn == nil {
-		e.WayOn = &web.Action{Label: "Start again", Href: f.loginTo(f.destination(x, &login, p))}
+		e.WayOn = &web.Action{Label: "Start again", Href: f.loginTo(back)}
 	}
 	return e
 }
@@ -99,7 +120,7 @@ func (f *Flow) finish(w http.ResponseWriter, r *http.Request, x *middleware.Exch
 		return err
 	}
 	to := f.destination(x, &login, pending)
-	login.Returns = append(recent(login.Returns), time.Now().Unix())
+	login.Returns = returned(login.Returns, loopReturns)
 	if err := f.Cookies.SetLogin(w, login); err != nil {
 		return err
 	}
@@ -164,20 +185,27 @@ func (f *Flow) restart(w http.ResponseWriter, r *http.Request, x *middleware.Exc
 // if there is one. An outage keeps its own status.
 func (f *Flow) fail(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, err error) error {
 	e := problem.Of(err)
-	f.Metrics.Count(logins, string(e.Code))
 	if f.ErrorURL != "" {
-		x.Event.Code, x.Event.Err, x.Event.Level = string(e.Code), err, e.Level()
-		query := url.Values{"code": {string(e.Code)}, "requestId": {x.Event.RequestID}}
-		if e.Reason != "" {
-			query.Set("reason", e.Reason)
-		}
-		return redirect(w, r, f.ErrorURL+"?"+query.Encode())
+		return redirect(w, r, f.ErrorURL+"?"+f.tell(x, e))
 	}
+	f.Metrics.Count(logins, string(e.Code))
 	e.Heading = "Signing in did not work"
 	if e.WayOn == nil && !errors.Is(err, oauth.ErrMisconfigured) { // which another try does not cure
 		e.WayOn = &web.Action{Label: "Start again", Href: f.LoginPath}
 	}
 	return e
+}
+
+// tell returns the query that tells a page of the site's own what has failed. Log and
+// metrics hear of it here, as the redirect to that page is no failure.
+func (f *Flow) tell(x *middleware.Exchange, e *problem.Error) string {
+	f.Metrics.Count(logins, string(e.Code))
+	x.Event.Code, x.Event.Err, x.Event.Level = string(e.Code), e, e.Level()
+	query := url.Values{"code": {string(e.Code)}, "requestId": {x.Event.RequestID}}
+	if e.Reason != "" {
+		query.Set("reason", e.Reason)
+	}
+	return query.Encode()
 }
 
 // ContinuePage answers with the small page that goes on to an address of ours by

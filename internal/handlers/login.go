@@ -31,6 +31,9 @@ type Flow struct {
 	Providers []string
 	// ErrorURL, if set, gets the failures of the callback instead of a page.
 	ErrorURL string
+	// PopupPath is where logins end that have a window of their own. It gets their
+	// failures too, as nobody but the page that opened the window can do anything.
+	PopupPath string
 	// PublicURL is the one host that logs in; LoginPath is there.
 	PublicURL *url.URL
 	LoginPath string
@@ -66,8 +69,11 @@ func (f *Flow) Login(w http.ResponseWriter, r *http.Request, x *middleware.Excha
 		return err
 	}
 	login, _ := f.Cookies.Login(r)
-	if looping(login.Returns) && f.signedOut(r, x) {
+	switch {
+	case looping(login.Returns, loopReturns) && f.signedOut(r, x):
 		return f.endLoop(w, r, login, back)
+	case params.Silent() && looping(login.Unasked, loopUnasked) && f.signedOut(r, x):
+		return f.endSilentLoop(w, login, back)
 	}
 	return f.start(w, r, login, oauth.Request{ReturnTo: back, Params: params})
 }

@@ -13,25 +13,30 @@ import (
 )
 
 // A loop is this many returns from the user pool within this time, with no
-// session arriving in between.
+// session arriving in between. Silent logins come back by themselves, and a browser
+// that restores its tabs begins one in each.
 const (
 	loopReturns = 3
+	loopUnasked = 12
 	loopWindow  = 30 * time.Second
 )
 
-func looping(returns []int64) bool {
-	if len(returns) < loopReturns {
-		return false
-	}
-	oldest := returns[len(returns)-loopReturns]
-	return time.Since(time.Unix(oldest, 0)) < loopWindow
+// looping reports whether the latest of the Unix times are a loop.
+func looping(returns []int64, most int) bool {
+	return len(returns) >= most && inLoop(returns[len(returns)-most])
 }
 
-func recent(returns []int64) []int64 {
-	if len(returns) >= loopReturns {
-		return returns[len(returns)-loopReturns+1:]
+func inLoop(at int64) bool { return time.Since(time.Unix(at, 0)) < loopWindow }
+
+// returned adds now to those of the Unix times that may become a loop with it.
+func returned(returns []int64, most int) []int64 {
+	var kept []int64
+	for _, at := range returns[max(0, len(returns)-most+1):] {
+		if inLoop(at) {
+			kept = append(kept, at)
+		}
 	}
-	return returns
+	return append(kept, time.Now().Unix())
 }
 
 // signedOut reports whether no session arrives. A store that does not answer has
@@ -55,6 +60,23 @@ func (f *Flow) endLoop(w http.ResponseWriter, r *http.Request, login cookie.Logi
 		Public:  "You came back from signing in several times, and there is still no session: " + cause.text,
 		Hint:    cause.hint,
 		WayOn:   &web.Action{Label: "Try again", Href: f.loginTo(back)},
+	}
+}
+
+// endSilentLoop ends the loop of a page that tries again whenever a silent login
+// has found nobody, and leads on to a login that asks.
+func (f *Flow) endSilentLoop(w http.ResponseWriter, login cookie.Login, back string) error {
+	login.Unasked = nil
+	if err := f.Cookies.SetLogin(w, login); err != nil {
+		return err
+	}
+	f.Metrics.Count(logins, "loop")
+	return &problem.Error{
+		Status: http.StatusBadRequest, Code: "login_loop",
+		Err:     errors.New("a page begins a login with prompt=none whenever one has found nobody: it must try only once"),
+		Heading: "Signing in goes round in circles",
+		Public:  "This site has asked over and over whether you are signed in, and you are not.",
+		WayOn:   &web.Action{Label: "Sign in", Href: f.loginTo(back)},
 	}
 }
 

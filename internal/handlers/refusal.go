@@ -22,12 +22,13 @@ type refusal struct {
 // refusals are those that another try may cure (RFC 6749 §4.1.2.1, OpenID Connect
 // Core §3.1.2.6).
 var refusals = map[string]refusal{
-	"access_denied":           {code: "access_denied", text: "The sign-in was cancelled, or refused by the sign-in service."},
-	"login_required":          {code: "login_required", text: "You are not signed in at the sign-in service."},
-	"interaction_required":    {code: "login_required", text: "The sign-in service has a question first."},
-	"consent_required":        {code: "login_required", text: "The sign-in service needs your consent first."},
-	"server_error":            {code: "server_error", text: "The sign-in service had an error of its own.", hint: "Starting again often helps."},
-	"temporarily_unavailable": {code: "temporarily_unavailable", text: "The sign-in service is busy.", hint: "Start again in a moment."},
+	"access_denied":              {code: "access_denied", text: "The sign-in was cancelled, or refused by the sign-in service."},
+	"login_required":             {code: "login_required", text: "You are not signed in at the sign-in service."},
+	"interaction_required":       {code: "login_required", text: "The sign-in service has a question first."},
+	"consent_required":           {code: "login_required", text: "The sign-in service needs your consent first."},
+	"account_selection_required": {code: "login_required", text: "The sign-in service asks which account first."},
+	"server_error":               {code: "server_error", text: "The sign-in service had an error of its own.", hint: "Starting again often helps."},
+	"temporarily_unavailable":    {code: "temporarily_unavailable", text: "The sign-in service is busy.", hint: "Start again in a moment."},
 }
 
 // misconfigurations are those that only an operator can cure, with what to look at.
@@ -37,6 +38,9 @@ var misconfigurations = map[string]string{
 	"invalid_scope":             "cognito.scopes, and the scopes of the app client",
 	"invalid_request":           "the app client (cognito.client_id) and the provider that was asked for",
 }
+
+// wouldAsk reports whether the provider refuses only because it may not ask.
+func wouldAsk(e *oauth.AuthorizationError) bool { return refusals[e.Code].code == "login_required" }
 
 // refused words the provider's refusal of a login. The reason, which is foreign
 // text, stands beside the gateway's own words and never decides anything.

@@ -53,6 +53,12 @@ type Params struct {
 // maxParam bounds each parameter, in bytes. An e-mail address has 254 at most.
 const maxParam = 255
 
+// Silent reports whether the user pool is to ask nothing: it answers with a code, or
+// says that it would have to ask (OpenID Connect Core §3.1.2.1).
+func (p *Params) Silent() bool { return p.Prompt == promptNone }
+
+const promptNone = "none"
+
 func (p *Params) check() error {
 	for _, v := range p.values() {
 		bad := func(r rune) bool { return r < ' ' || r == 0x7f }

@@ -21,20 +21,24 @@ const (
 	MaxState = 512
 
 	stateLabel   = "login state"
-	stateVersion = 2
+	stateVersion = 1
 	// clockSkew is how far the clocks of two instances, or of the provider and
 	// an instance, may be apart.
 	clockSkew = time.Minute
 )
 
-// The first byte of a state: three bits of version, two of restarts, and flags.
+// The first byte of a state: two bits of version, a flag, two bits of restarts, and
+// three flags.
 const (
-	versionShift, restartsShift = 5, 3
+	versionShift, restartsShift = 6, 3
 	maxRestarts                 = 3
 
 	flagOverflow = 1 << 0 // the rest of the return-to is kept elsewhere
 	flagSignup   = 1 << 1
 	flagParams   = 1 << 2 // the parameters are there
+	// flagSilent is the prompt none, which a restart needs whatever else fits: without
+	// it, a login that was to ask nothing would.
+	flagSilent = 1 << 5
 )
 
 // A sealed state is
@@ -60,7 +64,8 @@ type Pending struct {
 	Key      string
 	Restarts int
 	IssuedAt time.Time
-	// Params are those of the start, for starting over; empty if they did not fit.
+	// Params are those of the start, for starting over. If they did not fit, all are
+	// empty but Signup, and the Prompt of a silent login.
 	Params Params
 
 	attempt attempt
@@ -70,6 +75,10 @@ type Pending struct {
 // sealState returns the state for r, the attempt that it is, and how much of the
 // return-to it holds.
 func (c *Client) sealState(r Request, now time.Time) (state string, a attempt, kept int, err error) {
+	silent := r.Params.Silent()
+	if silent {
+		r.Params.Prompt = "" // the flag says it
+	}
 	params := appendParams(nil, &r.Params)
 	kept, withParams := share(r.ReturnTo, len(params))
 	packed, ok := pack(r.ReturnTo[:kept])
@@ -82,6 +91,9 @@ func (c *Client) sealState(r Request, now time.Time) (state string, a attempt, k
 	}
 	if r.Params.Signup {
 		head |= flagSignup
+	}
+	if silent {
+		head |= flagSilent
 	}
 	if withParams {
 		head |= flagParams
@@ -182,6 +194,9 @@ func (c *Client) openState(state string) (p Pending, fingerprint []byte, err err
 		}
 	}
 	p.Params.Signup = b[0]&flagSignup != 0
+	if b[0]&flagSilent != 0 {
+		p.Params.Prompt = promptNone
+	}
 	if p.ReturnTo, ok = unpack(rest); !ok {
 		return Pending{}, nil, ErrStateInvalid
 	}

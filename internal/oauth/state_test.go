@@ -43,6 +43,23 @@ func TestOpen(t *testing.T) {
 		}
 	})
 
+	t.Run("keeps a silent login silent, whatever else has no room", func(t *testing.T) {
+		crowd := strings.Repeat("h", maxParam)
+		for _, params := range []Params{
+			{Prompt: "none"}, {Prompt: "none", Provider: "Google"}, {Prompt: "none", LoginHint: crowd, Provider: crowd},
+		} {
+			for _, returnTo := range []string{"/", "/" + strings.Repeat("x", 2000)} {
+				p, err := c.Open(stateOf(t, c, Request{ReturnTo: returnTo, Binding: binding, Params: params}), binding)
+				if err != nil || !p.Params.Silent() {
+					t.Errorf("%+v, returning to %d bytes: %+v, %v", params, len(returnTo), p.Params, err)
+				}
+			}
+		}
+		if p, err := c.Open(stateOf(t, c, request), binding); err != nil || p.Params.Silent() {
+			t.Errorf("%+v counts as silent, %v", p.Params, err)
+		}
+	})
+
 	t.Run("shows neither return address nor parameter to a reader", func(t *testing.T) {
 		sealed, err := base64.RawURLEncoding.DecodeString(stateOf(t, c, request))
 		if err != nil {
@@ -195,7 +212,7 @@ func FuzzOpenState(f *testing.F) {
 	f.Add(known, plain)
 	f.Add("", plain[:stateHead])
 	f.Add("AAAA", append([]byte{stateVersion << versionShift}, make([]byte, 400)...))
-	f.Add("AAAA", append([]byte{stateVersion<<versionShift | flagParams}, make([]byte, 400)...))
+	f.Add("AAAA", append([]byte{stateVersion<<versionShift | flagParams | flagSilent}, make([]byte, 400)...))
 	f.Fuzz(func(t *testing.T, state string, plain []byte) {
 		// Every worker process seals a seed of its own, so the seeds differ; what
 		// they say does not.

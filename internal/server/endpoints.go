@@ -28,6 +28,12 @@ const (
 	anybody audience = true
 )
 
+// The client's modules, and the page on which the login of its popup ends.
+const (
+	sdkPath   = "/sdk"
+	popupPath = sdkPath + "/popup.html"
+)
+
 // endpoints is the whole list of them, below the mount.
 func (p *pipeline) endpoints() []endpoint {
 	return []endpoint{
@@ -46,9 +52,9 @@ func (p *pipeline) endpoints() []endpoint {
 		{"GET", "/config", guarded, p.own.public.Serve},
 		{"GET", "/healthz", anybody, p.own.health.Serve},
 		{"GET", "/credentials", guarded, handlers.NotEnabled},
-		{"GET", "/sdk/{file}", anybody, p.own.modules.Entry},
-		{"GET", "/sdk/{version}/{file}", anybody, p.own.modules.File},
-		{"GET", "/sdk/popup.html", anybody, p.own.modules.Popup},
+		{"GET", sdkPath + "/{file}", anybody, p.own.modules.Entry},
+		{"GET", sdkPath + "/{version}/{file}", anybody, p.own.modules.File},
+		{"GET", popupPath, anybody, p.own.modules.Popup},
 	}
 }
 

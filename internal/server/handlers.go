@@ -45,7 +45,7 @@ func newOwnHandlers(cfg *config.Config, pool *pool, sessions *sessions, edge edg
 			Region: cfg.Cognito.Region, Providers: append([]string{}, cfg.Cognito.Providers...),
 			CSRFHeader: cfg.CSRFHeader,
 		},
-		health: &handlers.Health{}, modules: handlers.NewModules(cfg.Mount+"/sdk", web.Modules),
+		health: &handlers.Health{}, modules: handlers.NewModules(cfg.Mount+sdkPath, web.Modules),
 	}
 }
 
@@ -57,7 +57,7 @@ func newFlow(cfg *config.Config, pool *pool, sessions *sessions, edge edge, metr
 	return &handlers.Flow{
 		OAuth: pool.oauth, Sessions: sessions.steps, Cookies: sessions.cookies, ReturnTo: edge.returnTo,
 		DefaultReturnTo: cfg.Login.DefaultReturnTo, ErrorURL: cfg.Login.ErrorURL,
-		PublicURL: cfg.PublicURL, LoginPath: cfg.Mount + "/login", Providers: providers,
+		PublicURL: cfg.PublicURL, LoginPath: cfg.Mount + "/login", PopupPath: cfg.Mount + popupPath, Providers: providers,
 		Username: cognito.Username, Metrics: metrics,
 	}
 }
