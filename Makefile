@@ -172,7 +172,7 @@ lint: vet ## gofmt, go vet, staticcheck, golangci-lint
 	$(FLEETTOOL) golangci-lint run --config $(CURDIR)/.golangci.yml
 
 .PHONY: types
-types: test-deps web/client/node_modules/.package-lock.json ## check the types of the browser's client
+types: test-deps web/client/node_modules/.package-lock.json bench/sizes/node_modules/.package-lock.json ## check the types of the browser's client
 	npm --prefix web/client run types
 
 .PHONY: vet

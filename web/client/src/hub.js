@@ -5,9 +5,9 @@
  * @typedef {{event: 'signedIn', data: import('./session.js').CurrentUser}
  *   | {event: 'signedOut', data: {reason: string}}
  *   | {event: 'tokenRefresh', data?: undefined}
- *   | {event: 'tokenRefresh_failure', data: {error: unknown}}
+ *   | {event: 'tokenRefresh_failure', data: {error: import('./errors.js').AuthError}}
  *   | {event: 'signInWithRedirect', data?: undefined}
- *   | {event: 'signInWithRedirect_failure', data: {error: unknown}}
+ *   | {event: 'signInWithRedirect_failure', data: {error: import('./errors.js').AuthError}}
  *   | {event: 'customOAuthState', data: string}
  *   | {event: 'sessionExpiring', data: Limits}
  *   | {event: 'sessionExtended', data: import('./session.js').AuthSession}} Payload

@@ -3,6 +3,14 @@
 
 import { listen } from './live.js';
 
+/** @typedef {import('./configure.js').Options} Options */
+/** @typedef {import('./hub.js').Capsule} HubCapsule */
+/** @typedef {import('./redirect.js').SignInInput} SignInWithRedirectInput */
+/** @typedef {import('./session.js').AuthSession} AuthSession */
+/** @typedef {import('./session.js').CurrentUser} AuthUser */
+/** @typedef {import('./sessions.js').Session} Session */
+/** @typedef {import('./sign-out.js').SignOutInput} SignOutInput */
+
 export { configure } from './configure.js';
 export { AuthError } from './errors.js';
 export { extendSession, fetchAuthSession, getCurrentUser } from './session.js';

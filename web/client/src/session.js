@@ -6,7 +6,10 @@ import { page, takeSignIn } from './page.js';
 import { call, toError } from './wire.js';
 
 /** @typedef {Record<string, unknown>} Claims */
-/** @typedef {{username: string, userId: string, signInDetails?: object}} CurrentUser */
+/**
+ * Who is signed in. signInDetails is there where the gateway says it; Amplify leaves it out after a login by redirect.
+ * @typedef {{username: string, userId: string, signInDetails?: {loginId?: string, authFlowType?: string}}} CurrentUser
+ */
 
 /**
  * The gateway's answer about a session; times are Unix seconds of the server's clock.
@@ -15,7 +18,7 @@ import { call, toError } from './wire.js';
  * @property {string} userSub
  * @property {string} username
  * @property {{accessToken: {payload: Claims}, idToken: {payload: Claims}}} tokens
- * @property {object} [signInDetails]
+ * @property {CurrentUser['signInDetails']} [signInDetails]
  * @property {number} generation
  * @property {number} serverTime
  * @property {number} accessExpiresAt
