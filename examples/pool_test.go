@@ -94,12 +94,17 @@ func (p *pool) bad(good string) map[string]string {
 	levers.SetClock(now)
 	altered := claims(p.t, good)
 	altered["sub"] = "somebody-else"
+	otherUse, endless := claims(p.t, good), claims(p.t, good)
+	otherUse["token_use"] = "id"
+	delete(endless, "exp")
 	header, rest, _ := strings.Cut(good, ".")
 	payload, signature, _ := strings.Cut(rest, ".")
 	return map[string]string{
 		"an_ID_token":                       p.signIn(client).IDToken,
 		"an_access_token_of_another_client": p.signIn(another).AccessToken,
+		"an_access_token_but_for_its_use":   p.sign(otherUse),
 		"an_expired_token":                  expired,
+		"a_token_that_never_expires":        p.sign(endless),
 		"a_token_of_another_issuer":         startPoolCalled(p.t, "eu-west-1_Another01").signIn(client).AccessToken,
 		"altered_claims":                    header + "." + part(p.t, altered) + "." + signature,
 		"no_signature":                      part(p.t, map[string]any{"alg": "none"}) + "." + payload + ".",
@@ -107,6 +112,15 @@ func (p *pool) bad(good string) map[string]string {
 		"what_is_no_token":                  "token",
 		"nothing":                           "",
 	}
+}
+
+func (p *pool) sign(claims map[string]any) string {
+	p.t.Helper()
+	token, err := p.emulator.Levers().Sign(claims)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return token
 }
 
 // claims are what a token says.
