@@ -79,6 +79,10 @@ image: ## build the container images gatehouse (production) and gatehouse:dev
 TESTS := test-go test-fleet test-client test-browser
 TESTFLAGS ?=
 
+# What the tests in Chromium need npm packages for: themselves, the client, and the examples they open.
+BROWSER_NPM := web/e2e web/client \
+	$(patsubst %/package-lock.json,%,$(wildcard examples/next/package-lock.json examples/spa-*/package-lock.json))
+
 # The slow packages wait, for limits that pass and servers that fail over, more than
 # they compute: so two of them share a core.
 PACKAGES_AT_ONCE := $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
@@ -116,7 +120,7 @@ test-client: web/client/node_modules/.package-lock.json ## run the tests of the 
 	npm --prefix web/client test
 
 .PHONY: test-browser
-test-browser: test-gateway web/e2e/node_modules/.package-lock.json web/client/node_modules/.package-lock.json ## run the tests in Chromium
+test-browser: test-gateway $(BROWSER_NPM:%=%/node_modules/.package-lock.json) ## run the tests in Chromium
 	GATEWAY_BIN=$(GATEWAY_BIN) npm --prefix web/e2e test
 
 # The binary that the tests of examples and pages start.
@@ -233,4 +237,4 @@ cross: compile ## compile for linux, darwin and windows, amd64 and arm64
 
 .PHONY: clean
 clean: ## remove what was built and installed inside the checkout
-	rm -rf bin dist .cache web/e2e/node_modules web/client/node_modules web/client/types examples/*/node_modules
+	rm -rf bin dist .cache web/e2e/node_modules web/client/node_modules web/client/types examples/*/node_modules examples/*/dist examples/*/.next

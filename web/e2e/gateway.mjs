@@ -135,13 +135,30 @@ function loopback(url, ports) {
 }
 
 /**
- * Starts a command and waits until it answers.
+ * Starts a command of the gateway's and waits until it answers.
  * @param {string[]} args
  * @param {string} url
- * @returns {Promise<() => Promise<void>>} stops it
+ * @returns {Promise<() => Promise<void>>} stops it, and complains if it does not end well
  */
 async function start(args, url) {
-  const child = spawn(await binary(), args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const program = await run(`gateway ${args[0]}`, await binary(), args, url);
+  return async () => {
+    const { status, output } = await program.stop();
+    if (status !== 0) throw new Error(`gateway ${args[0]} ended with ${status}:\n${output}`);
+  };
+}
+
+/**
+ * Starts a program and waits until it answers.
+ * @param {string} name for what goes wrong
+ * @param {string} command
+ * @param {string[]} args
+ * @param {string} url answers 200 once the program is up
+ * @param {import('node:child_process').SpawnOptions} [options]
+ * @returns {Promise<{stop: () => Promise<{status: number | string | null, output: string}>}>}
+ */
+export async function run(name, command, args, url, options) {
+  const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
   const exited = once(child, 'exit');
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
@@ -151,15 +168,15 @@ async function start(args, url) {
     child.kill('SIGTERM');
     await exited; // at once if it has ended already
     clearTimeout(impatience);
-    if (child.exitCode !== 0) throw new Error(`gateway ${args[0]} ended with ${child.exitCode ?? child.signalCode}:\n${output}`);
+    return { status: child.exitCode ?? child.signalCode, output };
   };
   try {
     await answers(url, child);
   } catch (err) {
-    await stop().catch(() => {});
-    throw new Error(`gateway ${args[0]}: ${/** @type {Error} */ (err).message}\n${output}`);
+    await stop();
+    throw new Error(`${name}: ${/** @type {Error} */ (err).message}\n${output}`);
   }
-  return stop;
+  return { stop };
 }
 
 /** @type {Promise<string> | undefined} */

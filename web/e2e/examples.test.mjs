@@ -1,0 +1,150 @@
+// The examples of pages behind `gateway dev`, in real Chromium: as their READMEs start them.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { launch, picture } from './browser.mjs';
+import { Example } from './example.mjs';
+import { freePorts, startDev } from './gateway.mjs';
+import { Visit, suiteTimeout } from './visit.mjs';
+import { Wire } from './wire.mjs';
+
+/** @typedef {import('playwright-core').Page} Page */
+
+/** The heading of every example while somebody is signed in. */
+const signedIn = /^(You are signed in|Hello, \S)/;
+
+describe('examples', { timeout: suiteTimeout }, () => {
+  const wire = new Wire();
+  /** @type {import('playwright-core').Browser} */
+  let browser;
+
+  before(async () => {
+    browser = await launch(await wire.start());
+  });
+  after(async () => {
+    await browser?.close();
+    wire.stop();
+  });
+
+  /**
+   * Opens a page behind a gateway.
+   * @param {string[]} flags
+   * @param {import('./gateway.mjs').Ports} ports
+   * @param {(visit: Visit) => Promise<void>} test
+   */
+  async function behind(flags, ports, test) {
+    const gateway = await startDev(flags, ports);
+    try {
+      const visit = await Visit.start(browser, gateway);
+      await visit.run(async () => {
+        await visit.page.goto(gateway.url);
+        await test(visit);
+      });
+    } finally {
+      await gateway.stop();
+    }
+  }
+
+  /**
+   * Opens an example that has a dev server.
+   * @param {string} name
+   * @param {(example: Example) => string[]} flags
+   * @param {(visit: Visit, example: Example) => Promise<void>} test
+   */
+  async function started(name, flags, test) {
+    const ports = await freePorts();
+    const example = await Example.start(name, { ISSUER: `http://localhost:${ports.cognito}/eu-west-1_GatehouseDev` });
+    try {
+      await behind(flags(example), ports, (visit) => test(visit, example));
+    } finally {
+      await example.stop();
+    }
+  }
+
+  it('spa-vue: a guarded page, the API, hot reload, and a sign-out that other tabs hear of', () =>
+    started('spa-vue', ({ url }) => ['--spa', url], async (visit, example) => {
+      const { page } = visit;
+      await heading(page, 'Nobody is signed in');
+      await picture(page, 'example-vue-signed-out');
+      await page.getByRole('link', { name: 'Account' }).click();
+      await visit.fillIn();
+      await page.getByText('alice@example.com').first().waitFor();
+      assert.equal(page.url(), `${visit.gateway.url}/#account`);
+      await picture(page, 'example-vue-account');
+      await page.getByRole('link', { name: 'Home' }).click();
+      await callAPI(page);
+      await hotReload(page, 'Call the API', 'Ask the API', () => example.edit('src/App.vue', 'Call the API', 'Ask the API'));
+      await greeting(page);
+      await outage(visit);
+      await signOutEverywhere(visit);
+    }));
+
+  it('sends no token to the browser', () => {
+    assert.ok(wire.answers.some(({ url }) => url.includes('/auth/callback?')), 'the scan saw no callback');
+    assert.deepEqual(wire.leaks(), []);
+  });
+});
+
+/**
+ * @param {Page} page
+ * @param {string | RegExp} name
+ */
+function heading(page, name) {
+  return page.getByRole('heading', { name }).waitFor();
+}
+
+/** @param {Page} page */
+async function callAPI(page) {
+  await heading(page, signedIn);
+  await page.getByRole('button', { name: 'Call the API' }).click();
+  await greeting(page);
+}
+
+/** @param {Page} page */
+function greeting(page) {
+  return page.getByRole('status').filter({ hasText: 'The gateway told me who you are' }).waitFor();
+}
+
+/**
+ * Edits a file of the page, which must come to show it without being loaded anew.
+ * @param {Page} page
+ * @param {string} before what the page shows
+ * @param {string} after what it shows then
+ * @param {() => Promise<void>} edit
+ */
+async function hotReload(page, before, after, edit) {
+  await page.getByText(before).waitFor();
+  await page.evaluate(() => Object.assign(window, { loaded: 'once' }));
+  await edit();
+  await page.getByText(after).waitFor();
+  assert.equal(await page.evaluate('window.loaded'), 'once', 'the page was loaded anew');
+}
+
+/**
+ * Opens the page while nothing of the gateway's answers, and once more when it does.
+ * @param {Visit} visit
+ */
+async function outage({ context, gateway, page }) {
+  await context.route('**/auth/*', (route) => route.abort());
+  await page.goto(gateway.url);
+  await page.getByRole('alert').waitFor();
+  assert.equal(await page.getByRole('heading').innerText(), 'One moment…');
+  await context.unroute('**/auth/*');
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await heading(page, signedIn);
+}
+
+/**
+ * Signs out; another tab hears of it, without being loaded anew.
+ * @param {Visit} visit
+ */
+async function signOutEverywhere(visit) {
+  const { page } = await visit.tab();
+  await page.goto(visit.gateway.url);
+  await heading(page, signedIn);
+  await page.evaluate(() => Object.assign(window, { loaded: 'once' }));
+  await visit.page.getByRole('button', { name: 'Sign out' }).click();
+  await heading(visit.page, 'Nobody is signed in');
+  await heading(page, 'Nobody is signed in');
+  assert.equal(await page.evaluate('window.loaded'), 'once', 'the other tab was loaded anew');
+}
