@@ -79,8 +79,8 @@ image: ## build the container images gatehouse (production) and gatehouse:dev
 TESTS := test-go test-fleet test-client test-browser
 TESTFLAGS ?=
 
-# What the tests in Chromium need npm packages for: themselves, the client, and the examples they open.
-BROWSER_NPM := web/e2e web/client \
+# What the tests in Chromium need npm packages for: themselves, the client, and the pages they open.
+BROWSER_NPM := web/client web/e2e web/e2e/quickstart \
 	$(patsubst %/package-lock.json,%,$(wildcard examples/next/package-lock.json examples/spa-*/package-lock.json))
 
 # The slow packages wait, for limits that pass and servers that fail over, more than
