@@ -157,8 +157,7 @@ bench: ## measure the gateway against a bare reverse proxy (ARGS='-store redis:/
 	go run ./bench $(ARGS)
 
 .PHONY: sizes
-sizes: ## measure what pages download for @gatehouse/client and for other libraries
-	npm --prefix bench/sizes ci --ignore-scripts --no-audit --no-fund
+sizes: bench/sizes/node_modules/.package-lock.json ## measure what pages download for @gatehouse/client and for other libraries
 	npm --prefix bench/sizes run --silent measure
 
 # --- checks ------------------------------------------------------------------
