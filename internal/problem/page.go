@@ -14,15 +14,17 @@ func WritePage(w http.ResponseWriter, status int, page web.Page, formAction ...s
 	if err != nil {
 		return err
 	}
-	csp := web.CSP(formAction...)
+	csp, opener := web.CSP(formAction...), "same-origin"
 	if page.Script != "" {
-		csp = web.ScriptCSP()
+		// The page that opened this one's window waits for what the script says, and
+		// would take the window for closed.
+		csp, opener = web.ScriptCSP(), "unsafe-none"
 	}
-	writeHTML(w, status, body, csp)
+	writeHTML(w, status, body, csp, opener)
 	return nil
 }
 
-func writeHTML(w http.ResponseWriter, status int, body []byte, csp string) {
+func writeHTML(w http.ResponseWriter, status int, body []byte, csp, opener string) {
 	h := w.Header()
 	OwnHeaders(h)
 	// Under no-referrer a form's POST has "Origin: null" (Fetch §3.2.5), which
@@ -30,7 +32,7 @@ func writeHTML(w http.ResponseWriter, status int, body []byte, csp string) {
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", csp)
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", opener)
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a client that left cannot be told
@@ -56,7 +58,7 @@ func (p *Renderer) page(w http.ResponseWriter, r *http.Request, ev *telemetry.Ev
 			return
 		}
 	}
-	writeHTML(w, e.Status, body, csp)
+	writeHTML(w, e.Status, body, csp, "same-origin")
 }
 
 // wayOn is what a reader of the page can do next.

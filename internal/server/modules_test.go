@@ -102,4 +102,7 @@ func TestModulesBelowANestedMount(t *testing.T) {
 	if script := `<script type="module" src="/team/auth/sdk/`; p.status != http.StatusOK || !strings.Contains(p.body, script) {
 		t.Errorf("status %d, no %s in\n%s", p.status, script, p.body)
 	}
+	if policy := p.header.Get("Cross-Origin-Opener-Policy"); policy != "unsafe-none" {
+		t.Errorf("the page that opened the window is cut off: %s", policy)
+	}
 }

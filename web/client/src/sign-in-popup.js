@@ -38,6 +38,7 @@ export function signInWithPopup(input = {}) {
 /**
  * Waits until the window says that the login has ended, or is gone. A page on the way that cuts the tie between the
  * windows (Cross-Origin-Opener-Policy) makes it look closed: so it counts as gone only when this page has the focus back.
+ * It closes right after it has spoken: so it counts as gone at the second look, by when what it said has come.
  * @param {Window} popup
  * @param {string} id
  * @returns {Promise<AuthError | undefined>} why the login has failed, if it is known to have
@@ -50,7 +51,11 @@ function ending(popup, id) {
       channel.close();
       resolve(failure);
     };
-    const timer = setInterval(() => popup.closed && document.hasFocus() && done(undefined), lookEvery);
+    let missed = 0;
+    const timer = setInterval(() => {
+      missed = popup.closed && document.hasFocus() ? missed + 1 : 0;
+      if (missed > 1) done(undefined);
+    }, lookEvery);
     channel.onmessage = ({ data }) => data.type === 'popup' && data.id === id && done(data.error && refused(data.error));
   });
 }
