@@ -71,11 +71,13 @@ func suggest(key, text string) config.Preset {
 }
 
 type devRoute struct {
-	Path        string `yaml:"path"`
-	Upstream    string `yaml:"upstream,omitempty"`
-	Static      string `yaml:"static,omitempty"`
-	SPAFallback string `yaml:"spa_fallback,omitempty"`
-	Auth        string `yaml:"auth"`
+	Path         string `yaml:"path"`
+	Upstream     string `yaml:"upstream,omitempty"`
+	Static       string `yaml:"static,omitempty"`
+	SPAFallback  string `yaml:"spa_fallback,omitempty"`
+	Auth         string `yaml:"auth"`
+	Timeout      string `yaml:"timeout,omitempty"`
+	EncodedSlash bool   `yaml:"allow_encoded_slash,omitempty"`
 }
 
 // routes are those to sample and demo page, unless the file has its own, and in
@@ -83,6 +85,11 @@ type devRoute struct {
 func (d *dev) routes() ([]config.Preset, error) {
 	api := devRoute{Path: "/api/", Upstream: "http://" + d.on.sample.Addr().String(), Auth: "session"}
 	spa := devRoute{Path: "/", Upstream: api.Upstream, Auth: "none"}
+	if isURL(d.cmd.SPA) {
+		// What dev servers need: some compile a page when it is first asked for, and Nuxt
+		// puts the paths of files into the names of its modules.
+		spa.Timeout, spa.EncodedSlash = "5m", true
+	}
 	presets, err := appendRoutes(nil, config.Preset{By: "gateway dev", Default: true}, api, spa)
 	if d.cmd.API != "" && err == nil {
 		api.Upstream = d.cmd.API

@@ -438,6 +438,33 @@ func TestDevTakesTheStoreOfItsFlag(t *testing.T) {
 	}
 }
 
+// TestDevSuitsDevServers, which compile what they are first asked for and have names
+// with an encoded slash; nothing else gets as much.
+func TestDevSuitsDevServers(t *testing.T) {
+	const usual = 30 * time.Second
+	for spa, waits := range map[string]time.Duration{"": usual, t.TempDir(): usual, "http://127.0.0.1:1": 5 * time.Minute} {
+		c := &devCmd{SPA: spa}
+		on, err := c.open(io.Discard, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg, err := (&dev{cmd: c, on: on}).config()
+		on.close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range cfg.Routes {
+			want := waits
+			if r.Path == "/api/" {
+				want = usual
+			}
+			if r.Timeout != want || r.AllowEncodedSlash != (want != usual) {
+				t.Errorf("--spa %q: %s waits %v, takes an encoded slash: %t", spa, r.Path, r.Timeout, r.AllowEncodedSlash)
+			}
+		}
+	}
+}
+
 // TestListenSaysWhichPortAndKey covers every listener of every command.
 func TestListenSaysWhichPortAndKey(t *testing.T) {
 	port := heldPort(t)
