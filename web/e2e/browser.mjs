@@ -10,9 +10,10 @@ const screenshots = fileURLToPath(new URL('./screenshots/', import.meta.url));
 
 /**
  * @param {string} proxy address of the proxy all traffic goes through, loopback too
+ * @param {import('playwright-core').LaunchOptions} [options] what differs
  * @returns {Promise<import('playwright-core').Browser>}
  */
-export function launch(proxy) {
+export function launch(proxy, options) {
   return chromium.launch({
     executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
     timeout: 180_000, // ms, on a busy machine
@@ -27,6 +28,7 @@ export function launch(proxy) {
       '--disable-component-update',
       '--disable-sync',
     ],
+    ...options,
   });
 }
 

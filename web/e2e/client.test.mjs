@@ -2,7 +2,6 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { launch } from './browser.mjs';
 import { startServe } from './gateway.mjs';
 import { Redis } from './redis.mjs';
@@ -12,11 +11,9 @@ import { Wire } from './wire.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
 
-const modules = fileURLToPath(new URL('../client/src', import.meta.url));
-
 /** A page that shows what it is told. */
 const html = `<!doctype html><title>A page</title><p id="told"></p><script type="module">
-  import * as client from '/client/index.js';
+  import * as client from '/auth/sdk/index.js';
   const told = [];
   client.listen(({ payload: { event, data } }) => {
     told.push(event === 'customOAuthState' ? event + ' ' + data : data?.reason ? event + ' ' + data.reason : event);
@@ -66,6 +63,7 @@ const untilTold = (page, text) => page.locator('#told', { hasText: new RegExp(`^
 
 describe('@gatehouse/client', { timeout: suiteTimeout }, () => {
   const wire = new Wire();
+  let proxy = '';
   /** @type {import('playwright-core').Browser} */
   let browser;
   /** @type {import('./upstream.mjs').Upstream} */
@@ -76,7 +74,8 @@ describe('@gatehouse/client', { timeout: suiteTimeout }, () => {
   let gateway;
 
   before(async () => {
-    browser = await launch(await wire.start());
+    proxy = await wire.start();
+    browser = await launch(proxy);
     upstream = await serve(app);
     redis = await Redis.start();
     gateway = await startServe({
@@ -84,7 +83,6 @@ describe('@gatehouse/client', { timeout: suiteTimeout }, () => {
       csrf_header: 'X-CSRF',
       routes: [
         { path: '/api/', upstream: upstream.url },
-        { path: '/client/', static: modules, strip_prefix: true, auth: 'none' },
         { path: '/', upstream: upstream.url, auth: 'none' },
       ],
     });
@@ -206,4 +204,70 @@ describe('@gatehouse/client', { timeout: suiteTimeout }, () => {
     assert.deepEqual(await told(page), [...before, 'sessionExtended']);
     assert.equal(page.url(), `${gateway.url}/orders?tab=2#top`);
   }));
+
+  it('signs in in a window of its own, for all calls that wait for it', fresh(async (visit) => {
+    const { page } = visit;
+    await open(visit);
+    assert.deepEqual(await call(page, 'fetchAuthSession'), {});
+    await page.evaluate(() => /** @type {any} */ (window).client.configure({ login: 'popup' }));
+    const opened = page.waitForEvent('popup');
+    const calls = Promise.all([1, 2, 3].map(() => call(page, 'gatewayFetch', '/api/hello')));
+    const popup = await opened;
+    const closed = popup.waitForEvent('close');
+    await new Visit(popup, gateway).fillIn();
+    for (const { status } of await calls) assert.equal(status, 200);
+    await closed;
+    assert.equal(page.url(), `${gateway.url}/`);
+    await untilTold(page, 'signedIn');
+  }));
+
+  it('knows a window that was closed too early', fresh(async (visit) => {
+    const { page } = visit;
+    await open(visit);
+    const opened = page.waitForEvent('popup');
+    const login = call(page, 'signInWithPopup');
+    await (await opened).close();
+    assert.deepEqual(await login, { name: 'PopupClosedException' });
+  }));
+
+  it('signs in silently who is signed in at the user pool, and asks nobody else', fresh(async (visit) => {
+    const { page } = visit;
+    const silently = async () => {
+      const back = page.waitForEvent('domcontentloaded');
+      page.evaluate(() => /** @type {any} */ (window).client.signInSilently()).catch(() => {}); // the page leaves
+      await back;
+      await page.waitForFunction(() => 'client' in window);
+    };
+    await open(visit, '/orders#top');
+    await silently();
+    assert.equal(page.url(), `${gateway.url}/orders#top`);
+    assert.deepEqual(await call(page, 'getCurrentUser'), { name: 'UserUnAuthenticatedException' });
+    assert.equal(await call(page, 'signInSilently'), undefined);
+
+    await signIn(visit);
+    await call(page, 'signOut', { redirect: false });
+    await untilTold(page, 'customOAuthState cart, signInWithRedirect, signedIn, signedOut logout');
+    await page.evaluate(() => sessionStorage.clear());
+    await silently();
+    assert.equal((await call(page, 'fetchAuthSession')).tokens.idToken.payload.email, user.name);
+  }));
+
+  it('knows of a sign-out when it comes from the back/forward cache', async () => {
+    const cached = await launch(proxy, { ignoreDefaultArgs: ['--disable-back-forward-cache'] });
+    try {
+      const visit = await Visit.start(cached, gateway);
+      await visit.run(async ({ page }) => {
+        await signIn(visit);
+        await page.goto(`${gateway.url}/auth/logout`);
+        const other = await visit.tab();
+        await open(other);
+        await call(other.page, 'signOut', { redirect: false });
+        await page.goBack({ waitUntil: 'commit' }); // a page that is restored does not load
+        assert.equal(await page.evaluate(() => /** @type {any} */ (window).restored), true, 'the page was loaded anew');
+        await untilTold(page, 'customOAuthState cart, signInWithRedirect, signedIn, signedOut expired');
+      });
+    } finally {
+      await cached.close();
+    }
+  });
 });
