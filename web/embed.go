@@ -24,7 +24,7 @@ var stylesheet string
 //go:embed page.html
 var pageSource string
 
-//go:embed demo/index.html demo/*.css demo/*.js
+//go:embed demo/index.html demo/*.css demo/*.js demo/*.svg demo/views/*.js
 var files embed.FS
 
 //go:embed client/src/*.js
@@ -34,8 +34,9 @@ var modules embed.FS
 // other by relative addresses, all in one folder.
 var Modules fs.FS = subtree(modules, "client/src")
 
-// Demo is the demo page: index.html, its module and its stylesheet, all of them
-// relative to the place they are served from. It runs under DemoCSP.
+// Demo is the demo page: index.html, its modules, stylesheet and icon, all of them
+// relative to the place they are served from. The client that it imports is served
+// by the gateway in front. It runs under DemoCSP.
 var Demo fs.FS = subtree(files, "demo")
 
 // DemoCSP is the Content-Security-Policy for the files of Demo: everything from

@@ -217,7 +217,7 @@ func TestCSP(t *testing.T) {
 
 func TestDemo(t *testing.T) {
 	t.Run("has_its_files", func(t *testing.T) {
-		for _, name := range []string{"index.html", "demo.js", "demo.css"} {
+		for _, name := range []string{"index.html", "demo.js", "demo.css", "mark.svg", "views/overview.js"} {
 			if info, err := fs.Stat(Demo, name); err != nil || info.Size() == 0 {
 				t.Errorf("%s: %v", name, err)
 			}
@@ -237,16 +237,24 @@ func TestDemo(t *testing.T) {
 
 // The emulator imports nothing of ours, and has its own copy of the mark.
 func TestMark_is_one_on_all_pages(t *testing.T) {
-	const mark = `M8 24V9h3.2v3h3.2V9h3.2v3h3.2V9H24v15h-5v-5a3 3 0 0 0-6 0v5z`
-	for file, times := range map[string]int{
-		"page.html": 2, "demo/index.html": 2,
-		"../internal/cognitoemu/pages/frame.html": 1, "../internal/cognitoemu/pages/icon.svg": 1,
-	} {
+	read := func(file string) string {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n := strings.Count(string(data), mark); n != times {
+		return string(data)
+	}
+	icon := read("demo/mark.svg")
+	if read("../internal/cognitoemu/pages/icon.svg") != icon {
+		t.Error("the emulator's icon is another than demo/mark.svg")
+	}
+	mark := regexp.MustCompile(` d="([^"]+)"`).FindStringSubmatch(icon)
+	if mark == nil {
+		t.Fatalf("demo/mark.svg draws nothing: %s", icon)
+	}
+	// page.html has it as its icon, too: a page of the gateway makes no other request.
+	for file, times := range map[string]int{"page.html": 2, "demo/index.html": 1, "../internal/cognitoemu/pages/frame.html": 1} {
+		if n := strings.Count(read(file), mark[1]); n != times {
 			t.Errorf("%s has the mark %d times, want %d", file, n, times)
 		}
 	}

@@ -230,7 +230,9 @@ func TestSampleRoutes(t *testing.T) {
 		}
 	})
 	t.Run("serves_the_demo_under_its_policy", func(t *testing.T) {
-		for path, contentType := range map[string]string{"/": "text/html", "/demo.js": "text/javascript", "/demo.css": "text/css"} {
+		for path, contentType := range map[string]string{
+			"/": "text/html", "/demo.js": "text/javascript", "/views/api.js": "text/javascript", "/demo.css": "text/css", "/mark.svg": "image/svg+xml",
+		} {
 			res, _ := callSample(t, httptest.NewRequest(http.MethodGet, path, nil))
 			if res.StatusCode != 200 || !strings.HasPrefix(res.Header.Get("Content-Type"), contentType) {
 				t.Errorf("%s: %d %s", path, res.StatusCode, res.Header.Get("Content-Type"))

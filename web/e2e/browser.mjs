@@ -4,9 +4,10 @@ import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
-import { audit } from './audit.mjs';
+import { audit, auditByAxe } from './audit.mjs';
 
 const screenshots = fileURLToPath(new URL('./screenshots/', import.meta.url));
+const readmeImages = fileURLToPath(new URL('../../docs/images/', import.meta.url));
 
 /**
  * @param {string} proxy address of the proxy all traffic goes through, loopback too
@@ -34,7 +35,7 @@ export function launch(proxy, options) {
 
 /**
  * Takes pictures of the page as it stands, light, dark, and on a small phone, and
- * has each of them pass the audit.
+ * has each of them pass the audits.
  * @param {import('playwright-core').Page} page
  * @param {string} name
  */
@@ -44,6 +45,7 @@ export async function picture(page, name) {
   const faults = [];
   for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    faults.push(...(await auditByAxe(page)).map((fault) => `${colorScheme}: ${fault}`));
     for (const width of [size.width, 360]) {
       await page.setViewportSize({ width, height: size.height });
       await page.screenshot({ path: `${screenshots}${name}-${colorScheme}-${width}.png`, fullPage: true });
@@ -53,6 +55,23 @@ export async function picture(page, name) {
   await page.emulateMedia({ colorScheme: null, reducedMotion: null });
   await page.setViewportSize(size);
   assert.deepEqual(faults, [], `the page "${name}" is not fit for everyone`);
+}
+
+/**
+ * Takes the pictures that the README shows, if they were asked for (`make screenshots`).
+ * @param {import('playwright-core').Page} page
+ */
+export async function pictureForReadme(page) {
+  if (!process.env.README_IMAGES) return;
+  const size = page.viewportSize() ?? { width: 1000, height: 700 };
+  const pictures = /** @type {const} */ ([['light', 'light', 1080], ['dark', 'dark', 1080], ['phone', 'light', 390]]);
+  for (const [name, colorScheme, width] of pictures) {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    await page.setViewportSize({ width, height: 760 });
+    await page.screenshot({ path: `${readmeImages}demo-${name}.png` });
+  }
+  await page.emulateMedia({ colorScheme: null, reducedMotion: null });
+  await page.setViewportSize(size);
 }
 
 /**

@@ -251,7 +251,7 @@ async function outage(visit, redis) {
     assert.match(response?.headers()['retry-after'] ?? '', /^\d+$/);
     await picture(page, 'store-down');
     await page.goto(`${gateway.url}/`);
-    await visit.status('Not available');
+    await visit.status('No answer');
     await picture(page, 'demo-store-down');
   } finally {
     redis.resume();

@@ -7,8 +7,9 @@ import { failure } from './browser.mjs';
 /** @typedef {import('playwright-core').Page} Page */
 /** @typedef {import('./gateway.mjs').Gateway} Gateway */
 
-/** A ready-made user of the emulator. */
+/** Ready-made users of the emulator. The second is for tests that count sessions. */
 export const user = { name: 'alice@example.com', password: 'Passw0rd!' };
+export const secondUser = { name: 'bob@example.com', password: user.password };
 
 // Both in ms, and there for what never comes: a busy machine must not reach them.
 export const wait = 120_000; // for a page to come to say something
@@ -78,22 +79,39 @@ export class Visit {
   }
 
   /** Fills in the user pool's sign-in form, once it is there. */
-  async fillIn() {
+  async fillIn(who = user) {
     await this.atHostedPages();
-    await this.page.locator('input[name=username]:visible').fill(user.name);
-    await this.page.locator('input[name=password]:visible').fill(user.password);
+    await this.page.locator('input[name=username]:visible').fill(who.name);
+    await this.page.locator('input[name=password]:visible').fill(who.password);
     await this.page.getByRole('button', { name: 'Sign in', exact: true }).click();
   }
 
-  async signIn() {
+  async signIn(who = user) {
     await this.openDemo();
     await this.page.getByRole('button', { name: 'Sign in', exact: true }).click();
-    await this.fillIn();
+    await this.fillIn(who);
     await this.status('Signed in');
+  }
+
+  async signOut() {
+    await this.page.getByRole('link', { name: 'Sign out' }).click();
+    await this.page.getByRole('button', { name: 'Sign out', exact: true }).click();
+    await this.page.waitForURL(`${this.gateway.url}/`);
+    await this.status('Signed out');
+  }
+
+  /**
+   * Goes to a view of the demo page by its link.
+   * @param {string} name
+   */
+  async view(name) {
+    await this.page.getByRole('navigation').getByRole('link', { name, exact: true }).click();
+    await this.page.locator('nav [aria-current=page]', { hasText: name }).waitFor();
   }
 
   /** Calls the API from the demo page and reads what the page shows of it. */
   async callAPI() {
+    await this.view('API');
     const answered = this.page.waitForResponse((response) => response.url().endsWith('/api/hello'));
     await this.page.getByRole('button', { name: 'Call the API' }).click();
     const status = (await answered).status();
@@ -101,7 +119,9 @@ export class Visit {
     return { status, body: JSON.parse((await this.page.locator('#api-body').textContent()) ?? '') };
   }
 
+  /** How often the tokens were renewed, as the demo page shows it. */
   async generation() {
+    await this.view('Session');
     return Number(await this.page.locator('#generation').textContent());
   }
 
