@@ -157,7 +157,7 @@ for (const [name, modules] of [['React 18', './node_modules'], ['React 19', '../
       await settled(page);
       assert.deepEqual(gateway.visited.map(told), [{ path: '/auth/login', return_to: address }]);
       await page.getByText('One moment').first().waitFor();
-      // The back button shows the page again as it was: it goes on to the login as a page that is loaded does.
+      // The back button may show the page again as it was: it goes on to the login, as one that is loaded does.
       await page.evaluate(() => dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true })));
       await visits(gateway, 2);
     }));

@@ -135,11 +135,7 @@ export function RequireAuth({ children, fallback = null, renderError, login: aut
     const start = () => void login(current);
     start();
     addEventListener('visibilitychange', start);
-    addEventListener('pageshow', start); // back from the login by the back button
-    return () => {
-      removeEventListener('visibilitychange', start);
-      removeEventListener('pageshow', start);
-    };
+    return () => removeEventListener('visibilitychange', start);
   }, [wanted, current]);
   if (status === 'authenticated') return children;
   return error && renderError ? renderError(error, look) : fallback;
