@@ -4,7 +4,7 @@ import { cp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { freePort, run } from './gateway.mjs';
 
-const examples = fileURLToPath(new URL('../../examples/', import.meta.url));
+export const examples = fileURLToPath(new URL('../../examples/', import.meta.url));
 
 /** A copy of an example, which a test may edit, with its dev server. */
 export class Example {

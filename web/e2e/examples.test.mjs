@@ -1,9 +1,14 @@
 // The examples of pages behind `gateway dev`, in real Chromium: as their READMEs start them.
 
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { promisify } from 'node:util';
 import { launch, picture } from './browser.mjs';
-import { Example } from './example.mjs';
+import { Example, examples } from './example.mjs';
 import { freePorts, startDev } from './gateway.mjs';
 import { Visit, suiteTimeout } from './visit.mjs';
 import { Wire } from './wire.mjs';
@@ -61,23 +66,37 @@ describe('examples', { timeout: suiteTimeout }, () => {
     }
   }
 
-  it('spa-vue: a guarded page, the API, hot reload, and a sign-out that other tabs hear of', () =>
-    started('spa-vue', ({ url }) => ['--spa', url], async (visit, example) => {
-      const { page } = visit;
-      await heading(page, 'Nobody is signed in');
-      await picture(page, 'example-vue-signed-out');
-      await page.getByRole('link', { name: 'Account' }).click();
-      await visit.fillIn();
-      await page.getByText('alice@example.com').first().waitFor();
-      assert.equal(page.url(), `${visit.gateway.url}/#account`);
-      await picture(page, 'example-vue-account');
-      await page.getByRole('link', { name: 'Home' }).click();
-      await callAPI(page);
-      await hotReload(page, 'Call the API', 'Ask the API', () => example.edit('src/App.vue', 'Call the API', 'Ask the API'));
-      await greeting(page);
-      await outage(visit);
-      await signOutEverywhere(visit);
-    }));
+  for (const [name, file] of [['spa-vue', 'src/App.vue'], ['spa-react', 'src/Home.tsx']]) {
+    it(`${name}: a guarded page, the API, hot reload, and a sign-out that other tabs hear of`, () =>
+      started(name, ({ url }) => ['--spa', url], async (visit, example) => {
+        const { page } = visit;
+        await heading(page, 'Nobody is signed in');
+        await picture(page, `example-${name}-signed-out`);
+        await page.getByRole('link', { name: 'Account' }).click();
+        await visit.fillIn();
+        await page.getByText('alice@example.com').first().waitFor();
+        assert.equal(page.url(), `${visit.gateway.url}/#account`);
+        await picture(page, `example-${name}-account`);
+        await page.getByRole('link', { name: 'Home' }).click();
+        await callAPI(page);
+        await hotReload(page, 'Call the API', 'Ask the API', () => example.edit(file, 'Call the API', 'Ask the API'));
+        await greeting(page);
+        await outage(visit);
+        await signOutEverywhere(visit);
+      }));
+  }
+
+  it('spa-react: built, with its types checked, and served as files', async () => {
+    const dist = await mkdtemp(join(tmpdir(), 'gatehouse-e2e-'));
+    try {
+      await promisify(execFile)('npm', ['--prefix', `${examples}spa-react`, 'run', 'build', '--', '--outDir', dist]);
+      await behind(['--spa', dist], await freePorts(), async ({ page }) => {
+        await heading(page, 'Nobody is signed in');
+      });
+    } finally {
+      await rm(dist, { recursive: true });
+    }
+  });
 
   it('sends no token to the browser', () => {
     assert.ok(wire.answers.some(({ url }) => url.includes('/auth/callback?')), 'the scan saw no callback');

@@ -1,16 +1,18 @@
-import { useSession } from '@gatehouse/client/react';
+import { useSession, useUser } from '@gatehouse/client/react';
 
-/** What the ID token says about the user. */
+/** Who is signed in: as the user pool knows them, and what their ID token says. */
 export function Account() {
+  const user = useUser();
   const claims = useSession().session?.tokens?.idToken.payload ?? {};
+  const facts = { Email: claims.email, Language: claims.locale, Groups: claims['cognito:groups'], 'User name': user?.username };
   return (
     <>
       <h1>Your account</h1>
       <dl>
-        {Object.entries(claims).map(([name, value]) => (
+        {Object.entries(facts).map(([name, value]) => (
           <div key={name}>
             <dt>{name}</dt>
-            <dd>{typeof value === 'string' ? value : JSON.stringify(value)}</dd>
+            <dd>{[value ?? 'none'].flat().join(', ')}</dd>
           </div>
         ))}
       </dl>

@@ -1,9 +1,9 @@
 import { gatewayFetch, signOut } from '@gatehouse/client';
-import { useUser } from '@gatehouse/client/react';
+import { useSession } from '@gatehouse/client/react';
 import { useState } from 'react';
 
 export function Home() {
-  const user = useUser();
+  const claims = useSession().session?.tokens?.idToken.payload;
   const [answer, setAnswer] = useState('');
 
   async function callAPI() {
@@ -14,7 +14,7 @@ export function Home() {
 
   return (
     <>
-      <h1>Hello, {user?.username}</h1>
+      <h1>{`Hello, ${claims?.name}`}</h1>
       <button className="primary" onClick={() => callAPI().catch(say)}>Call the API</button>
       <button onClick={() => signOut().catch(say)}>Sign out</button>
       <p role="status">{answer}</p>
