@@ -6,12 +6,16 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+<<<<<<< Updated upstream
 import { promisify } from 'node:util';
+=======
+import { fileURLToPath } from 'node:url';
+>>>>>>> Stashed changes
 import { launch, picture } from './browser.mjs';
 import { Example, examples } from './example.mjs';
 import { freePorts, startDev } from './gateway.mjs';
 import { Visit, suiteTimeout } from './visit.mjs';
-import { Wire } from './wire.mjs';
+import { Wire, tokensIn } from './wire.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
 
@@ -20,6 +24,8 @@ const signedIn = /^(You are signed in|Hello, \S)/;
 
 describe('examples', { timeout: suiteTimeout }, () => {
   const wire = new Wire();
+  /** Tokens in what came by WebSockets. @type {string[]} */
+  const leaks = [];
   /** @type {import('playwright-core').Browser} */
   let browser;
 
@@ -42,8 +48,15 @@ describe('examples', { timeout: suiteTimeout }, () => {
     try {
       const visit = await Visit.start(browser, gateway);
       await visit.run(async () => {
+        /** @type {string[]} */
+        const sockets = [];
+        visit.page.on('websocket', (socket) => {
+          sockets.push(new URL(socket.url()).port);
+          socket.on('framereceived', ({ payload }) => leaks.push(...tokensIn(payload.toString())));
+        });
         await visit.page.goto(gateway.url);
         await test(visit);
+        assert.deepEqual(sockets.filter((port) => port !== gateway.port), [], 'a WebSocket went past the gateway');
       });
     } finally {
       await gateway.stop();
@@ -66,6 +79,7 @@ describe('examples', { timeout: suiteTimeout }, () => {
     }
   }
 
+<<<<<<< Updated upstream
   for (const [name, file] of [['spa-vue', 'src/App.vue'], ['spa-react', 'src/Home.tsx']]) {
     it(`${name}: a guarded page, the API, hot reload, and a sign-out that other tabs hear of`, () =>
       started(name, ({ url }) => ['--spa', url], async (visit, example) => {
@@ -97,12 +111,69 @@ describe('examples', { timeout: suiteTimeout }, () => {
       await rm(dist, { recursive: true });
     }
   });
+=======
+  it('spa-plain: no build, a strict policy, the API, and a sign-out that other tabs hear of', async () => {
+    await behind(['--spa', fileURLToPath(new URL('../../examples/spa-plain', import.meta.url))], await freePorts(), async (visit) => {
+      const { page } = visit;
+      await heading(page, 'Nobody is signed in');
+      await picture(page, 'example-plain-signed-out');
+      await page.getByRole('button', { name: 'Sign in' }).click();
+      await visit.fillIn();
+      await callAPI(page);
+      await picture(page, 'example-plain');
+      await outage(visit, page.getByRole('status').filter({ hasText: /\S/ }), () => page.reload());
+      await refusesInline(visit);
+      await signOutEverywhere(visit);
+    });
+  });
+
+  it('spa-vue: a guarded page, the API, hot reload, and a sign-out that other tabs hear of', () =>
+    started('spa-vue', ({ url }) => ['--spa', url], async (visit, example) => {
+      const { page } = visit;
+      await heading(page, 'Nobody is signed in');
+      await picture(page, 'example-vue-signed-out');
+      await page.getByRole('link', { name: 'Account' }).click();
+      await visit.fillIn();
+      await page.getByText('alice@example.com').first().waitFor();
+      assert.equal(page.url(), `${visit.gateway.url}/#account`);
+      await picture(page, 'example-vue-account');
+      await page.getByRole('link', { name: 'Home' }).click();
+      await callAPI(page);
+      await hotReload(page, 'Call the API', 'Ask the API', () => example.edit('src/App.vue', 'Call the API', 'Ask the API'));
+      await greeting(page);
+      await outage(visit, page.getByRole('alert'), () => page.getByRole('button', { name: 'Try again' }).click());
+      await signOutEverywhere(visit);
+    }));
+
+  it('next: a page made on the server for who is signed in, the API, hot reload, and a sign-out that other tabs hear of', () =>
+    started('next', nextFlags, async (visit, example) => {
+      const { page } = visit;
+      await heading(page, 'Nobody is signed in');
+      await hydrated(page);
+      await page.getByRole('button', { name: 'Sign in' }).click();
+      await visit.fillIn();
+      await heading(page, signedIn);
+      await hydrated(page);
+      await callAPI(page);
+      await picture(page, 'example-next');
+      await hotReload(page, 'Call the API', 'Ask the API', () => example.edit('app/actions.jsx', 'Call the API', 'Ask the API'));
+      await greeting(page);
+      await hotReload(page, 'So says', 'Thus speaks', () => example.edit('app/page.jsx', 'So says', 'Thus speaks'));
+      await signOutEverywhere(visit);
+    }));
+>>>>>>> Stashed changes
 
   it('sends no token to the browser', () => {
     assert.ok(wire.answers.some(({ url }) => url.includes('/auth/callback?')), 'the scan saw no callback');
-    assert.deepEqual(wire.leaks(), []);
+    assert.deepEqual([...wire.leaks(), ...leaks], []);
   });
 });
+
+/** @param {Example} example */
+function nextFlags({ dir, url }) {
+  process.env.NEXT_URL = url;
+  return ['--config', `${dir}/gatehouse.yaml`];
+}
 
 /**
  * @param {Page} page
@@ -125,6 +196,14 @@ function greeting(page) {
 }
 
 /**
+ * Waits until React has taken over the page that the server made. Nobody hears a click before that.
+ * @param {Page} page
+ */
+async function hydrated(page) {
+  await page.waitForFunction(() => Object.keys(document.querySelector('button') ?? {}).some((key) => key.startsWith('__reactProps')));
+}
+
+/**
  * Edits a file of the page, which must come to show it without being loaded anew.
  * @param {Page} page
  * @param {string} before what the page shows
@@ -140,17 +219,35 @@ async function hotReload(page, before, after, edit) {
 }
 
 /**
- * Opens the page while nothing of the gateway's answers, and once more when it does.
+ * Opens the page while no endpoint of the gateway's answers, and has it go on when they do.
  * @param {Visit} visit
+ * @param {import('playwright-core').Locator} notice where the page says so
+ * @param {() => Promise<unknown>} retry
  */
-async function outage({ context, gateway, page }) {
+async function outage({ context, gateway, page }, notice, retry) {
   await context.route('**/auth/*', (route) => route.abort());
   await page.goto(gateway.url);
-  await page.getByRole('alert').waitFor();
+  await notice.waitFor();
   assert.equal(await page.getByRole('heading').innerText(), 'One moment…');
   await context.unroute('**/auth/*');
-  await page.getByRole('button', { name: 'Try again' }).click();
+  await retry();
   await heading(page, signedIn);
+}
+
+/**
+ * Writes a script into the page, which its policy must not let run.
+ * @param {Visit} visit
+ */
+async function refusesInline({ page, complaints }) {
+  const complaint = page.waitForEvent('console', (message) => /Content Security Policy/.test(message.text()));
+  await page.evaluate(() => {
+    const script = document.createElement('script');
+    script.textContent = 'window.inline = true';
+    document.body.append(script);
+  });
+  await complaint;
+  assert.equal(await page.evaluate('window.inline'), undefined);
+  complaints.length = 0; // the one that was asked for
 }
 
 /**
