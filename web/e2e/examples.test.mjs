@@ -6,11 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-<<<<<<< Updated upstream
 import { promisify } from 'node:util';
-=======
-import { fileURLToPath } from 'node:url';
->>>>>>> Stashed changes
 import { launch, picture } from './browser.mjs';
 import { Example, examples } from './example.mjs';
 import { freePorts, startDev } from './gateway.mjs';
@@ -79,7 +75,21 @@ describe('examples', { timeout: suiteTimeout }, () => {
     }
   }
 
-<<<<<<< Updated upstream
+  it('spa-plain: no build, a strict policy, the API, and a sign-out that other tabs hear of', async () => {
+    await behind(['--spa', `${examples}spa-plain`], await freePorts(), async (visit) => {
+      const { page } = visit;
+      await heading(page, 'Nobody is signed in');
+      await picture(page, 'example-plain-signed-out');
+      await page.getByRole('button', { name: 'Sign in' }).click();
+      await visit.fillIn();
+      await callAPI(page);
+      await picture(page, 'example-plain');
+      await outage(visit, page.getByRole('status').filter({ hasText: /\S/ }), () => page.reload());
+      await refusesInline(visit);
+      await signOutEverywhere(visit);
+    });
+  });
+
   for (const [name, file] of [['spa-vue', 'src/App.vue'], ['spa-react', 'src/Home.tsx']]) {
     it(`${name}: a guarded page, the API, hot reload, and a sign-out that other tabs hear of`, () =>
       started(name, ({ url }) => ['--spa', url], async (visit, example) => {
@@ -95,7 +105,7 @@ describe('examples', { timeout: suiteTimeout }, () => {
         await callAPI(page);
         await hotReload(page, 'Call the API', 'Ask the API', () => example.edit(file, 'Call the API', 'Ask the API'));
         await greeting(page);
-        await outage(visit);
+        await outage(visit, page.getByRole('alert'), () => page.getByRole('button', { name: 'Try again' }).click());
         await signOutEverywhere(visit);
       }));
   }
@@ -111,39 +121,6 @@ describe('examples', { timeout: suiteTimeout }, () => {
       await rm(dist, { recursive: true });
     }
   });
-=======
-  it('spa-plain: no build, a strict policy, the API, and a sign-out that other tabs hear of', async () => {
-    await behind(['--spa', fileURLToPath(new URL('../../examples/spa-plain', import.meta.url))], await freePorts(), async (visit) => {
-      const { page } = visit;
-      await heading(page, 'Nobody is signed in');
-      await picture(page, 'example-plain-signed-out');
-      await page.getByRole('button', { name: 'Sign in' }).click();
-      await visit.fillIn();
-      await callAPI(page);
-      await picture(page, 'example-plain');
-      await outage(visit, page.getByRole('status').filter({ hasText: /\S/ }), () => page.reload());
-      await refusesInline(visit);
-      await signOutEverywhere(visit);
-    });
-  });
-
-  it('spa-vue: a guarded page, the API, hot reload, and a sign-out that other tabs hear of', () =>
-    started('spa-vue', ({ url }) => ['--spa', url], async (visit, example) => {
-      const { page } = visit;
-      await heading(page, 'Nobody is signed in');
-      await picture(page, 'example-vue-signed-out');
-      await page.getByRole('link', { name: 'Account' }).click();
-      await visit.fillIn();
-      await page.getByText('alice@example.com').first().waitFor();
-      assert.equal(page.url(), `${visit.gateway.url}/#account`);
-      await picture(page, 'example-vue-account');
-      await page.getByRole('link', { name: 'Home' }).click();
-      await callAPI(page);
-      await hotReload(page, 'Call the API', 'Ask the API', () => example.edit('src/App.vue', 'Call the API', 'Ask the API'));
-      await greeting(page);
-      await outage(visit, page.getByRole('alert'), () => page.getByRole('button', { name: 'Try again' }).click());
-      await signOutEverywhere(visit);
-    }));
 
   it('next: a page made on the server for who is signed in, the API, hot reload, and a sign-out that other tabs hear of', () =>
     started('next', nextFlags, async (visit, example) => {
@@ -161,7 +138,6 @@ describe('examples', { timeout: suiteTimeout }, () => {
       await hotReload(page, 'So says', 'Thus speaks', () => example.edit('app/page.jsx', 'So says', 'Thus speaks'));
       await signOutEverywhere(visit);
     }));
->>>>>>> Stashed changes
 
   it('sends no token to the browser', () => {
     assert.ok(wire.answers.some(({ url }) => url.includes('/auth/callback?')), 'the scan saw no callback');
