@@ -67,7 +67,7 @@ export async function pictureForReadme(page) {
   const pictures = /** @type {const} */ ([['light', 'light', 1080], ['dark', 'dark', 1080], ['phone', 'light', 390]]);
   for (const [name, colorScheme, width] of pictures) {
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-    await page.setViewportSize({ width, height: 760 });
+    await page.setViewportSize({ width, height: 800 });
     await page.screenshot({ path: `${readmeImages}demo-${name}.png` });
   }
   await page.emulateMedia({ colorScheme: null, reducedMotion: null });
