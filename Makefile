@@ -175,8 +175,9 @@ lint: vet ## gofmt, go vet, staticcheck, golangci-lint
 	$(FLEETTOOL) golangci-lint run --config $(CURDIR)/.golangci.yml
 
 .PHONY: types
-types: test-deps web/client/node_modules/.package-lock.json bench/sizes/node_modules/.package-lock.json ## check the types of the browser's client
+types: test-deps web/client/node_modules/.package-lock.json bench/sizes/node_modules/.package-lock.json ## check the types of the browser's client and of the demo page
 	npm --prefix web/client run types
+	web/client/node_modules/.bin/tsc --project web/demo
 
 .PHONY: vet
 vet:

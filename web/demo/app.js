@@ -31,7 +31,11 @@ const views = { overview, you, session, activity, api, devices, account, 'sign-o
 /** Stand in for a view that cannot be shown. @type {Record<string, View>} */
 const standIns = {
   waiting: { title: '' },
-  unreachable: { title: '', open: (root) => onPressOf(root, { retry: look }) },
+  unreachable: {
+    title: '',
+    open: (root) => onPressOf(root, { retry: look }),
+    draw: (root) => fill(root, { trouble: state.trouble }),
+  },
   locked: { title: '', open: openLocked },
   unknown: { title: '' },
 };

@@ -294,7 +294,7 @@ describe('the demo page', { timeout: suiteTimeout }, () => {
     await page.getByRole('button', { name: 'Stay signed in' }).click();
     await page.locator('#trouble', { hasText: /cannot be reached.*still signed in/ }).waitFor();
     await page.reload();
-    await page.getByRole('heading', { name: 'The gateway does not answer' }).waitFor();
+    await page.getByRole('heading', { name: 'No answer for now' }).waitFor();
     assert.equal(await page.getByRole('button', { name: 'Sign in' }).count(), 0, 'an outage is no reason to sign in');
     await picture(page, 'demo-unreachable');
     await page.unroute('**/auth/session*');
