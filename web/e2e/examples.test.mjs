@@ -176,7 +176,10 @@ function greeting(page) {
  * @param {Page} page
  */
 async function hydrated(page) {
-  await page.waitForFunction(() => Object.keys(document.querySelector('button') ?? {}).some((key) => key.startsWith('__reactProps')));
+  await page.waitForFunction(() => {
+    const button = document.querySelector('button') ?? {};
+    return Object.keys(button).some((key) => key.startsWith('__reactProps'));
+  });
 }
 
 /**
