@@ -80,7 +80,7 @@ TESTS := test-go test-fleet test-client test-browser
 TESTFLAGS ?=
 
 # What the tests in Chromium need npm packages for: themselves, the client, and the pages they open.
-BROWSER_NPM := web/client web/e2e web/e2e/quickstart \
+BROWSER_NPM := web/client web/e2e web/e2e/frameworks web/e2e/quickstart \
 	$(patsubst %/package-lock.json,%,$(wildcard examples/next/package-lock.json examples/spa-*/package-lock.json))
 
 # The slow packages wait, for limits that pass and servers that fail over, more than
@@ -237,4 +237,4 @@ cross: compile ## compile for linux, darwin and windows, amd64 and arm64
 
 .PHONY: clean
 clean: ## remove what was built and installed inside the checkout
-	rm -rf bin dist .cache web/e2e/node_modules web/client/node_modules web/client/types examples/*/node_modules examples/*/dist examples/*/.next
+	rm -rf bin dist .cache web/e2e/node_modules web/e2e/*/node_modules web/client/node_modules web/client/types examples/*/node_modules examples/*/dist examples/*/.next
