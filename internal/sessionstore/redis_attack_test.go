@@ -137,7 +137,7 @@ func TestRedisAudience(t *testing.T) {
 	server := redistest.Start(t, redistest.Options{})
 	open := func(audience session.Audience) *sessionstore.Redis {
 		st, err := sessionstore.NewRedis(sessionstore.RedisOptions{
-			Address: at(t, server.URL), Ring: newRing(t, 1), Audience: audience, IdleTimeout: 30 * time.Minute,
+			Address: at(t, server.URL), Ring: newRing(t, 1), Audience: audience, IdleTimeout: 30 * time.Minute, Timeout: ample,
 		})
 		if err != nil {
 			t.Fatal(err)

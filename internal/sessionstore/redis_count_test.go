@@ -101,13 +101,7 @@ func TestRedisCount(t *testing.T) {
 	t.Run("a_user_who_may_not_count_is_told_once", func(t *testing.T) {
 		server := redistest.Start(t, redistest.Options{User: "gateway", Password: "password", Rules: leastRules})
 		var log bytes.Buffer
-		st, err := sessionstore.NewRedis(sessionstore.RedisOptions{
-			Address: at(t, server.URL), Ring: newRing(t, 1), Audience: storetest.Audience, IdleTimeout: time.Minute, Logger: slog.New(slog.NewTextHandler(&log, nil)),
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = st.Close() })
+		st := open(t, server, sessionstore.RedisOptions{IdleTimeout: time.Minute, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		createIn(t, st, storetest.Sample("sub-1"))
 		admin := server.Client()
 		for _, rule := range []string{"-scan", "+dbsize"} {

@@ -16,15 +16,7 @@ import (
 // openWaiting returns a store that waits for replicas.
 func openWaiting(t *testing.T, url string, replicas int) *sessionstore.Redis {
 	t.Helper()
-	st, err := sessionstore.NewRedis(sessionstore.RedisOptions{
-		Address: at(t, url), Ring: newRing(t, 1), Audience: storetest.Audience, IdleTimeout: 30 * time.Minute,
-		WaitReplicas: replicas,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = st.Close() })
-	return st
+	return open(t, &redistest.Server{URL: url}, sessionstore.RedisOptions{IdleTimeout: 30 * time.Minute, WaitReplicas: replicas})
 }
 
 // endBoth ends two sessions, one each way, with the error wanted, and returns how

@@ -36,8 +36,8 @@ func logged(t *testing.T, url string) (*sessionstore.Redis, *lockedBuffer) {
 	t.Helper()
 	log := &lockedBuffer{}
 	return open(t, &redistest.Server{URL: url}, sessionstore.RedisOptions{
-		IdleTimeout: time.Minute, Timeout: ample,
-		Logger: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		IdleTimeout: time.Minute,
+		Logger:      slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}), log
 }
 

@@ -31,7 +31,7 @@ func suite(t *testing.T, url string, flush func(context.Context) error) {
 		if err := flush(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		return open(t, &redistest.Server{URL: url}, sessionstore.RedisOptions{IdleTimeout: idle, Timeout: ample})
+		return open(t, &redistest.Server{URL: url}, sessionstore.RedisOptions{IdleTimeout: idle})
 	})
 }
 
@@ -75,7 +75,7 @@ func TestRedisSentinel(t *testing.T) {
 	t.Run("suite", func(t *testing.T) {
 		suite(t, topology.URL, func(ctx context.Context) error { return admin.FlushAll(ctx).Err() })
 	})
-	st := openURL(t, topology.URL, 30*time.Minute)
+	st := openBrief(t, &redistest.Server{URL: topology.URL})
 	s := createIn(t, st, storetest.Sample("sub-1"))
 	told := watch(t, st)
 	t.Run("sessions_outlive_a_failover_in_order", func(t *testing.T) {
@@ -102,7 +102,7 @@ func TestRedisSentinel(t *testing.T) {
 		topology.Sentinels[1].Pause()
 		defer topology.Sentinels[0].Restart()
 		defer topology.Sentinels[1].Continue()
-		recovers(t, openURL(t, topology.URL, 30*time.Minute), s)
+		recovers(t, openBrief(t, &redistest.Server{URL: topology.URL}), s)
 	})
 	t.Run("sentinels_that_hang_do_not_keep_a_store_from_new_connections", func(t *testing.T) {
 		primary := topology.Primary()
@@ -199,7 +199,7 @@ func TestRedisCluster(t *testing.T) {
 	}
 	t.Run("suite", func(t *testing.T) { suite(t, cluster.URL, flush) })
 
-	st := openURL(t, cluster.URL, 30*time.Minute)
+	st := openBrief(t, &redistest.Server{URL: cluster.URL})
 	sessions := onEveryShard(t, st, cluster)
 	t.Run("one_user_has_sessions_on_every_shard", func(t *testing.T) {
 		list, err := listOf(t, st, "sub-1")
@@ -251,7 +251,7 @@ func TestRedisCluster(t *testing.T) {
 func TestRedisClusterPing(t *testing.T) {
 	t.Parallel()
 	cluster := redistest.StartCluster(t, redistest.Options{User: "gateway", Password: "password", Rules: leastClusterRules}, false)
-	st := openURL(t, cluster.URL, 30*time.Minute)
+	st := openBrief(t, &redistest.Server{URL: cluster.URL})
 	if err := st.Ping(t.Context()); err != nil {
 		t.Fatal(err)
 	}

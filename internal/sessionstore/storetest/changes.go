@@ -2,7 +2,10 @@ package storetest
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,25 +19,35 @@ type Watcher struct {
 	t       testing.TB
 	changes chan session.Change
 	ups     chan bool
+	lost    chan struct{} // filled each time the watch goes down
+	up      atomic.Bool
 }
 
 // Watch starts a Watch that ends with the test, and waits until it is up.
 func Watch(t testing.TB, st session.Store) *Watcher {
 	t.Helper()
-	w := &Watcher{t: t, changes: make(chan session.Change, 1000), ups: make(chan bool, 1000)}
+	w := &Watcher{t: t, changes: make(chan session.Change, 1000), ups: make(chan bool, 1000), lost: make(chan struct{}, 1)}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
 		_ = st.Watch(ctx, func(c session.Change) { w.changes <- c }, func(up bool) {
-			select {
-			case w.ups <- up:
-			default:
+			w.up.Store(up)
+			if !up {
+				offer(w.lost, struct{}{})
 			}
+			offer(w.ups, up)
 		})
 	})
 	t.Cleanup(func() { cancel(); running.Wait() })
 	w.WaitUp(true)
 	return w
+}
+
+func offer[T any](to chan<- T, v T) {
+	select {
+	case to <- v:
+	default:
+	}
 }
 
 // patience is how long a test waits for what comes at once, unless the machine is
@@ -57,73 +70,123 @@ func (w *Watcher) WaitUp(want bool) {
 	}
 }
 
-// Next returns the next change.
-func (w *Watcher) Next() session.Change {
+// errLost is what a watch tells nothing after: it went down, as it may on a busy
+// machine, and what changed until it is up again is not told later.
+var errLost = errors.New("the watch went down")
+
+// Hears wants the changes that act makes, in order, and nothing between. Where a
+// watch goes down meanwhile, act is done again.
+func Hears(t *testing.T, act func() []session.Change, watchers ...*Watcher) {
+	t.Helper()
+	for range 10 {
+		for _, w := range watchers {
+			w.settle()
+		}
+		want := act()
+		var err error
+		for _, w := range watchers {
+			err = errors.Join(err, w.hears(want))
+		}
+		if !errors.Is(err, errLost) {
+			if err != nil {
+				t.Error(err)
+			}
+			return
+		}
+		t.Log(err)
+	}
+	t.Error("a watch went down at each of ten tries")
+}
+
+// settle waits until the watch is up, and forgets what it was told before.
+func (w *Watcher) settle() {
 	w.t.Helper()
-	select {
-	case c := <-w.changes:
-		return c
-	case <-time.After(patience):
-		w.t.Fatal("told of no change")
-		return session.Change{}
+	for !w.up.Load() {
+		w.WaitUp(true)
+	}
+	for {
+		select {
+		case <-w.changes:
+		case <-w.lost:
+		default:
+			return
+		}
 	}
 }
 
-func (w *Watcher) want(changes ...session.Change) {
-	w.t.Helper()
+func (w *Watcher) hears(changes []session.Change) error {
 	for _, want := range changes {
-		if d := cmp.Diff(want, w.Next()); d != "" {
-			w.t.Error(d)
+		select {
+		case got := <-w.changes:
+			if d := cmp.Diff(want, got); d != "" {
+				select {
+				case <-w.lost:
+					return errLost
+				default:
+					return errors.New(d)
+				}
+			}
+		case <-w.lost:
+			return errLost
+		case <-time.After(patience):
+			return fmt.Errorf("not told of %+v", want)
 		}
 	}
+	return nil
 }
 
 func testWatch(t *testing.T, open Open) {
 	st := open(t, longIdle)
 	one, two := Watch(t, st), Watch(t, st)
 	t.Run("tells_everyone_of_refreshes_and_ends_in_order", func(t *testing.T) {
-		s := create(t, st, Sample("sub-1"))
-		next := s
-		for range 3 {
-			var err error
-			if next, err = st.Replace(t.Context(), refreshed(next)); err != nil {
+		Hears(t, func() []session.Change {
+			s := create(t, st, Sample("sub-1"))
+			next := s
+			for range 3 {
+				var err error
+				if next, err = st.Replace(t.Context(), refreshed(next)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := st.Delete(t.Context(), s.Handle, session.ReasonLogout); err != nil {
 				t.Fatal(err)
 			}
-		}
-		if _, err := st.Delete(t.Context(), s.Handle, session.ReasonLogout); err != nil {
-			t.Fatal(err)
-		}
-		for _, w := range []*Watcher{one, two} {
-			w.want(session.Change{ID: s.ID, Generation: 1}, session.Change{ID: s.ID, Generation: 2},
-				session.Change{ID: s.ID, Generation: 3}, session.Change{ID: s.ID, Reason: session.ReasonLogout})
-		}
+			return []session.Change{
+				{ID: s.ID, Generation: 1}, {ID: s.ID, Generation: 2},
+				{ID: s.ID, Generation: 3}, {ID: s.ID, Reason: session.ReasonLogout},
+			}
+		}, one, two)
 	})
 	t.Run("tells_of_an_end_by_id", func(t *testing.T) {
 		if st.Traits().NoRegistry {
 			return // see testDelete: there is no such end to tell of
 		}
-		s := create(t, st, Sample("sub-1"))
-		if err := st.DeleteID(t.Context(), s.ID, session.ReasonAdmin); err != nil {
-			t.Fatal(err)
-		}
-		one.want(session.Change{ID: s.ID, Reason: session.ReasonAdmin})
+		Hears(t, func() []session.Change {
+			s := create(t, st, Sample("sub-1"))
+			if err := st.DeleteID(t.Context(), s.ID, session.ReasonAdmin); err != nil {
+				t.Fatal(err)
+			}
+			return []session.Change{{ID: s.ID, Reason: session.ReasonAdmin}}
+		}, one)
 	})
 	t.Run("tells_nothing_of_what_changed_nothing", func(t *testing.T) {
-		s := create(t, st, Sample("sub-1"))
-		stale := refreshed(refreshed(s))
-		if _, err := st.Replace(t.Context(), stale); err == nil {
-			t.Fatal("replaced over a gap")
-		}
-		if _, err := st.Touch(t.Context(), s.Handle, s.LastSeen.Add(longIdle/2)); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := st.Delete(t.Context(), session.NewHandle(), session.ReasonLogout); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := st.Replace(t.Context(), refreshed(s)); err != nil {
-			t.Fatal(err)
-		}
-		one.want(session.Change{ID: s.ID, Generation: 1})
+		Hears(t, func() []session.Change {
+			s := create(t, st, Sample("sub-1"))
+			stale := refreshed(refreshed(s))
+			if _, err := st.Replace(t.Context(), stale); err == nil {
+				t.Fatal("replaced over a gap")
+			}
+			if _, err := st.Touch(t.Context(), s.Handle, s.LastSeen.Add(longIdle/2)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := st.Delete(t.Context(), session.NewHandle(), session.ReasonLogout); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := st.Replace(t.Context(), refreshed(s)); err != nil {
+				t.Fatal(err)
+			}
+			return []session.Change{{ID: s.ID, Generation: 1}}
+		}, one)
 	})
 	t.Run("goes_on_saying_that_it_is_up", func(t *testing.T) {
 		for range 5 {
