@@ -145,7 +145,10 @@ describe('examples', { timeout: suiteTimeout }, () => {
   });
 });
 
-/** @param {Example} example */
+/**
+ * Routes to Next.js: the file takes its address from the environment.
+ * @param {Example} example
+ */
 function nextFlags({ dir, url }) {
   process.env.NEXT_URL = url;
   return ['--config', `${dir}/gatehouse.yaml`];
