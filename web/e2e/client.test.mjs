@@ -3,63 +3,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { launch } from './browser.mjs';
+import { afterSignIn, call, open, routesTo, serveApp, signIn, told, untilTold } from './client.mjs';
 import { startServe } from './gateway.mjs';
 import { Redis } from './redis.mjs';
-import { serve } from './upstream.mjs';
 import { Visit, suiteTimeout, user } from './visit.mjs';
 import { Wire } from './wire.mjs';
-
-/** @typedef {import('playwright-core').Page} Page */
-
-/** A page that shows what it is told. */
-const html = `<!doctype html><title>A page</title><p id="told"></p><script type="module">
-  import * as client from '/auth/sdk/index.js';
-  const told = [];
-  client.listen(({ payload: { event, data } }) => {
-    told.push(event === 'customOAuthState' ? event + ' ' + data : data?.reason ? event + ' ' + data.reason : event);
-    document.querySelector('#told').textContent = told.join(', ');
-  });
-  addEventListener('pageshow', ({ persisted }) => (window.restored = persisted));
-  Object.assign(window, { client, told });
-</script>`;
-
-/** @type {import('node:http').RequestListener} */
-function app({ url = '' }, response) {
-  const [status, type, body] = url.startsWith('/api/private')
-    ? [401, 'application/json', '{"who":"the API"}']
-    : url.startsWith('/api/')
-      ? [200, 'application/json', '{"hello":"world"}']
-      : [200, 'text/html', html];
-  response.writeHead(Number(status), { 'Content-Type': type }).end(body);
-}
-
-/**
- * Calls a function of the client in the page.
- * @param {Page} page
- * @param {string} name
- * @param {...unknown} args
- * @returns {Promise<any>} what it gives, or `{name, status}` of what it throws
- */
-function call(page, name, ...args) {
-  return page.evaluate(
-    async ([name, args]) => {
-      try {
-        const result = await /** @type {any} */ (window).client[name](...args);
-        return result instanceof Response ? { status: result.status, body: await result.text() } : result;
-      } catch (err) {
-        const { name, status } = /** @type {any} */ (err);
-        return status ? { name, status } : { name };
-      }
-    },
-    /** @type {const} */ ([name, args]),
-  );
-}
-
-/** @param {Page} page @returns {Promise<string[]>} */
-const told = (page) => page.evaluate(() => /** @type {any} */ (window).told);
-
-/** @param {Page} page @param {string} text what the page must come to have been told, in full */
-const untilTold = (page, text) => page.locator('#told', { hasText: new RegExp(`^${text}$`) }).waitFor();
 
 describe('@gatehouse/client', { timeout: suiteTimeout }, () => {
   const wire = new Wire();
@@ -67,7 +15,7 @@ describe('@gatehouse/client', { timeout: suiteTimeout }, () => {
   /** @type {import('playwright-core').Browser} */
   let browser;
   /** @type {import('./upstream.mjs').Upstream} */
-  let upstream;
+  let app;
   /** @type {Redis} */
   let redis;
   /** @type {import('./gateway.mjs').Gateway} */
@@ -76,15 +24,12 @@ describe('@gatehouse/client', { timeout: suiteTimeout }, () => {
   before(async () => {
     proxy = await wire.start();
     browser = await launch(proxy);
-    upstream = await serve(app);
+    app = await serveApp();
     redis = await Redis.start();
     gateway = await startServe({
       session: { store: redis.url },
       csrf_header: 'X-CSRF',
-      routes: [
-        { path: '/api/', upstream: upstream.url },
-        { path: '/', upstream: upstream.url, auth: 'none' },
-      ],
+      routes: routesTo(app),
     });
   });
   after(async () => {
@@ -92,25 +37,11 @@ describe('@gatehouse/client', { timeout: suiteTimeout }, () => {
     wire.stop();
     await gateway?.stop();
     await redis?.stop();
-    upstream?.stop();
+    app?.stop();
   });
 
   /** @param {(visit: Visit) => Promise<void>} test */
   const fresh = (test) => async () => (await Visit.start(browser, gateway)).run(test);
-
-  /** Opens the page, once its modules have run. @param {Visit} visit @param {string} [path] */
-  async function open({ page }, path = '/') {
-    await page.goto(gateway.url + path);
-    await page.waitForFunction(() => 'client' in window);
-  }
-
-  /** Signs in by redirect and waits for the page it ends at. @param {Visit} visit */
-  async function signIn(visit) {
-    await open(visit, '/orders?tab=2#top');
-    await call(visit.page, 'signInWithRedirect', { customState: 'cart' });
-    await visit.fillIn();
-    await untilTold(visit.page, 'customOAuthState cart, signInWithRedirect, signedIn');
-  }
 
   it('signs in by redirect, tells who came, refreshes, and keeps no token', fresh(async (visit) => {
     const { page } = visit;
@@ -131,7 +62,7 @@ describe('@gatehouse/client', { timeout: suiteTimeout }, () => {
 
     const refreshed = await call(page, 'fetchAuthSession', { forceRefresh: true });
     assert.equal(refreshed.generation, session.generation + 1);
-    await untilTold(page, 'customOAuthState cart, signInWithRedirect, signedIn, tokenRefresh');
+    await untilTold(page, `${afterSignIn}, tokenRefresh`);
     assert.deepEqual(wire.leaks(), []);
     assert.deepEqual((await visit.readable()).local, {});
   }));
@@ -161,7 +92,7 @@ describe('@gatehouse/client', { timeout: suiteTimeout }, () => {
     const signedOut = first?.page.waitForURL((url) => url.pathname === '/' && url.origin === gateway.url);
     await call(/** @type {Visit} */ (first).page, 'signOut').catch(() => {}); // the page leaves meanwhile
     await signedOut;
-    await untilTold(visit.page, 'customOAuthState cart, signInWithRedirect, signedIn, signedOut logout');
+    await untilTold(visit.page, `${afterSignIn}, signedOut logout`);
     for (const other of others.slice(1)) await untilTold(other.page, 'signedOut logout');
     assert.equal(streams(), before, 'tabs that follow have opened a stream');
   }));
@@ -173,7 +104,7 @@ describe('@gatehouse/client', { timeout: suiteTimeout }, () => {
       const sessions = await call(phone.page, 'listSessions');
       assert.ok(sessions.length >= 2);
       await call(phone.page, 'endOtherSessions');
-      await untilTold(visit.page, 'customOAuthState cart, signInWithRedirect, signedIn, signedOut revoked');
+      await untilTold(visit.page, `${afterSignIn}, signedOut revoked`);
       assert.equal((await call(phone.page, 'listSessions')).length, 1);
     });
   }));
@@ -246,7 +177,7 @@ describe('@gatehouse/client', { timeout: suiteTimeout }, () => {
 
     await signIn(visit);
     await call(page, 'signOut', { redirect: false });
-    await untilTold(page, 'customOAuthState cart, signInWithRedirect, signedIn, signedOut logout');
+    await untilTold(page, `${afterSignIn}, signedOut logout`);
     await page.evaluate(() => sessionStorage.clear());
     await silently();
     assert.equal((await call(page, 'fetchAuthSession')).tokens.idToken.payload.email, user.name);
@@ -264,7 +195,7 @@ describe('@gatehouse/client', { timeout: suiteTimeout }, () => {
         await call(other.page, 'signOut', { redirect: false });
         await page.goBack({ waitUntil: 'commit' }); // a page that is restored does not load
         assert.equal(await page.evaluate(() => /** @type {any} */ (window).restored), true, 'the page was loaded anew');
-        await untilTold(page, 'customOAuthState cart, signInWithRedirect, signedIn, signedOut expired');
+        await untilTold(page, `${afterSignIn}, signedOut expired`);
       });
     } finally {
       await cached.close();

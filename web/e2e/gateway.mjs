@@ -82,32 +82,60 @@ export async function startDev(args = [], ports) {
 }
 
 /**
+ * A gateway that can be ended while its user pool stays, and asked what it has counted.
+ * @typedef {object} Served
+ * @property {() => Promise<() => Promise<void>>} shutDown ends the gateway; what it gives starts it again
+ * @property {(metric: string, label?: string) => Promise<number>} metric the sum of a metric's values, of those with a label
+ *   such as `call="refresh"`
+ */
+
+/**
  * Starts `gateway serve` with a configuration file, and `gateway cognito` as its
  * user pool.
- * @param {{session: object, routes: object[]}} settings the rest of the configuration:
- *   keys and what is particular to loopback is there already
- * @returns {Promise<Gateway>}
+ * @param {{session: object, routes: object[], public_url?: string, [key: string]: unknown}} settings the rest of the
+ *   configuration: keys and what is particular to loopback is there already
+ * @param {{ports?: Ports, pool?: string[]}} [options] ports: default, free ones; pool: further flags of `gateway cognito`
+ * @returns {Promise<Gateway & Served>}
  */
-export async function startServe(settings) {
-  const ports = await freePorts();
-  const url = `http://localhost:${ports.gateway}`;
+export async function startServe(settings, options = {}) {
+  const ports = options.ports ?? (await freePorts());
+  const admin = await freePort();
+  const url = settings.public_url ?? `http://localhost:${ports.gateway}`;
   const dir = await mkdtemp(join(tmpdir(), 'gatehouse-e2e-'));
   const file = join(dir, 'gatehouse.yaml');
   const stopPool = await start(
-    ['cognito', '--listen', `127.0.0.1:${ports.cognito}`, '--gateway', url],
+    ['cognito', '--listen', `127.0.0.1:${ports.cognito}`, '--gateway', url, ...(options.pool ?? [])],
     `http://127.0.0.1:${ports.cognito}/`,
   );
-  const stopAll = async (/** @type {() => Promise<void>} */ stopGateway) => {
-    await Promise.all([stopGateway(), stopPool(), rm(dir, { recursive: true })]);
+  const serve = () => start(['serve', '--config', file], `http://127.0.0.1:${admin}/healthz`);
+  let stop = async () => {};
+  const stopAll = async () => {
+    await Promise.all([stop(), stopPool(), rm(dir, { recursive: true })]);
   };
   try {
     const { stdout } = await promisify(execFile)(await binary(), ['keygen']);
     const { session, ...others } = settings;
-    await writeFile(file, JSON.stringify({ ...loopback(url, ports), session: { keys: [stdout.trim()], ...session }, ...others }));
-    const stop = await start(['serve', '--config', file], `http://127.0.0.1:${ports.gateway}/auth/healthz`);
-    return { url, port: String(ports.gateway), hosted: `http://127.0.0.1:${ports.cognito}`, stop: () => stopAll(stop) };
+    const particular = { ...loopback(url, ports), admin_listen: `127.0.0.1:${admin}` };
+    await writeFile(file, JSON.stringify({ ...particular, session: { keys: [stdout.trim()], ...session }, ...others }));
+    stop = await serve();
+    return {
+      url,
+      port: String(ports.gateway),
+      hosted: `http://127.0.0.1:${ports.cognito}`,
+      stop: stopAll,
+      async shutDown() {
+        await stop();
+        stop = async () => {};
+        return async () => void (stop = await serve());
+      },
+      async metric(metric, label = '') {
+        const lines = (await (await fetch(`http://127.0.0.1:${admin}/metrics`)).text()).split('\n');
+        const values = lines.filter((line) => line.match(`^${metric}[{ ]`) && line.includes(label));
+        return values.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+      },
+    };
   } catch (err) {
-    await stopAll(async () => {}).catch(() => {});
+    await stopAll().catch(() => {});
     throw err;
   }
 }
@@ -121,7 +149,6 @@ function loopback(url, ports) {
   const api = `http://localhost:${ports.cognito}`;
   return {
     listen: `127.0.0.1:${ports.gateway}`,
-    admin_listen: '127.0.0.1:0',
     public_url: url,
     cognito: {
       region: 'eu-west-1',

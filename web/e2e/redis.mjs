@@ -20,15 +20,24 @@ export class Redis {
     this.url = `redis://127.0.0.1:${port}/0`;
     // Uncompressed, so that a search through the dump proves something.
     const options = { port, bind: '127.0.0.1', dir, save: '', appendonly: 'no', rdbcompression: 'no' };
-    const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
-    this.child = spawn('redis-server', args, { stdio: 'ignore' });
-    this.exited = once(this.child, 'exit');
+    this.args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
+    this.#spawn();
   }
 
   static async start() {
     const redis = new Redis(await freePort(), await mkdtemp(join(tmpdir(), 'gatehouse-redis-')));
+    await redis.#answers();
+    return redis;
+  }
+
+  #spawn() {
+    this.child = spawn('redis-server', this.args, { stdio: 'ignore' });
+    this.exited = once(this.child, 'exit');
+  }
+
+  async #answers() {
     for (const deadline = Date.now() + 120_000; ; ) {
-      if ((await redis.cli('ping').catch(() => '')) === 'PONG') return redis;
+      if ((await this.cli('ping').catch(() => '')) === 'PONG') return;
       if (Date.now() > deadline) throw new Error('redis-server did not answer within two minutes');
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
@@ -49,6 +58,23 @@ export class Redis {
     return readFile(join(this.dir, 'dump.rdb'), 'latin1');
   }
 
+  /** Ends the server, once all it holds is on the disk. Nobody listens at its port then. */
+  async shutDown() {
+    await this.cli('save');
+    await this.#kill();
+  }
+
+  /** Starts the server that was shut down again, with what it held. */
+  async startAgain() {
+    this.#spawn();
+    await this.#answers();
+  }
+
+  async #kill() {
+    this.child.kill('SIGKILL');
+    await this.exited;
+  }
+
   /** Lets it hang: connections stay, answers do not come. Returns when it does. */
   async hang() {
     this.child.kill('SIGSTOP');
@@ -64,8 +90,7 @@ export class Redis {
   }
 
   async stop() {
-    this.child.kill('SIGKILL');
-    await this.exited;
+    await this.#kill();
     await rm(this.dir, { recursive: true });
   }
 }
