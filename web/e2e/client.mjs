@@ -1,5 +1,6 @@
 // A page that uses the client as it is, and what tests do with it: call it, read what it was told, sign in.
 
+import { readFile } from 'node:fs/promises';
 import { serve } from './upstream.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
@@ -7,10 +8,12 @@ import { serve } from './upstream.mjs';
 
 /**
  * A page that shows what it is told, and notes when.
- * @param {string} [gateway] where the client comes from; another origin's may call it too
+ * @param {string} [entry] where the client comes from
+ * @param {object} [options] what differs from the defaults
  */
-export const html = (gateway = '') => `<!doctype html><title>A page</title><p id="told"></p><script type="module">
-  import * as client from '${gateway}/auth/sdk/index.js';
+export const html = (entry = '/auth/sdk/index.js', options) => `<!doctype html><title>A page</title><p id="told"></p><script type="module">
+  import * as client from '${entry}';
+  client.configure(${JSON.stringify(options ?? {})});
   const told = [], toldAt = [];
   client.listen(({ payload: { event, data } }) => {
     told.push(event === 'customOAuthState' ? event + ' ' + data : data?.reason ? event + ' ' + data.reason : event);
@@ -34,6 +37,20 @@ export function serveApp() {
         : [200, 'text/html', html()];
     response.writeHead(Number(status), { 'Content-Type': type }).end(body);
   });
+}
+
+/**
+ * Serves the page on an origin of its own, with a client of its own.
+ * @param {import('./gateway.mjs').Gateway} gateway that it is to call
+ * @param {string} [entry] default: that client
+ */
+export async function serveElsewhere(gateway, entry = '/client/index.js') {
+  const elsewhere = await serve(async ({ url = '' }, response) => {
+    const [, module] = url.match(/^\/client\/([\w-]+\.js)$/) ?? [];
+    const body = module ? await readFile(new URL(`../client/src/${module}`, import.meta.url)) : html(entry, { gateway: `${gateway.url}/auth` });
+    response.writeHead(200, { 'Content-Type': module ? 'text/javascript' : 'text/html' }).end(body);
+  });
+  return { ...elsewhere, url: elsewhere.url.replace('127.0.0.1', 'localhost') };
 }
 
 /**

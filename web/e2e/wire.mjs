@@ -35,6 +35,11 @@ export class Wire {
   constructor() {
     /** @type {Answer[]} */
     this.answers = [];
+    /**
+     * What a front on the way does to the headers of requests; here, nothing.
+     * @type {(headers: http.IncomingHttpHeaders) => void}
+     */
+    this.passOn = () => {};
     this.agent = new http.Agent({ keepAlive: true });
     this.server = http.createServer((request, response) => this.#forward(request, response));
     this.server.on('connect', (request, socket, head) => this.#tunnel(request, socket, head));
@@ -82,6 +87,7 @@ export class Wire {
     const headers = { ...request.headers };
     delete headers['proxy-connection'];
     delete headers['accept-encoding']; // a compressed body hides what it holds
+    this.passOn(headers);
     const { hostname, port, pathname, search } = url;
     const onward = http.request({ agent: this.agent, hostname, port, path: pathname + search, method: request.method, headers });
     onward.on('information', ({ rawHeaders }) => (answer.head += lines(rawHeaders)));
