@@ -56,10 +56,6 @@ async function refusal(response) {
  * @returns {Promise<never>}
  */
 function leaveOnce() {
-  if (!page.leaving) {
-    leaveToSignIn({});
-    // Back again by the Back button, the next call leaves anew.
-    addEventListener('pageshow', () => (page.leaving = false), { once: true });
-  }
+  if (!page.leaving) leaveToSignIn({});
   return new Promise(() => {});
 }

@@ -3,7 +3,6 @@
 
 import { at } from './configure.js';
 import { listeners, tabs } from './hub.js';
-import { page } from './page.js';
 import { ask, check, forget, hear, learn, quietly, warn } from './session.js';
 import { pause } from './wire.js';
 
@@ -66,7 +65,6 @@ function start() {
 
 /** @param {boolean} [restored] from the back/forward cache */
 function connect(restored) {
-  page.leaving = false;
   const link = new AbortController();
   const { signal } = link;
   const name = `gatehouse:${at()}`;

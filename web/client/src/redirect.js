@@ -2,7 +2,7 @@
 
 import { at } from './configure.js';
 import { AuthError } from './errors.js';
-import { page, signInKey } from './page.js';
+import { leave, signInKey } from './page.js';
 import { current } from './session.js';
 
 /**
@@ -49,9 +49,8 @@ export async function signInWithRedirect(input = {}) {
  * @param {SignInInput} input
  */
 export function leaveToSignIn(input) {
-  page.leaving = true;
   sessionStorage.setItem(signInKey, input.customState ?? '');
-  location.assign(loginAddress(input));
+  leave(loginAddress(input));
 }
 
 /**

@@ -1,4 +1,4 @@
-import { page } from './page.js';
+import { leave, page } from './page.js';
 import { learn } from './session.js';
 import { call } from './wire.js';
 
@@ -18,14 +18,13 @@ import { call } from './wire.js';
  */
 export async function signOut({ global, oauth, redirect = true } = {}) {
   page.leaving = true;
-  let left = false;
+  let body;
   try {
     const wish = JSON.stringify({ global, returnTo: oauth?.redirectUrl });
-    const { body } = await call('/logout', { method: 'POST', body: new Blob([wish], { type: 'application/json' }) });
+    ({ body } = await call('/logout', { method: 'POST', body: new Blob([wish], { type: 'application/json' }) }));
     learn(null, global ? 'global' : 'logout');
-    if (redirect) location.assign(body.logoutUrl);
-    left = redirect;
   } finally {
-    page.leaving = left;
+    page.leaving = false;
   }
+  if (redirect) leave(body.logoutUrl);
 }

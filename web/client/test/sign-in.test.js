@@ -161,6 +161,33 @@ describe('a sign-out', () => {
   });
 });
 
+/** @type {[string, (client: import('./browser.js').Client) => Promise<unknown>][]} */
+const departures = [
+  ['login', (client) => client.signInWithRedirect()],
+  ['logout', (client) => client.signOut()],
+  ['login that a call has begun', (client) => client.gatewayFetch('/api/hello', { login: true })],
+];
+for (const [where, leave] of departures) {
+  test(`whoever comes back from a ${where} by the Back button can leave again`, async () => {
+    const browser = new Browser();
+    browser.gateway = ({ path }) =>
+      path === '/api/hello' ? problem(401, 'unauthenticated') : own(path === '/auth/logout' ? { logoutUrl: '/bye' } : signedOut);
+    const tab = browser.open();
+    leave(tab.client);
+    await settled();
+    assert.notEqual(tab.leftFor, '');
+    tab.leftFor = '';
+    tab.happens('pageshow', { persisted: false }); // the page had not loaded to its end
+    tab.client.gatewayFetch('/api/hello', { login: true });
+    await settled();
+    assert.equal(tab.leftFor, '', 'the page is on its way already');
+    tab.happens('pageshow', { persisted: true });
+    tab.client.gatewayFetch('/api/hello', { login: true });
+    await settled();
+    assert.match(tab.leftFor, /\/auth\/login\?/);
+  });
+}
+
 test('what another tab says is checked where it contradicts, and an older session is not believed', async () => {
   const browser = new Browser();
   browser.gateway = () => own(alice({ generation: 2 }));
