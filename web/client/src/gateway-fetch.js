@@ -2,7 +2,7 @@ import { at, settings } from './configure.js';
 import { signedOutError } from './errors.js';
 import { page } from './page.js';
 import { leaveToSignIn } from './redirect.js';
-import { learn } from './session.js';
+import { known, learn } from './session.js';
 import { signInWithPopup } from './sign-in-popup.js';
 import { isOwn, send, toError } from './wire.js';
 
@@ -22,22 +22,32 @@ export async function gatewayFetch(input, { login = settings.login, ...init } = 
   // Another origin gets neither header nor cookie, only what the caller says.
   if (new URL(request.url).origin !== gateway.origin) return fetch(request);
 
-  const headers = new Headers(request.headers);
-  headers.set(settings.csrfHeader, '1');
-  const credentials = gateway.origin === location.origin ? request.credentials : 'include';
+  request.headers.set(settings.csrfHeader, '1');
+  // What is named here is set anew, and with it the referrer.
+  const { referrer, referrerPolicy } = request;
+  /** @type {RequestInit | undefined} */
+  const elsewhere = gateway.origin === location.origin ? undefined : { credentials: 'include', referrer, referrerPolicy };
   const once = init.body instanceof ReadableStream;
-  const attempt = () => fetch(once ? request : request.clone(), { headers, credentials });
+  const attempt = () => fetch(once ? request : request.clone(), elsewhere);
 
-  for (let again = !once && login === 'popup'; ; again = false) {
+  for (let again = !once && login === 'popup', late = true; ; ) {
+    const before = known;
     const response = await send(attempt, once, request.signal);
     const error = await refusal(response);
     if (!error) return response;
     if (error.name !== signedOutError) throw error;
+    if (late && known && known !== before) {
+      // The call may have been sent before somebody signed in.
+      if (once) throw error;
+      late = false;
+      continue;
+    }
     learn(null, 'expired');
     if (login === true) return leaveOnce();
     if (!again) throw error;
     popup ??= signInWithPopup().finally(() => (popup = undefined));
     await popup;
+    again = false;
   }
 }
 

@@ -18,6 +18,8 @@ let disconnect = () => {};
 let wake = () => {};
 /** Ends what the tab with the stream is waiting for. */
 let release = () => {};
+/** Why the session of the last stream has ended. @type {string | undefined} */
+let ended;
 let lookedAt = 0;
 
 /**
@@ -69,7 +71,7 @@ function connect(restored) {
   const { signal } = link;
   const name = `gatehouse:${at()}`;
   const channel = new BroadcastChannel(name);
-  channel.onmessage = ({ data }) => hear(data);
+  channel.onmessage = ({ data }) => hear(Object(data)); // whatever else speaks there
   tabs.post = (message) => {
     channel.postMessage(message);
     wake();
@@ -93,12 +95,12 @@ function connect(restored) {
  * @param {AbortSignal} signal
  */
 async function lead(answer, signal) {
-  for (let failures = 0; ; answer = ask(quietly)) {
+  for (let failures = 0; ; answer = ask(quietly, undefined, ended)) {
     const session = await answer.catch(() => undefined);
     const spoke = session && !signal.aborted && (await follow());
     if (signal.aborted) return;
     failures = spoke ? 0 : failures + 1;
-    const backoff = (1 + Math.random()) * Math.min(longestPause, 500 * 2 ** failures);
+    const backoff = (1 + Math.random()) * Math.min(longestPause, 250 * 2 ** failures);
     await pause(session === null ? forEver : backoff, (end) => {
       wake = release = end;
     });
@@ -110,6 +112,7 @@ function follow() {
   return new Promise((resolve) => {
     const source = new EventSource(at('/events'), { withCredentials: true });
     let spoke = false;
+    ended = undefined;
     release = () => {
       source.close();
       resolve(spoke);
@@ -122,7 +125,11 @@ function follow() {
     on('session', learn);
     on('tokenRefresh', learn);
     on('sessionExpiring', warn);
-    on('signedOut', ({ reason }) => learn(null, reason));
+    on('signedOut', ({ reason }) => {
+      // A later login in this browser ends the session before it: that is asked for, once the new cookie may be here.
+      if (reason === 'revoked') ended = reason;
+      else learn(null, reason);
+    });
     source.onerror = release;
   });
 }

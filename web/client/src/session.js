@@ -54,7 +54,7 @@ const cacheFor = 30; // seconds
 const beforeExpiry = 5; // seconds
 
 /** Of the session, as far as this tab knows: null is signed out, undefined not known yet. @type {Answer | null | undefined} */
-let known;
+export let known;
 /** Until when it is told without asking, in ms of this computer's clock. */
 let freshUntil = 0;
 /** The idle limit that listeners were warned of. */
@@ -83,26 +83,28 @@ export async function fetchAuthSession({ forceRefresh } = {}) {
  * @returns {Promise<Answer | null>}
  */
 export async function current() {
-  return known && listeners.size && Date.now() < freshUntil ? known : ask('/session');
+  return known && tabs.post && Date.now() < freshUntil ? known : ask('/session');
 }
 
 /**
  * Asks the gateway. Whoever asks the same meanwhile shares the answer.
  * @param {string} path
  * @param {RequestInit} [init]
+ * @param {string} [reason] why the session is over, if it turns out to be
  * @returns {Promise<Answer | null>} null when nobody is signed in
  */
-export function ask(path, init) {
+export function ask(path, init, reason) {
   const now = asked;
-  return (now[path] ??= load(path, init).finally(() => delete now[path]));
+  return (now[path] ??= load(path, init, reason).finally(() => delete now[path]));
 }
 
 /**
  * @param {string} path
  * @param {RequestInit} [init]
+ * @param {string} [reason]
  * @returns {Promise<Answer | null>}
  */
-async function load(path, init) {
+async function load(path, init, reason) {
   const before = known;
   let next;
   try {
@@ -116,8 +118,8 @@ async function load(path, init) {
     next = null;
   }
   // Something newer was heard while this was on its way.
-  if (before !== known && stateOf(next) !== stateOf(known)) return load(quietly);
-  learn(next);
+  if (before !== known && stateOf(next) !== stateOf(known)) return load(quietly, undefined, reason);
+  learn(next, next ? undefined : reason);
   return next;
 }
 
@@ -176,9 +178,10 @@ export async function extendSession() {
  * only makes this tab ask too; an end whose reason is known is certain.
  * @param {import('./hub.js').Message} message
  */
-export function hear({ session = null, reason, limits }) {
+export function hear({ session, reason, limits }) {
   if (limits) warn(limits, true);
-  else if (reason || (session && known !== null && session.generation >= (known?.generation ?? 0))) learn(session, reason, true);
+  else if (reason) learn(null, reason, true);
+  else if (known !== null && session?.tokens && session.generation >= (known?.generation ?? 0)) learn(session, undefined, true);
   else check();
 }
 

@@ -56,7 +56,7 @@ function ending(popup, id) {
       missed = popup.closed && document.hasFocus() ? missed + 1 : 0;
       if (missed > 1) done(undefined);
     }, lookEvery);
-    channel.onmessage = ({ data }) => data.type === 'popup' && data.id === id && done(data.error && refused(data.error));
+    channel.onmessage = ({ data }) => data?.type === 'popup' && data.id === id && done(data.error && refused(data.error));
   });
 }
 

@@ -62,7 +62,8 @@ export async function send(attempt, once, signal) {
   for (let left = once ? 0 : repeats; ; left--) {
     const response = await attempt().catch(lost);
     const wait = 1000 * retryAfter(response);
-    if (!left || response.status !== 503 || !isOwn(response) || !(Date.now() + wait <= giveUpAt)) return response;
+    const again = left && response.status === 503 && isOwn(response) && Date.now() + wait <= giveUpAt;
+    if (!again) return response;
     await pause(wait, (end) => signal?.addEventListener('abort', end));
   }
 }

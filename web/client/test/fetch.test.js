@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Browser, alice, own, problem, settled, signedOut } from './browser.js';
+import { Browser, FakeChannel, alice, own, problem, settled, signedOut } from './browser.js';
 
-/** @param {(sent: import('./browser.js').Sent) => Response} gateway */
+/** @param {(sent: import('./browser.js').Sent) => Response | Promise<Response>} gateway */
 function browserWith(gateway) {
   const browser = new Browser();
   browser.gateway = gateway;
@@ -91,4 +91,42 @@ test("waits for the gateway's 503 as long as it says, and not for ever", async (
   await browser.pass(30_000);
   await lost;
   assert.equal(browser.requests.length, 2 + 4);
+});
+
+test('a refusal that a login has overtaken is no sign-out', async () => {
+  /** @type {((answer: Response) => void)[]} */
+  const late = [];
+  const browser = browserWith(() => own(alice()));
+  const [tab, other] = [browser.open(), browser.open()];
+  tab.listen();
+  other.listen();
+  await settled();
+  browser.gateway = () => new Promise((resolve) => late.push(resolve));
+  const calls = [tab.client.gatewayFetch('/api/hello'), tab.client.gatewayFetch('/api/hello', { login: 'popup' })];
+  await settled();
+  const bob = alice({ userSub: 'sub-bob', username: 'bob' });
+  new FakeChannel(browser, 'gatehouse:https://app.example.com/auth').postMessage({ session: bob });
+  await settled();
+  browser.gateway = () => new Response('hello');
+  for (const answer of late) answer(problem(401, 'unauthenticated'));
+  for (const response of await Promise.all(calls)) assert.equal(await response.text(), 'hello');
+  for (const { told } of [tab, other]) assert.deepEqual(told, ['signedOut', 'signedIn']); // of Alice, and of Bob
+  assert.deepEqual(tab.popups, []);
+
+  // A second refusal is about the login too.
+  browser.gateway = ({ path }) => {
+    if (path !== '/api/hello') return own(alice());
+    new FakeChannel(browser, 'gatehouse:https://app.example.com/auth').postMessage({ session: bob });
+    return settled().then(() => problem(401, 'unauthenticated'));
+  };
+  await assert.rejects(tab.client.gatewayFetch('/api/hello'), { name: 'UserUnAuthenticatedException' });
+});
+
+test('keeps the referrer policy that the caller asks for', async () => {
+  const browser = browserWith(() => new Response('hello'));
+  const { client } = browser.open('https://www.example.com/');
+  await client.gatewayFetch('/api/hello', { referrerPolicy: 'no-referrer' });
+  client.configure({ gateway: 'https://app.example.com/auth' });
+  await client.gatewayFetch('https://app.example.com/api/hello', { referrerPolicy: 'no-referrer' });
+  assert.deepEqual(browser.requests.map(({ request }) => request.referrerPolicy), ['no-referrer', 'no-referrer']);
 });

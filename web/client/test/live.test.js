@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Browser, alice, own, problem, settled, signedOut } from './browser.js';
+import { Browser, FakeChannel, alice, own, problem, settled, signedOut } from './browser.js';
 
 /** A browser whose gateway answers like one: signed in until a sign-out. @param {object | null} session */
 function signedIn(session = alice()) {
@@ -60,7 +60,7 @@ test('when the tab with the stream closes, another takes over', async () => {
   stop();
   await settled();
   assert.equal(browser.streams.length, 2);
-  browser.stream?.says('signedOut', { reason: 'revoked' });
+  browser.stream?.says('signedOut', { reason: 'admin' });
   await settled();
   assert.deepEqual(b.told, ['signedOut']);
 });
@@ -106,6 +106,56 @@ test('a page from the back/forward cache asks again', async () => {
   await settled();
   assert.equal(browser.paths.at(-1), '/auth/session?touch=false');
   assert.deepEqual(tab.told, ['signedOut']);
+});
+
+test('a page from the back/forward cache answers nothing from memory', async () => {
+  const { browser, state } = signedIn();
+  const tab = browser.open();
+  /** @type {Promise<object> | undefined} */
+  let session;
+  tab.window.addEventListener('pageshow', () => (session = tab.client.fetchAuthSession())); // before the client's own
+  tab.listen();
+  await settled();
+  tab.happens('pagehide', { persisted: true });
+  state.session = null;
+  tab.happens('pageshow', { persisted: true });
+  assert.deepEqual(await session, {});
+});
+
+test('a session that was ended elsewhere is over, one that a later login here has replaced is not', async () => {
+  const { browser, state } = signedIn();
+  const [a, b] = [browser.open(), browser.open()];
+  a.listen();
+  b.listen();
+  await settled();
+  state.session = alice({ userSub: 'sub-bob', username: 'bob' });
+  browser.stream?.says('signedOut', { reason: 'revoked' });
+  browser.stream?.breaks();
+  await browser.pass(500);
+  const change = [['signedOut', { reason: 'expired' }], ['signedIn', { username: 'bob', userId: 'sub-bob' }]];
+  for (const { events } of [a, b]) assert.deepEqual(events, change);
+  state.session = null;
+  browser.stream?.says('signedOut', { reason: 'revoked' });
+  browser.stream?.breaks();
+  await browser.pass(500);
+  for (const { events } of [a, b]) assert.deepEqual(events, [...change, ['signedOut', { reason: 'revoked' }]]);
+});
+
+test('what others say on the channel does no harm', async () => {
+  const { browser } = signedIn();
+  const tab = browser.open();
+  tab.listen();
+  const popup = tab.client.signInWithPopup();
+  await settled();
+  const other = new FakeChannel(browser, 'gatehouse:https://app.example.com/auth');
+  for (const message of [null, undefined, 1, 'signedOut', [], {}, { session: {} }, { session: { generation: 9 } }, { type: 'popup' }]) {
+    other.postMessage(message);
+    await settled();
+    assert.equal((await tab.client.getCurrentUser()).username, 'alice');
+  }
+  assert.deepEqual(tab.events, []);
+  tab.popups?.[0]?.says(browser);
+  await popup;
 });
 
 test('the warning before the end is told once in each tab, and its end too', async () => {
