@@ -55,7 +55,7 @@ function nameInAddress() {
 /** @returns {[string, View]} the template to show, and what makes it work */
 function choose() {
   const view = views[asked];
-  if (!view) return ['unknown', standIns.unknown];
+  if (!Object.hasOwn(views, asked)) return ['unknown', standIns.unknown];
   if (state.session === undefined && state.trouble) return ['unreachable', standIns.unreachable];
   if (state.session === undefined) return ['waiting', standIns.waiting];
   if (state.session === null && view.personal) return ['locked', standIns.locked];

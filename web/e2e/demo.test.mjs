@@ -71,8 +71,10 @@ describe('the demo page', { timeout: suiteTimeout }, () => {
       if (!openToAll.includes(view)) await page.getByText('Sign in to see this.').waitFor();
       await picture(page, `demo-signed-out-${view}`);
     }
-    await page.goto(`${gateway.url}/#/nowhere`);
-    await page.getByRole('heading', { name: 'There is no such view' }).waitFor();
+    for (const nowhere of ['nowhere', 'constructor']) {
+      await page.goto(`${gateway.url}/#/${nowhere}`);
+      await page.getByRole('heading', { name: 'There is no such view' }).waitFor();
+    }
     await picture(page, 'demo-no-view');
   }));
 
