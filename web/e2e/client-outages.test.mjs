@@ -180,9 +180,8 @@ describe('the client, when not all goes well', { timeout: suiteTimeout }, () => 
 
   it("tells a proxy's page from an answer of the gateway's", signedIn(async (visit) => {
     const { page } = visit;
-    const expected = { 200: 'UnexpectedResponseException', 401: 'UnexpectedResponseException', 503: 'NetworkError', 502: 'NetworkError' };
-    for (const [text, name] of Object.entries(expected)) {
-      const status = Number(text);
+    const [unexpected, unreachable] = ['UnexpectedResponseException', 'NetworkError'];
+    for (const [status, name] of /** @type {const} */ ([[200, unexpected], [401, unexpected], [502, unreachable], [503, unreachable]])) {
       await page.route('**/auth/**', (route) => route.fulfill({ status, contentType: 'text/html', body: '<h1>A proxy</h1>' }));
       assert.deepEqual(await call(page, 'extendSession'), { name, status });
       assert.deepEqual(await call(page, 'signOut', { redirect: false }), { name, status });
@@ -207,7 +206,7 @@ describe('the client, when not all goes well', { timeout: suiteTimeout }, () => 
   }));
 
   it('gives a page of an origin that is not allowed nothing to read', signedIn(async (visit) => {
-    const foreign = await serveElsewhere(gateway);
+    const foreign = await serveElsewhere(gateway.url);
     try {
       const { page } = await visit.tab();
       await page.goto(foreign.url);

@@ -11,7 +11,8 @@ import { serve } from './upstream.mjs';
  * @param {string} [entry] where the client comes from
  * @param {object} [options] what differs from the defaults
  */
-export const html = (entry = '/auth/sdk/index.js', options) => `<!doctype html><title>A page</title><p id="told"></p><script type="module">
+export const html = (entry = '/auth/sdk/index.js', options) => `<!doctype html><title>A page</title><p id="told"></p>
+<script type="module">
   import * as client from '${entry}';
   client.configure(${JSON.stringify(options ?? {})});
   const told = [], toldAt = [];
@@ -27,27 +28,35 @@ export const html = (entry = '/auth/sdk/index.js', options) => `<!doctype html><
 /** What a page has been told once a login by redirect has ended on it. */
 export const afterSignIn = 'customOAuthState cart, signInWithRedirect, signedIn';
 
-/** Serves the page, and an API: `/api/private` is 401 whoever asks. */
-export function serveApp() {
+/**
+ * Serves the page, and an API: `/api/private` is 401 whoever asks.
+ * @param {string} [worker] script of a service worker, at /worker.js
+ */
+export function serveApp(worker = '') {
   return serve(({ url = '' }, response) => {
     const [status, type, body] = url.startsWith('/api/private')
       ? [401, 'application/json', '{"who":"the API"}']
       : url.startsWith('/api/')
         ? [200, 'application/json', '{"hello":"world"}']
-        : [200, 'text/html', html()];
+        : url === '/worker.js'
+          ? [200, 'text/javascript', worker]
+          : [200, 'text/html', html()];
     response.writeHead(Number(status), { 'Content-Type': type }).end(body);
   });
 }
 
 /**
- * Serves the page on an origin of its own, with a client of its own.
- * @param {import('./gateway.mjs').Gateway} gateway that it is to call
- * @param {string} [entry] default: that client
+ * Serves the page on an origin of its own, with a client of its own for a gateway elsewhere. `/theirs` is the same page with
+ * the client that the gateway serves, which needs not be told where that is.
+ * @param {string} gateway its address
  */
-export async function serveElsewhere(gateway, entry = '/client/index.js') {
+export async function serveElsewhere(gateway) {
   const elsewhere = await serve(async ({ url = '' }, response) => {
     const [, module] = url.match(/^\/client\/([\w-]+\.js)$/) ?? [];
-    const body = module ? await readFile(new URL(`../client/src/${module}`, import.meta.url)) : html(entry, { gateway: `${gateway.url}/auth` });
+    const theirs = url.startsWith('/theirs') && html(`${gateway}/auth/sdk/index.js`);
+    const body = module
+      ? await readFile(new URL(`../client/src/${module}`, import.meta.url))
+      : theirs || html('/client/index.js', { gateway: `${gateway}/auth` });
     response.writeHead(200, { 'Content-Type': module ? 'text/javascript' : 'text/html' }).end(body);
   });
   return { ...elsewhere, url: elsewhere.url.replace('127.0.0.1', 'localhost') };
@@ -96,9 +105,14 @@ export async function open({ page, gateway }, path = '/') {
   await page.waitForFunction(() => 'client' in window);
 }
 
-/** Signs in by redirect and waits for the page it ends at. @param {Visit} visit @param {{name: string, password: string}} [who] */
-export async function signIn(visit, who) {
-  await open(visit, '/orders?tab=2#top');
+/**
+ * Signs in by redirect and waits for the page it ends at.
+ * @param {Visit} visit
+ * @param {{name: string, password: string}} [who]
+ * @param {string} [path]
+ */
+export async function signIn(visit, who, path = '/orders?tab=2#top') {
+  await open(visit, path);
   await call(visit.page, 'signInWithRedirect', { customState: 'cart' });
   await visit.fillIn(who);
   await untilTold(visit.page, afterSignIn);

@@ -119,7 +119,7 @@ export class Wire {
   #tunnel(request, socket, head) {
     const [host, port] = (request.url ?? '').split(':');
     if (!loopback(host)) return socket.destroy();
-    const onward = net.connect(Number(port), host, () => {
+    const onward = net.connect(Number(port), host.endsWith('.test') ? '127.0.0.1' : host, () => {
       socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
       onward.write(head);
       onward.pipe(socket).pipe(onward);
@@ -129,9 +129,12 @@ export class Wire {
   }
 }
 
-/** @param {string} host */
+/**
+ * Whether a host is on this machine: those of .test, which nobody else has, are taken to be.
+ * @param {string} host
+ */
 function loopback(host) {
-  return host === 'localhost' || host === '127.0.0.1';
+  return host === 'localhost' || host === '127.0.0.1' || host.endsWith('.test');
 }
 
 /** @param {string[]} raw names and values by turns */
