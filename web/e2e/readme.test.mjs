@@ -26,7 +26,7 @@ describe("the README's example", { timeout: suiteTimeout }, () => {
 
   before(async () => {
     const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
-    example = readme.match(/^```js\n(.*?auth\/session.*?)^```/ms)?.[1] ?? '';
+    example = readme.match(/^```js\n(.*?gatewayFetch.*?)^```/ms)?.[1] ?? '';
     assert.notEqual(example, '', 'the README has no example');
     browser = await launch(await wire.start());
     app = await serve(({ url }, response) => {
@@ -61,7 +61,7 @@ describe("the README's example", { timeout: suiteTimeout }, () => {
       addEventListener('unhandledrejection', (event) => (document.title = String(event.reason)));
       const script = document.createElement('script');
       script.type = 'module';
-      script.textContent = `${source}; window.signOut = signOut; document.title = 'done'`;
+      script.textContent = `${source}; document.title = 'done'`;
       document.body.append(script);
     }, example);
     await page.waitForFunction(() => document.title !== 'The app');
@@ -92,7 +92,7 @@ describe("the README's example", { timeout: suiteTimeout }, () => {
   it('signs out', fresh(async (visit) => {
     await signIn(visit);
     assert.equal(await run(visit), '');
-    await visit.page.evaluate('signOut()');
+    await visit.page.getByRole('button', { name: 'Sign out alice@example.com' }).click();
     await visit.page.waitForURL(`${gateway.url}/`);
     const session = await (await visit.context.request.get(`${gateway.url}/auth/session`)).json();
     assert.equal(session.authenticated, false);
@@ -106,12 +106,12 @@ describe("the README's example", { timeout: suiteTimeout }, () => {
       // What was opened a moment ago is served for up to a second more.
       let error = '';
       for (const until = Date.now() + 120_000; error === '' && Date.now() < until; ) error = await run(visit);
-      assert.match(error, / answered 503/);
+      assert.match(error, /ServiceUnavailableException: /);
     } finally {
       redis.resume();
     }
     await visit.context.route('**/auth/session', (route) => route.abort());
-    assert.match(await run(visit), /Failed to fetch/);
+    assert.match(await run(visit), /NetworkError: /);
     await visit.context.unroute('**/auth/session');
     assert.deepEqual(hops.filter((url) => new URL(url).pathname !== '/orders/17'), [], 'the page went away');
     assert.equal(await run(visit), '', 'the session did not outlive the outage');
