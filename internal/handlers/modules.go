@@ -43,7 +43,7 @@ func NewModules(path string, fsys fs.FS) *Modules {
 		if m.files[name], err = fs.ReadFile(fsys, name); err != nil {
 			break
 		}
-		fmt.Fprintf(hash, "%s %d\n%s", name, len(m.files[name]), m.files[name])
+		_, _ = fmt.Fprintf(hash, "%s %d\n%s", name, len(m.files[name]), m.files[name])
 	}
 	if err != nil {
 		panic(fmt.Sprintf("read the embedded modules: %v", err)) // they are part of the program
