@@ -123,6 +123,11 @@ test-client: web/client/node_modules/.package-lock.json ## run the tests of the 
 test-browser: test-gateway $(BROWSER_NPM:%=%/node_modules/.package-lock.json) ## run the tests in Chromium
 	GATEWAY_BIN=$(GATEWAY_BIN) npm --prefix web/e2e test
 
+.PHONY: test-browsers
+test-browsers: test-gateway web/e2e/node_modules/.package-lock.json ## try the browser's client in Firefox and WebKitGTK
+	.ci/deps browsers
+	GATEWAY_BIN=$(GATEWAY_BIN) npm --prefix web/e2e run test-browsers
+
 # The binary that the tests of examples and pages start.
 GATEWAY_BIN := $(CURDIR)/.cache/e2e/gateway
 
