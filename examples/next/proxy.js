@@ -2,8 +2,8 @@ import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { NextResponse } from 'next/server';
 
 // Those of `gateway dev`. A pool at AWS has https://cognito-idp.REGION.amazonaws.com/POOL_ID.
-const issuer = process.env.ISSUER ?? 'http://localhost:9229/eu-west-1_GatehouseDev';
-const clientId = process.env.CLIENT_ID ?? 'gatehouse-dev';
+const issuer = process.env.COGNITO_ISSUER ?? 'http://localhost:9229/eu-west-1_GatehouseDev';
+const clientId = process.env.COGNITO_CLIENT_ID ?? 'gatehouse-dev';
 const keys = createRemoteJWKSet(new URL(`${issuer}/.well-known/jwks.json`));
 
 /**

@@ -68,7 +68,7 @@ describe('examples', { timeout: suiteTimeout }, () => {
   async function started(name, flags, test) {
     const ports = await freePorts();
     const issuer = `http://localhost:${ports.cognito}/eu-west-1_GatehouseDev`;
-    const example = await Example.start(name, { ISSUER: issuer, NEXT_TELEMETRY_DISABLED: '1' });
+    const example = await Example.start(name, { COGNITO_ISSUER: issuer, NEXT_TELEMETRY_DISABLED: '1' });
     try {
       await behind(flags(example), ports, (visit) => test(visit, example));
     } finally {
