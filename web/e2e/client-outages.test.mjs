@@ -138,8 +138,11 @@ describe('the client, when not all goes well', { timeout: suiteTimeout }, () => 
 
   it('when the gateway is stopped: the same, and events come again once it is back', signedIn(async (visit) => {
     const startAgain = await gateway.shutDown();
-    await failsForTheNetwork(visit);
-    await startAgain();
+    try {
+      await failsForTheNetwork(visit);
+    } finally {
+      await startAgain(); // for the tests after this one too
+    }
     await goesOn(visit);
     await hearsOfItsEnd([visit]);
   }));

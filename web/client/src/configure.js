@@ -4,7 +4,7 @@
  * @typedef {object} Options
  * @property {string} [gateway] where the gateway's endpoints are: a path of this origin, by default `/auth`, or an
  *   address such as `https://app.example.com/auth`, whose configuration must then name this page's origin in
- *   `allowed_origins`
+ *   `allowed_origins` and, so that logins come back to it, in `login.return_origins`
  * @property {string} [csrfHeader] the header that the configuration's `csrf_header` names, by default `X-CSRF`. Sent with
  *   every call: harmless where none is demanded
  * @property {boolean | 'popup'} [login] what gatewayFetch does when nobody is signed in: `false`, the default, throws;
