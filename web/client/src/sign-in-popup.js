@@ -1,7 +1,7 @@
 import { at } from './configure.js';
 import { AuthError } from './errors.js';
 import { loginAddress } from './redirect.js';
-import { forget, getCurrentUser } from './session.js';
+import { forget, getCurrentUser, known } from './session.js';
 
 const size = 'popup,width=480,height=720';
 const lookEvery = 300; // ms between two looks whether the window is still there
@@ -9,10 +9,17 @@ const lookEvery = 300; // ms between two looks whether the window is still there
 /**
  * Signs in in a window of its own; this page stays. Call it in a click, or the browser opens no window.
  * @param {import('./redirect.js').SignInInput} [input] customState and returnTo have no use here
- * @returns {Promise<import('./session.js').CurrentUser>} rejects with PopupBlockedException where there was no window, with
+ * @returns {Promise<import('./session.js').CurrentUser>} rejects with UserAlreadyAuthenticatedException where somebody is
+ *   known to be signed in and no prompt was asked for, with PopupBlockedException where there was no window, with
  *   PopupClosedException where it was closed before the end, and with OAuthSignInException where the login was refused
  */
 export function signInWithPopup(input = {}) {
+  // A login in place of this session would end it. To ask the gateway first would take the click from the window.
+  if (known && !input.options?.prompt) {
+    return Promise.reject(
+      new AuthError({ name: 'UserAlreadyAuthenticatedException', message: 'Sign out first, or ask for a prompt.' }),
+    );
+  }
   const id = crypto.randomUUID();
   const options = { ...input.options, returnTo: at(`/sdk/popup.html#${id}`) };
   const popup = open(loginAddress({ ...input, options }), `gatehouse-${id}`, size);

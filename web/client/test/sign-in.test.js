@@ -25,6 +25,20 @@ describe('a window for the login', () => {
     assert.deepEqual([popup?.closed, browser.timers.length], [true, 0]);
   });
 
+  test('is not opened over a session, unless a prompt is asked for', async () => {
+    const browser = new Browser();
+    browser.gateway = () => own(alice());
+    const tab = browser.open();
+    await tab.client.getCurrentUser();
+    await assert.rejects(tab.client.signInWithPopup(), { name: 'UserAlreadyAuthenticatedException' });
+    assert.equal(tab.popups?.length, 0);
+    tab.client.signInWithPopup({ options: { prompt: 'LOGIN' } });
+    assert.equal(tab.popups?.length, 1);
+    browser.gateway = () => own(alice());
+    tab.popups?.[0]?.says(browser);
+    await settled();
+  });
+
   test('is not opened', async () => {
     const tab = new Browser().open();
     tab.popups = undefined;
