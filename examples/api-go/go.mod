@@ -2,6 +2,8 @@ module github.com/gatehouse-auth/gatehouse/examples/api-go
 
 go 1.26.0
 
+toolchain go1.27.4
+
 require github.com/coreos/go-oidc/v3 v3.21.0
 
 require (

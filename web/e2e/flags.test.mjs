@@ -36,12 +36,12 @@ describe('gateway dev', { timeout: suiteTimeout }, () => {
 
   it('--token-ttl, --rotate: the session outlives its tokens', started(['--token-ttl', '3s', '--rotate'], async (visit) => {
     await visit.signIn();
-    // The gateway renews the tokens of a session with an open event stream; nobody presses anything.
-    for (const generation of [1, 2]) {
-      await visit.view('Session');
-      await visit.page.waitForFunction((n) => Number(document.getElementById('generation')?.textContent) >= n, generation);
+    // Whoever calls with a token that is running out gets a new one; nobody presses anything for it.
+    const generation = () => visit.page.evaluate(() => Number(document.getElementById('generation')?.textContent));
+    do {
       assert.equal((await visit.callAPI()).status, 200);
-    }
+      await visit.view('Session');
+    } while ((await generation()) < 2);
     await visit.status('Signed in');
     assert.deepEqual(wire.leaks(), []);
   }));
