@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/cognitoemu"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
@@ -148,7 +147,7 @@ func header(chunks map[string]string) string {
 	return strings.Join(pairs, "; ")
 }
 
-// answer wants a status.
+// wants asks for a path, and expects a status.
 func (b *browser) wants(status int, path string) *http.Response {
 	b.t.Helper()
 	res, body := b.fetch("GET", path, "")
@@ -156,13 +155,6 @@ func (b *browser) wants(status int, path string) *http.Response {
 		b.t.Fatalf("%s: %d %s, want %d", path, res.StatusCode, body, status)
 	}
 	return res
-}
-
-// expire waits until the access token is past its end.
-func (b *browser) expire() {
-	b.t.Helper()
-	end := time.Unix(b.session().AccessExpiresAt, 0).Add(time.Second)
-	<-time.After(time.Until(end))
 }
 
 func describe(chunks map[string]string) string {
