@@ -24,7 +24,7 @@ COPY . .
 RUN mkdir -p /data && chown 65532:65532 /data
 ARG TARGETOS TARGETARCH VERSION COMMIT
 ENV GOCACHE=/cache/go-build CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH GOTOOLCHAIN=local \
-    LDFLAGS="-s -w -X main.version=${VERSION} -X main.commit=${COMMIT}"
+    LDFLAGS="-s -w -X github.com/gatehouse-auth/gatehouse/internal/command.version=${VERSION} -X github.com/gatehouse-auth/gatehouse/internal/command.commit=${COMMIT}"
 
 FROM source AS build-dev
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/cache/go-build \

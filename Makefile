@@ -24,7 +24,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 
 # Stripped of symbols and of this machine's paths: the same source gives the same bytes.
-BUILD = CGO_ENABLED=0 go build -trimpath -ldflags='-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)'
+BUILD = CGO_ENABLED=0 go build -trimpath -ldflags='-s -w -X github.com/gatehouse-auth/gatehouse/internal/command.version=$(VERSION) -X github.com/gatehouse-auth/gatehouse/internal/command.commit=$(COMMIT)'
 IMAGE = docker build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT)
 
 # The oldest Go that compiles this, and the one that images are built with.

@@ -15,7 +15,7 @@ func TestLayers(t *testing.T) {
 	t.Run("no_import_is_outside_the_table", func(t *testing.T) { report(t, importFaults(layers, found)) })
 	t.Run("no_allowance_is_left_unused", func(t *testing.T) { report(t, unusedFaults(layers, found)) })
 	t.Run("tests_import_only_what_lies_below_their_package", func(t *testing.T) { report(t, testFaults(layers, found)) })
-	t.Run("only_server_and_cmd_see_the_configuration", func(t *testing.T) { report(t, configFaults(found)) })
+	t.Run("only_server_and_command_see_the_configuration", func(t *testing.T) { report(t, configFaults(found)) })
 }
 
 func TestProduction(t *testing.T) {

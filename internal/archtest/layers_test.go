@@ -122,19 +122,20 @@ var layers = []row{
 		},
 	},
 	{
-		pkg: "cmd/gateway",
+		pkg: "internal/command",
 		imports: []string{
 			"internal/admin", "internal/cognitoemu", "internal/config", "internal/loopback", "internal/secret",
 			"internal/server", "web",
 		},
 	},
+	{pkg: "cmd/gateway", imports: []string{"internal/command"}},
 	{pkg: "bench"},
 	{pkg: "examples"},
 }
 
 // configReaders are the only packages that see the configuration; every other
 // one has small options of its own. Tests count, too.
-var configReaders = []string{"internal/config", "internal/server", "cmd/gateway"}
+var configReaders = []string{"internal/config", "internal/server", "internal/command"}
 
 // production is the build tag that leaves out all that could play a user pool;
 // devOnly must not be reached from cmd/gateway under it.

@@ -1,8 +1,0 @@
-//go:build !unix
-
-package main
-
-import "io/fs"
-
-// ownFile is not asked where the mode says nothing.
-func ownFile(fs.FileInfo) bool { return false }
