@@ -106,6 +106,10 @@ var layers = []row{
 		},
 	},
 	{
+		pkg:     "internal/amplify",
+		imports: []string{"internal/middleware", "internal/problem", "internal/session"},
+	},
+	{
 		pkg: "internal/admin",
 		imports: []string{
 			"internal/cognito", "internal/loopback", "internal/paging", "internal/problem", "internal/secret",
@@ -115,7 +119,7 @@ var layers = []row{
 	{
 		pkg: "internal/server",
 		imports: []string{
-			"internal/admin", "internal/backoff", "internal/cognito", "internal/config", "internal/cookie",
+			"internal/admin", "internal/amplify", "internal/backoff", "internal/cognito", "internal/config", "internal/cookie",
 			"internal/handlers", "internal/loopback", "internal/middleware", "internal/oauth", "internal/problem", "internal/proxy",
 			"internal/readiness", "internal/returnto", "internal/routing", "internal/secret", "internal/session",
 			"internal/sessionstore", "internal/telemetry", "internal/tunnel", "web",

@@ -24,6 +24,7 @@ func (l *loader) check() {
 	l.checkFiles()
 	l.checkCookie()
 	l.checkLogin()
+	l.checkAmplify()
 	l.checkLimits()
 	l.checkRoutes()
 	if len(l.faults) == 0 {
@@ -190,6 +191,24 @@ func (l *loader) checkReturnTo(path string, address *string) {
 func (l *loader) underMount(address string) bool {
 	path, _, _ := strings.Cut(strings.ReplaceAll(address, "#", "?"), "?")
 	return urlpath.Covers(urlpath.Fold(l.cfg.Mount), urlpath.Fold(path))
+}
+
+// checkAmplify refuses redirect addresses at which the façade's cookie would not
+// be, or which a login may not lead to.
+func (l *loader) checkAmplify() {
+	if l.cfg.PublicURL == nil || !l.top.sound("public_url", "allowed_hosts", "login.return_origins", "amplify.redirect_uris") {
+		return
+	}
+	scheme := l.cfg.PublicURL.Scheme + "://"
+	origins := append([]string{scheme + l.cfg.PublicURL.Host}, l.cfg.Login.ReturnOrigins...)
+	for _, host := range l.cfg.AllowedHosts {
+		origins = append(origins, scheme+host)
+	}
+	for i, uri := range l.cfg.Amplify.RedirectURIs {
+		if u, ok := parseRedirect(uri); ok && !slices.Contains(origins, u.Scheme+"://"+u.Host) {
+			l.reject(l.top, "amplify.redirect_uris", i, curef("an address at %s; %s://%s must be among login.return_origins otherwise", origins[0], u.Scheme, u.Host))
+		}
+	}
 }
 
 func (l *loader) checkLimits() {

@@ -20,7 +20,7 @@ type rule struct {
 // TestLoad_refuses checks that each rule gives exactly one fault, at its key and
 // with a cure.
 func TestLoad_refuses(t *testing.T) {
-	for _, group := range [][]rule{addressRules, cognitoRules, sessionRules, routeRules, laterRules} {
+	for _, group := range [][]rule{addressRules, cognitoRules, sessionRules, amplifyRules, routeRules, laterRules} {
 		for _, r := range group {
 			t.Run(r.name, func(t *testing.T) { r.check(t) })
 		}
@@ -282,6 +282,18 @@ var routeRules = []rule{
 	{"routes_differ_in_case_only", values{"routes[].path": "-", "routes[].upstream": "-", "routes": `[{path: /api/, upstream: "http://localhost:1"}, {path: /API/, upstream: "http://localhost:2"}]`}, "routes[1].path", "routes[0]"},
 }
 
+var amplifyRules = []rule{
+	{"redirect_uri_is_elsewhere", values{"amplify.redirect_uris": "[https://app.example.com/, https://evil.example/]"}, "amplify.redirect_uris[1]", "https://evil.example must be among login.return_origins"},
+	{"redirect_uri_only_begins_like_the_own_origin", values{"amplify.redirect_uris": "[https://app.example.com.evil.example/]"}, "amplify.redirect_uris[0]", "an address at https://app.example.com"},
+	{"redirect_uri_has_another_scheme", values{"amplify.redirect_uris": "[myapp://callback]"}, "amplify.redirect_uris[0]", "https://app.example.com/"},
+	{"redirect_uri_is_a_path", values{"amplify.redirect_uris": "[/home]"}, "amplify.redirect_uris[0]", "in full"},
+	{"redirect_uri_has_a_fragment", values{"amplify.redirect_uris": `["https://app.example.com/#/home"]`}, "amplify.redirect_uris[0]", "without fragment"},
+	{"redirect_uri_has_a_fragment_in_its_query", values{"amplify.redirect_uris": `["https://app.example.com/?a#b"]`}, "amplify.redirect_uris[0]", "without fragment"},
+	{"redirect_uri_has_credentials", values{"amplify.redirect_uris": "[https://me:pw@app.example.com/]"}, "amplify.redirect_uris[0]", "a page's address"},
+	{"redirect_uri_is_a_pattern", values{"amplify.redirect_uris": `["https://app.example.com/*"]`}, "amplify.redirect_uris[0]", "wildcards are not accepted"},
+	{"redirect_uri_is_http_off_loopback", values{"amplify.redirect_uris": "[http://app.example.com/]"}, "amplify.redirect_uris[0]", "https://app.example.com; plain http"},
+}
+
 var laterRules = []rule{
 	{"identity_pool", values{"cognito.identity_pool_id": "eu-west-1:x"}, "cognito.identity_pool_id", "not built yet"},
 	{"rate_limit", values{"rate_limit.login_per_minute": "10"}, "rate_limit.login_per_minute", "not built yet"},
@@ -290,7 +302,6 @@ var laterRules = []rule{
 	{"verify_pass_token", values{"verify.pass_token": "true"}, "verify.pass_token", "not built yet"},
 	{"verify_headers", values{"verify.headers": "original"}, "verify.headers", "not built yet"},
 	{"amplify", values{"amplify.enabled": "true"}, "amplify.enabled", "not built yet"},
-	{"amplify_redirect_uris", values{"amplify.redirect_uris": "[https://a.example.com/]"}, "amplify.redirect_uris", "not built yet"},
 	{"amplify_password_sign_in", values{"amplify.password_sign_in": "true"}, "amplify.password_sign_in", "not built yet"},
 	{"bearer_clients", values{"bearer_clients": "[abc]"}, "bearer_clients", "not built yet"},
 	{"tracing", values{"tracing.otlp_endpoint": "http://localhost:4318"}, "tracing.otlp_endpoint", "not built yet"},
@@ -320,6 +331,8 @@ func TestLoad_accepts(t *testing.T) {
 		"same_site_none_on_https":              {"session.cookie.same_site": "none"},
 		"return_address_at_a_return_origin":    {"login.return_origins": "[https://b.example.com]", "login.logout_return_to": "https://b.example.com/bye"},
 		"return_address_at_public_url":         {"login.default_return_to": "https://app.example.com/home"},
+		"redirect_uris_of_the_own_origins":     {"allowed_hosts": "[b.example.com]", "session.cookie.domain": "example.com", "amplify.redirect_uris": `[https://app.example.com, "https://APP.example.com:443/", "https://b.example.com/x?y=1"]`},
+		"redirect_uri_at_a_return_origin":      {"login.return_origins": "[https://other.example]", "amplify.redirect_uris": "[https://other.example/]"},
 		"logout_that_leads_to_the_login":       {"login.logout_return_to": "/auth/login"},
 		"one_upstream_in_a_list":               {"routes[].upstream": `["http://localhost:9000"]`},
 		"upstream_with_a_base_path":            {"routes[].upstream": "https://api.internal/v1"},

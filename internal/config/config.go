@@ -41,6 +41,7 @@ type Config struct {
 	RevocationCheck time.Duration
 	CSRFHeader      string
 	Login           Login
+	Amplify         Amplify
 	Limits          Limits
 	Routes          []Route
 	Log             Log
@@ -124,6 +125,14 @@ type Login struct {
 	LogoutReturnTo  string
 	ReturnOrigins   []string // serialised origins
 	ErrorURL        string
+}
+
+// Amplify is the façade for aws-amplify.
+type Amplify struct {
+	Enabled bool
+	// RedirectURIs are compared to the letter, so they stand here as they were written.
+	RedirectURIs   []string
+	PasswordSignIn bool
 }
 
 // Limits bounds what a request may carry; bytes, except Cookies.

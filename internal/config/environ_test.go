@@ -33,7 +33,8 @@ var others = map[string]string{
 	"revocation_check": "5m", "cognito.rotation_grace": "30s",
 	"refresh.before_expiry": "30s", "refresh.timeout": "5s", "refresh.forced_per_minute": "20", "csrf_header": "X-CSRF",
 	"login.default_return_to": "/home", "login.logout_return_to": "/bye", "login.return_origins": "https://b.example.com",
-	"login.error_url": "/error", "limits.header_bytes": "64KiB", "limits.cookie_bytes": "8KiB", "limits.cookies": "32",
+	"login.error_url": "/error", "amplify.redirect_uris": "https://b.example.com/,https://b.example.com/home?x=1",
+	"limits.header_bytes": "64KiB", "limits.cookie_bytes": "8KiB", "limits.cookies": "32",
 	"limits.url_bytes": "8KiB", "limits.body_bytes": "1MiB", "log.level": "debug", "log.format": "text",
 }
 
@@ -46,6 +47,7 @@ func TestLoad_lets_a_variable_override_every_key(t *testing.T) {
 		"tls.key_file":           {"GATEHOUSE_TLS_CERT_FILE=c.pem"},
 		"cognito.region":         {"GATEHOUSE_COGNITO_USER_POOL_ID=us-east-1_x"},
 		"cognito.user_pool_id":   {"GATEHOUSE_COGNITO_REGION=us-east-1"},
+		"amplify.redirect_uris":  {"GATEHOUSE_LOGIN_RETURN_ORIGINS=https://b.example.com"},
 		"session.store_username": {"GATEHOUSE_SESSION_STORE_PASSWORD=x"},
 	}
 	for _, k := range leaves("") {

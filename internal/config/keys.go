@@ -10,7 +10,7 @@ const day = 24 * time.Hour
 // table is every key, in the order of the file. Parsing, variables, defaults,
 // [Config.Print], [Schema] and the reference in docs/configuration.md are made
 // from it; there is no second list.
-var table = slices.Concat(gatewayKeys, proxyKeys, cognitoKeys, sessionKeys, flowKeys, laterKeys, limitKeys, routeKeys, outputKeys)
+var table = slices.Concat(gatewayKeys, proxyKeys, cognitoKeys, sessionKeys, flowKeys, amplifyKeys, laterKeys, limitKeys, routeKeys, outputKeys)
 
 var gatewayKeys = []key{
 	{path: "listen", kind: listenAddress{}, def: ":8080",
@@ -192,6 +192,17 @@ var flowKeys = []key{
 		doc:   "Where a failed login ends, with `?code=…&requestId=…`, and `reason=…` if the user pool gave one, instead of on the gateway's own page."},
 }
 
+var amplifyKeys = []key{
+	{path: "amplify", shape: section, doc: "The façade for `aws-amplify`."},
+	{path: "amplify.enabled", kind: boolean{}, def: "false", unbuilt: true, field: later[bool],
+		doc: "Serves `/auth/amplify`."},
+	{path: "amplify.redirect_uris", kind: redirectURI{}, list: true,
+		field: func(c *Config) any { return &c.Amplify.RedirectURIs },
+		doc:   "The pages at which `signInWithRedirect` ends: each `redirectSignIn` of the pages' own configuration, to the letter. They lie at this gateway, or at one of `login.return_origins`."},
+	{path: "amplify.password_sign_in", kind: boolean{}, def: "false", unbuilt: true, field: later[bool],
+		doc: "Allows operations that take a password."},
+}
+
 var laterKeys = []key{
 	{path: "verify", shape: section, doc: "Forward-auth for other proxies."},
 	{path: "verify.listen", kind: text{}, unbuilt: true, field: later[string],
@@ -202,13 +213,6 @@ var laterKeys = []key{
 		doc: "Answers with `Authorization`."},
 	{path: "verify.headers", kind: enum{words: []string{"forwarded", "original"}}, def: "forwarded", unbuilt: true, field: later[string],
 		doc: "Which family of headers names the original request."},
-	{path: "amplify", shape: section, doc: "The façade for `aws-amplify`."},
-	{path: "amplify.enabled", kind: boolean{}, def: "false", unbuilt: true, field: later[bool],
-		doc: "Serves `/auth/amplify`."},
-	{path: "amplify.redirect_uris", kind: text{}, list: true, unbuilt: true, field: later[[]string],
-		doc: "Redirect addresses of the pages' own configuration."},
-	{path: "amplify.password_sign_in", kind: boolean{}, def: "false", unbuilt: true, field: later[bool],
-		doc: "Allows operations that take a password."},
 	{path: "bearer_clients", kind: text{}, list: true, unbuilt: true, field: later[[]string],
 		doc: "App clients whose access tokens `bearer` routes take."},
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/gatehouse-auth/gatehouse/internal/amplify"
 	"github.com/gatehouse-auth/gatehouse/internal/handlers"
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
@@ -52,9 +53,20 @@ func (p *pipeline) endpoints() []endpoint {
 		{"GET", "/config", guarded, p.own.public.Serve},
 		{"GET", "/healthz", anybody, p.own.health.Serve},
 		{"GET", "/credentials", guarded, handlers.NotEnabled},
+		{"POST", "/amplify/idp/", guarded, p.facade((*amplify.Facade).UserPool)},
 		{"GET", sdkPath + "/{file}", anybody, p.own.modules.Entry},
 		{"GET", sdkPath + "/{version}/{file}", anybody, p.own.modules.File},
 		{"GET", popupPath, anybody, p.own.modules.Popup},
+	}
+}
+
+// facade is an endpoint of the façade for aws-amplify, which may be left off.
+func (p *pipeline) facade(serve func(*amplify.Facade, http.ResponseWriter, *http.Request, *middleware.Exchange) error) middleware.Handler {
+	if p.own.amplify == nil {
+		return handlers.NotEnabled
+	}
+	return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
+		return serve(p.own.amplify, w, r, x)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/amplify"
 	"github.com/gatehouse-auth/gatehouse/internal/cognito"
 	"github.com/gatehouse-auth/gatehouse/internal/config"
 	"github.com/gatehouse-auth/gatehouse/internal/handlers"
@@ -28,6 +29,7 @@ type ownHandlers struct {
 	public  *handlers.PublicConfig
 	health  *handlers.Health
 	modules *handlers.Modules
+	amplify *amplify.Facade // nil: not enabled
 }
 
 func newOwnHandlers(cfg *config.Config, pool *pool, sessions *sessions, edge edge, metrics *telemetry.Metrics) ownHandlers {
@@ -46,6 +48,7 @@ func newOwnHandlers(cfg *config.Config, pool *pool, sessions *sessions, edge edg
 			CSRFHeader: cfg.CSRFHeader,
 		},
 		health: &handlers.Health{}, modules: handlers.NewModules(cfg.Mount+sdkPath, web.Modules),
+		amplify: newAmplify(cfg, sessions),
 	}
 }
 
@@ -79,5 +82,17 @@ func newLogout(cfg *config.Config, pool *pool, sessions *sessions, edge edge) *h
 		Path: cfg.Mount + "/logout",
 		// Browsers apply form-action to every redirect behind the form (CSP Level 3 §6.4.1).
 		FormOrigins: append([]string{origin(cfg.Cognito.Domain), origin(cfg.PublicURL)}, edge.returnTo.Origins...),
+	}
+}
+
+func newAmplify(cfg *config.Config, sessions *sessions) *amplify.Facade {
+	if !cfg.Amplify.Enabled {
+		return nil
+	}
+	return &amplify.Facade{
+		Sessions: sessions.steps,
+		Shadows: amplify.Shadows{
+			ClientID: cfg.Cognito.ClientID, AccessClaims: cfg.Session.Claims.Access, IDClaims: cfg.Session.Claims.ID,
+		},
 	}
 }

@@ -1,0 +1,30 @@
+// Package amplify is the façade for aws-amplify v6: on the page's own origin it
+// speaks the protocols of Amazon Cognito that the library calls, so that pages
+// run unchanged, and it puts the session's tokens in where the library believes
+// to send its own.
+//
+// It owns what of Cognito's protocols passes, in which direction. It leaves to
+// others: sessions and their steps (middleware), sign-outs (handlers), and the calls of
+// the user pool (cognito, oauth).
+//
+// The one invariant: what a page gets is put together from fields that are named
+// here, and where one of them is a token it gets a shadow, which no service takes.
+package amplify
+
+import (
+	"net/http"
+
+	"github.com/gatehouse-auth/gatehouse/internal/middleware"
+	"github.com/gatehouse-auth/gatehouse/internal/problem"
+)
+
+// Facade serves the endpoints below {mount}/amplify.
+type Facade struct {
+	Sessions *middleware.Sessions
+	Shadows  Shadows
+}
+
+// UserPool is POST {mount}/amplify/idp/: the user-pool API.
+func (f *Facade) UserPool(http.ResponseWriter, *http.Request, *middleware.Exchange) error {
+	return problem.NoSuch("The façade has no such operation.")
+}
