@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 )
@@ -19,38 +20,28 @@ type apiError struct{ kind, message string }
 
 func (e *apiError) Error() string { return e.kind + ": " + e.message }
 
-// operation is one operation of the JSON API; its input is the decoded body.
-type operation func(e *Emulator, input apiInput) (any, error)
+var errNoObject = &apiError{"SerializationException", "The request body is not a JSON object"}
 
-// apiInput are the members that the operations here read; others are ignored, as
-// the real service does. (The wire's ClientId is found whatever its letter case.)
-type apiInput struct {
-	AccessToken    string
-	AuthFlow       string
-	AuthParameters map[string]string
-	ClientID       string
-	ClientSecret   string
-	RefreshToken   string
-	Token          string
-	Username       string
-	UserPoolID     string
-}
+// operation is one operation of the JSON API. Its input is the body as it was sent,
+// of which it reads its own members; others are ignored, as the real service does.
+// (The wire's ClientId is found whatever its letter case.)
+type operation func(e *Emulator, body []byte) (any, error)
 
-// anonymousOperations take a token or a password in the body and no signature.
-var anonymousOperations = map[string]operation{
-	"GetTokensFromRefreshToken": (*Emulator).getTokensFromRefreshToken,
-	"GetUser":                   (*Emulator).getUser,
-	"GlobalSignOut":             (*Emulator).globalSignOut,
-	"InitiateAuth":              (*Emulator).initiateAuth,
-	"RevokeToken":               (*Emulator).revokeToken,
-}
+// operations are those that the emulator has, by who may call them: whoever sends
+// the right secrets, an app client, someone who names a user, a user by access
+// token, an administrator by signature.
+var operations = map[string]operation{
+	"RevokeToken": byAnyone((*Emulator).revokeToken),
 
-// adminOperations must be signed. Any signature will do: the emulator knows no
-// AWS account.
-var adminOperations = map[string]operation{
-	"AdminDisableUser":       (*Emulator).adminDisableUser,
-	"AdminEnableUser":        (*Emulator).adminEnableUser,
-	"AdminUserGlobalSignOut": (*Emulator).adminUserGlobalSignOut,
+	"GetTokensFromRefreshToken": byClient((*Emulator).getTokensFromRefreshToken),
+	"InitiateAuth":              byClient((*Emulator).initiateAuth),
+
+	"GetUser":       byUser((*Emulator).getUser),
+	"GlobalSignOut": byUser((*Emulator).globalSignOut),
+
+	"AdminDisableUser":       byAdmin((*Levers).DisableUser),
+	"AdminEnableUser":        byAdmin((*Levers).EnableUser),
+	"AdminUserGlobalSignOut": byAdmin((*Levers).SignOutUser),
 }
 
 // operationOf is the operation that a request to the JSON API names, or "".
@@ -81,21 +72,20 @@ func (e *Emulator) api(w http.ResponseWriter, r *http.Request) {
 }
 
 func (e *Emulator) perform(name string, w http.ResponseWriter, r *http.Request) (any, error) {
-	run, ok := anonymousOperations[name]
+	run, ok := operations[name]
 	if !ok {
-		if run, ok = adminOperations[name]; !ok {
-			e.log.Error("OPERATION NOT EMULATED", "operation", name)
-			return nil, &apiError{"UnknownOperationException", "The Cognito emulator does not have the operation " + name}
-		}
-		if !strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 ") {
-			return nil, &apiError{"MissingAuthenticationTokenException", "Missing Authentication Token"}
-		}
+		e.log.Error("OPERATION NOT EMULATED", "operation", name)
+		return nil, &apiError{"UnknownOperationException", "The Cognito emulator does not have the operation " + name}
 	}
-	var input apiInput
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxForm)).Decode(&input); err != nil {
-		return nil, &apiError{"SerializationException", "The request body is not a JSON object"}
+	// Any signature will do: the emulator knows no AWS account.
+	if strings.HasPrefix(name, "Admin") && !strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 ") {
+		return nil, &apiError{"MissingAuthenticationTokenException", "Missing Authentication Token"}
 	}
-	return run(e, input)
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
+	if err != nil {
+		return nil, errNoObject
+	}
+	return run(e, body)
 }
 
 // apiPreflight is OPTIONS / on the IdP host: browsers call the API directly.
@@ -116,6 +106,10 @@ func writeAPIError(w http.ResponseWriter, err *apiError) {
 	w.Header().Set("X-Amzn-Errortype", err.kind+":")
 	w.Header().Set("X-Amzn-Errormessage", strings.ReplaceAll(err.message, "\n", " "))
 	writeAPI(w, http.StatusBadRequest, map[string]string{"__type": err.kind, "message": err.message})
+}
+
+func invalidParameter(format string, args ...any) error {
+	return &apiError{"InvalidParameterException", fmt.Sprintf(format, args...)}
 }
 
 func notAuthorized(format string, args ...any) error {

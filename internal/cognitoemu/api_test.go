@@ -196,6 +196,9 @@ func TestAPI_InitiateAuth_by_password(t *testing.T) {
 	t.Run("of a confidential client needs the secret hash", func(t *testing.T) {
 		params := map[string]string{"USERNAME": "alice@example.com", "PASSWORD": DefaultPassword}
 		_, err := password(DefaultConfidentialClientID, params)
+		typed[*types.NotAuthorizedException](t, err, "Client "+DefaultConfidentialClientID+" is configured with secret but SECRET_HASH was not received")
+		params["SECRET_HASH"] = "d3Jvbmc="
+		_, err = password(DefaultConfidentialClientID, params)
 		typed[*types.NotAuthorizedException](t, err, "Unable to verify secret hash for client "+DefaultConfidentialClientID)
 		client, _ := f.emulator.client(DefaultConfidentialClientID)
 		params["SECRET_HASH"] = client.secretHash("alice@example.com")

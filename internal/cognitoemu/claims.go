@@ -186,7 +186,10 @@ func (e *Emulator) bearer(token string) (accessClaims, account, error) {
 		return accessClaims{}, account{}, errAccessExpired
 	}
 	user, ok := e.users.lookup(claims.Sub)
-	if !ok || user.disabled || !e.grants.live(claims.OriginJTI) {
+	switch {
+	case !ok:
+		return accessClaims{}, account{}, errUserNotFound
+	case user.disabled || !e.grants.live(claims.OriginJTI):
 		return accessClaims{}, account{}, errAccessRevoked
 	}
 	return claims, user, nil

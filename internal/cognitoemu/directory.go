@@ -2,7 +2,6 @@ package cognitoemu
 
 import (
 	"cmp"
-	"crypto/subtle"
 	"errors"
 	"maps"
 	"slices"
@@ -27,7 +26,6 @@ var (
 type account struct {
 	sub        string
 	username   string // equals sub for native users, Provider_ID for federated ones
-	email      string
 	password   string // in the clear: it is printed at start anyway
 	attributes map[string]string
 	groups     []string
@@ -50,9 +48,18 @@ type identity struct {
 
 func (a account) federated() bool { return a.identity != nil }
 
+// email is what a native user signs in by.
+func (a account) email() string { return a.attributes["email"] }
+
+// clone is a copy with maps and slices of its own.
+func (a account) clone() account {
+	a.attributes = maps.Clone(a.attributes)
+	return a
+}
+
 // asUser is the account as a seed would have it.
 func (a account) asUser() User {
-	return User{Sub: a.sub, Email: a.email, Name: a.attributes["name"], Password: a.password,
+	return User{Sub: a.sub, Email: a.email(), Name: a.attributes["name"], Password: a.password,
 		Groups: slices.Clone(a.groups), Unverified: a.attributes["email_verified"] != "true", Disabled: a.disabled}
 }
 
@@ -75,7 +82,7 @@ func newDirectory(seed Seed) *directory {
 		if user.Name != "" {
 			attributes["name"] = user.Name
 		}
-		d.add(&account{sub: user.Sub, username: user.Sub, email: user.Email, password: user.Password,
+		d.add(&account{sub: user.Sub, username: user.Sub, password: user.Password,
 			attributes: attributes, groups: slices.Clone(user.Groups), confirmed: true, disabled: user.Disabled})
 	}
 	return d
@@ -86,7 +93,16 @@ func (d *directory) add(a *account) {
 	d.accounts[a.sub] = a
 	d.subs[strings.ToLower(a.username)] = a.sub
 	if !a.federated() {
-		d.subs[strings.ToLower(a.email)] = a.sub
+		d.subs[strings.ToLower(a.email())] = a.sub
+	}
+}
+
+// remove needs the lock.
+func (d *directory) remove(a *account) {
+	delete(d.accounts, a.sub)
+	delete(d.subs, strings.ToLower(a.username))
+	if !a.federated() {
+		delete(d.subs, strings.ToLower(a.email()))
 	}
 }
 
@@ -113,11 +129,11 @@ const (
 	maxLockDoubles = 10 // 2^10 s is past maxLockOut already
 )
 
-// authenticate checks a password. A user that does not exist and one with no
+// authenticate checks a password by whatever way it was proven. A user that does not exist and one with no
 // password (a federated one) look the same as a wrong password. After five
 // failures the user is locked out for 2^(n-5) seconds, at most a quarter of an
 // hour; attempts while locked out do not count.
-func (d *directory) authenticate(name, password string, now time.Time) (account, error) {
+func (d *directory) authenticate(name string, proves func(password string) bool, now time.Time) (account, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	a := d.find(name)
@@ -127,7 +143,7 @@ func (d *directory) authenticate(name, password string, now time.Time) (account,
 	if now.Before(a.lockedUntil) {
 		return account{}, errLockedOut
 	}
-	if subtle.ConstantTimeCompare([]byte(a.password), []byte(password)) != 1 {
+	if !proves(a.password) {
 		a.failures++
 		if over := a.failures - freeFailures; over >= 0 {
 			a.lockedUntil = now.Add(min(time.Second<<min(over, maxLockDoubles), maxLockOut))
@@ -144,47 +160,57 @@ func (d *directory) authenticate(name, password string, now time.Time) (account,
 	return *a, nil
 }
 
-// register makes a native user that has still to confirm the address.
-func (d *directory) register(email, name, password string) (account, error) {
+// register makes a native user that has still to confirm the address, which is among
+// the attributes.
+func (d *directory) register(attributes map[string]string, password string) (account, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if existing := d.find(email); existing != nil {
+	if existing := d.find(attributes["email"]); existing != nil {
 		return account{}, errUsernameExists
 	}
 	sub := newUUID()
-	a := &account{sub: sub, username: sub, email: email, password: password,
-		attributes: map[string]string{"email": email, "email_verified": "false"}}
-	if name != "" {
-		a.attributes["name"] = name
-	}
+	a := &account{sub: sub, username: sub, password: password, attributes: maps.Clone(attributes)}
+	a.attributes["email_verified"] = "false"
 	d.add(a)
 	return *a, nil
 }
 
-// confirm verifies the address of a user that signed up.
-func (d *directory) confirm(sub string) (account, error) {
+// change lets f alter a copy of the user, which counts unless f fails. An address
+// that is another user's is refused.
+func (d *directory) change(sub string, f func(*account) error) (account, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	a := d.find(sub)
-	if a == nil {
+	a, ok := d.accounts[sub]
+	if !ok {
 		return account{}, errUserNotFound
 	}
-	a.confirmed = true
-	a.attributes = maps.Clone(a.attributes)
-	a.attributes["email_verified"] = "true"
-	return *a, nil
+	next := a.clone()
+	if err := f(&next); err != nil {
+		return account{}, err
+	}
+	if holder := d.find(next.email()); !next.federated() && holder != nil && holder != a {
+		return account{}, errUsernameExists
+	}
+	d.remove(a)
+	d.add(&next)
+	return next, nil
+}
+
+// confirm verifies the address of a user that signed up.
+func (d *directory) confirm(sub string) (account, error) {
+	return d.change(sub, func(a *account) error {
+		a.confirmed = true
+		a.attributes["email_verified"] = "true"
+		return nil
+	})
 }
 
 // setPassword replaces a password and ends a lock-out.
 func (d *directory) setPassword(sub, password string) (account, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	a := d.find(sub)
-	if a == nil {
-		return account{}, errUserNotFound
-	}
-	a.password, a.failures, a.lockedUntil = password, 0, time.Time{}
-	return *a, nil
+	return d.change(sub, func(a *account) error {
+		a.password, a.failures, a.lockedUntil = password, 0, time.Time{}
+		return nil
+	})
 }
 
 // federate returns the account of a provider's person, made at the first sign-in.
@@ -209,7 +235,7 @@ func (d *directory) federate(poolID string, provider Provider, person ProviderPe
 		attributes["name"] = person.Name
 	}
 	a := &account{
-		sub: stableUUID(poolID, provider.Name, person.ID), username: username, email: person.Email, confirmed: true,
+		sub: stableUUID(poolID, provider.Name, person.ID), username: username, confirmed: true,
 		attributes: attributes,
 		groups:     append([]string{poolID + "_" + provider.Name}, person.Groups...),
 		identity: &identity{userID: person.ID, providerName: provider.Name, providerType: provider.Type,
@@ -241,6 +267,6 @@ func (d *directory) native() []account {
 			list = append(list, *a)
 		}
 	}
-	slices.SortFunc(list, func(a, b account) int { return cmp.Compare(a.email, b.email) })
+	slices.SortFunc(list, func(a, b account) int { return cmp.Compare(a.email(), b.email()) })
 	return list
 }

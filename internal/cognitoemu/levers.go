@@ -97,6 +97,17 @@ func (l *Levers) SignOutUser(name string) error {
 	return nil
 }
 
+// Code is the code that was sent last to an address and waits to be typed in, "" if
+// there is none.
+func (l *Levers) Code(address string) string {
+	for _, v := range l.emulator.verifications.all(l.Now()) {
+		if strings.EqualFold(v.to, address) {
+			return v.code
+		}
+	}
+	return ""
+}
+
 // Fail adds a fault to an endpoint. Faults strike in the order they were added; one
 // with Times 0 stays until Heal.
 func (l *Levers) Fail(endpoint Endpoint, fault Fault) {

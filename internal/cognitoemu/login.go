@@ -51,7 +51,7 @@ func (e *Emulator) showLogin(w http.ResponseWriter, r *http.Request, req authori
 		}
 	}
 	if _, user, ok := e.signedIn(r); ok && !req.wants("login") {
-		v.Current = user.email
+		v.Current = user.email()
 	}
 	for _, user := range e.shownUsers() {
 		v.Users = append(v.Users, userLink{user, localURL("/login", withParameter(req.rawQuery, "login_hint", user.Email))})
@@ -95,10 +95,10 @@ func (e *Emulator) passwordLogin(w http.ResponseWriter, r *http.Request, req aut
 		e.showLogin(w, r, req, username, "Sign in with one of the providers.")
 		return
 	}
-	user, err := e.users.authenticate(username, r.PostForm.Get("password"), e.clock.now())
+	user, err := e.users.authenticate(username, isPassword(r.PostForm.Get("password")), e.clock.now())
 	switch {
 	case errors.Is(err, errUserUnconfirmed):
-		e.beginVerification(w, req, "/confirm", user.sub, user.email)
+		e.beginVerification(w, req, "/confirm", e.sendConfirmation(user))
 	case err != nil:
 		e.log.Info("sign-in refused", "reason", err)
 		e.showLogin(w, r, req, username, loginRefusal(err))

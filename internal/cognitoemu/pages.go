@@ -136,7 +136,20 @@ func (e *Emulator) aboutPage(w http.ResponseWriter, _ *http.Request) {
 	e.render(w, http.StatusOK, "about", view{Title: "Cognito emulator", Data: struct {
 		Issuer string
 		Users  []User
-	}{e.issuer, e.shownUsers()}})
+		Codes  []pageCode
+	}{e.issuer, e.shownUsers(), e.shownCodes()}})
+}
+
+// pageCode is a code that would have been sent, for the start page.
+type pageCode struct{ To, For, Code string }
+
+// shownCodes are those that wait to be typed in, the newest first.
+func (e *Emulator) shownCodes() []pageCode {
+	var list []pageCode
+	for _, v := range e.verifications.all(e.clock.now()) {
+		list = append(list, pageCode{v.to, string(v.purpose), v.code})
+	}
+	return list
 }
 
 // shownUsers are the ready-made users for the pages, as they are by now, unless

@@ -27,18 +27,23 @@ func (e *Emulator) forgotPassword(w http.ResponseWriter, r *http.Request) {
 	if !e.acceptForm(w, r) {
 		return
 	}
-	email := strings.TrimSpace(r.PostForm.Get("username"))
-	user, ok := e.users.lookup(email)
+	e.beginVerification(w, req, "/confirmforgotPassword", e.sendPasswordCode(strings.TrimSpace(r.PostForm.Get("username"))))
+}
+
+// sendPasswordCode "sends" the code for a new password. To a name that is no user's,
+// or none with a password of the pool, goes a code that is never right.
+func (e *Emulator) sendPasswordCode(name string) verification {
+	user, ok := e.users.lookup(name)
 	if !ok || user.federated() || !user.confirmed {
-		user.sub = ""
+		return e.send(verification{owner: name, to: name, purpose: newPasswordCode})
 	}
-	e.beginVerification(w, req, "/confirmforgotPassword", user.sub, email)
+	return e.send(verification{owner: user.sub, sub: user.sub, to: user.email(), purpose: newPasswordCode})
 }
 
 // newPasswordPage is GET /confirmforgotPassword.
 func (e *Emulator) newPasswordPage(w http.ResponseWriter, r *http.Request) {
 	if req, pending, ok := e.verification(w, r); ok {
-		e.showNewPassword(w, r, req, accountView{Username: pending.email, Code: pending.code})
+		e.showNewPassword(w, r, req, accountView{Username: pending.to, Code: pending.code})
 	}
 }
 
@@ -53,12 +58,12 @@ func (e *Emulator) newPassword(w http.ResponseWriter, r *http.Request) {
 	if !ok || !e.acceptForm(w, r) {
 		return
 	}
-	if v, ok := e.resent(r); ok {
+	if v, ok := e.resent(r, pending); ok {
 		e.showNewPassword(w, r, req, v)
 		return
 	}
-	v := accountView{Username: pending.email, Code: pending.code}
-	if !pending.accepts(r.PostForm.Get("code")) {
+	v := accountView{Username: pending.to, Code: pending.code}
+	if e.verifications.check(pending.codeKey(), r.PostForm.Get("code"), e.clock.now()) != nil {
 		v.faults = append(v.faults, wrongCode)
 	}
 	password := r.PostForm.Get("password")
@@ -66,7 +71,7 @@ func (e *Emulator) newPassword(w http.ResponseWriter, r *http.Request) {
 	if len(v.faults) == 0 {
 		user, err := e.users.setPassword(pending.sub, password)
 		if err == nil {
-			e.finishVerification(w, r, req, user)
+			e.finishVerification(w, r, req, pending, user)
 			return
 		}
 		v.faults = append(v.faults, wrongCode)

@@ -32,9 +32,13 @@ func (e *Emulator) signUp(w http.ResponseWriter, r *http.Request) {
 	}
 	v.faults = append(v.faults, passwordFaults(password, r.PostForm.Get("confirm_password"))...)
 	if len(v.faults) == 0 {
-		user, err := e.users.register(v.Username, v.Name, password)
+		attributes := map[string]string{"email": v.Username}
+		if v.Name != "" {
+			attributes["name"] = v.Name
+		}
+		user, err := e.users.register(attributes, password)
 		if err == nil {
-			e.beginVerification(w, req, "/confirm", user.sub, user.email)
+			e.beginVerification(w, req, "/confirm", e.sendConfirmation(user))
 			return
 		}
 		v.faults = append(v.faults, formFault{"username", "An account with the given email already exists."})
@@ -42,10 +46,15 @@ func (e *Emulator) signUp(w http.ResponseWriter, r *http.Request) {
 	e.showAccountPage(w, r, req, "signup", "Sign up", v)
 }
 
+// sendConfirmation "sends" the code that ends a sign-up.
+func (e *Emulator) sendConfirmation(user account) verification {
+	return e.send(verification{owner: user.sub, sub: user.sub, to: user.email(), purpose: signUpCode})
+}
+
 // confirmPage is GET /confirm.
 func (e *Emulator) confirmPage(w http.ResponseWriter, r *http.Request) {
 	if req, pending, ok := e.verification(w, r); ok {
-		e.showConfirm(w, r, req, accountView{Username: pending.email, Code: pending.code})
+		e.showConfirm(w, r, req, accountView{Username: pending.to, Code: pending.code})
 	}
 }
 
@@ -59,15 +68,15 @@ func (e *Emulator) confirm(w http.ResponseWriter, r *http.Request) {
 	if !ok || !e.acceptForm(w, r) {
 		return
 	}
-	if v, ok := e.resent(r); ok {
+	if v, ok := e.resent(r, pending); ok {
 		e.showConfirm(w, r, req, v)
 		return
 	}
-	if pending.accepts(r.PostForm.Get("code")) {
+	if e.verifications.check(pending.codeKey(), r.PostForm.Get("code"), e.clock.now()) == nil {
 		if user, err := e.users.confirm(pending.sub); err == nil {
-			e.finishVerification(w, r, req, user)
+			e.finishVerification(w, r, req, pending, user)
 			return
 		}
 	}
-	e.showConfirm(w, r, req, accountView{Username: pending.email, Code: pending.code, faults: []formFault{wrongCode}})
+	e.showConfirm(w, r, req, accountView{Username: pending.to, Code: pending.code, faults: []formFault{wrongCode}})
 }

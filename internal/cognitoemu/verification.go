@@ -2,58 +2,101 @@ package cognitoemu
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"math/big"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
-	"unicode"
+	"time"
 )
 
-// verificationCookie names what the browser was sent a code for: a sign-up or a
-// forgotten password.
-const verificationCookie = "page-data"
+// purpose is what a code is for.
+type purpose string
 
-// formFault is one thing wrong with what was typed into a form.
-type formFault struct{ field, text string }
+// The purposes of codes. Those of attributes are the attribute's name.
+const (
+	signUpCode      purpose = "sign-up"
+	newPasswordCode purpose = "new password"
+)
 
-var wrongCode = formFault{"code", "Invalid verification code provided, please try again."}
-
-// verification is a code that would have been mailed. One for an address that
-// nobody has carries no subject and is never right: the pages look the same.
-type verification struct {
-	sub   string
-	email string
-	code  string
-}
-
-// verifications are the codes that are waited for, by the cookie's value.
-type verifications struct {
-	mu      sync.Mutex
-	pending map[string]verification
-}
-
-func newVerifications() *verifications { return &verifications{pending: map[string]verification{}} }
-
-func (v *verifications) begin(sub, email string) (id string) {
-	id = randomText(16)
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.pending[id] = verification{sub: sub, email: email, code: newVerificationCode()}
-	return id
-}
-
-// renew replaces the code by another one, if it is still waited for.
-func (v *verifications) renew(id string) (verification, bool) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	pending, ok := v.pending[id]
-	for old := pending.code; ok && pending.code == old; {
-		pending.code = newVerificationCode()
-		v.pending[id] = pending
+// ttl is how long a code of the purpose counts.
+func (p purpose) ttl() time.Duration {
+	if p == newPasswordCode {
+		return time.Hour
 	}
-	return pending, ok
+	return 24 * time.Hour
+}
+
+// verification is a code that would have been mailed. One for a name that nobody has
+// carries no subject and is never right: the answers look the same.
+type verification struct {
+	owner   string // the subject, or the name that nobody has
+	purpose purpose
+	sub     string
+	to      string // the address that it proves
+	code    string
+
+	expires  time.Time
+	failures int
+}
+
+// codeKey is what there is one code for at a time: the one sent last.
+type codeKey struct {
+	owner   string
+	purpose purpose
+}
+
+func (v verification) codeKey() codeKey { return codeKey{strings.ToLower(v.owner), v.purpose} }
+
+// maxCodeFailures is how often a code may be mistyped before another one must be sent
+// (assumed).
+const maxCodeFailures = 5
+
+// Why a code was refused.
+var (
+	errCodeExpired     = errors.New("no code is waited for, or it is too old")
+	errCodeMismatch    = errors.New("wrong code")
+	errTooManyAttempts = errors.New("too many wrong codes")
+)
+
+// verifications are the codes that are waited for, oldest first, and which browser
+// the hosted pages asked for one.
+type verifications struct {
+	mu       sync.Mutex
+	sent     []verification
+	browsers map[string]codeKey // by the value of the cookie
+}
+
+func newVerifications() *verifications { return &verifications{browsers: map[string]codeKey{}} }
+
+// send makes a code in place of the one before, which no longer counts.
+func (e *Emulator) send(v verification) verification {
+	now := e.clock.now()
+	v = e.verifications.add(v, now)
+	if v.sub != "" {
+		e.log.Info("a code was sent: read it on the start page", "for", v.purpose, "page", e.opts.PagesURL+"/")
+	}
+	return v
+}
+
+func (t *verifications) add(v verification, now time.Time) verification {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	before := ""
+	t.sent = slices.DeleteFunc(t.sent, func(old verification) bool {
+		if old.codeKey() == v.codeKey() {
+			before = old.code
+			return true
+		}
+		return !now.Before(old.expires)
+	})
+	for v.code = before; v.code == before; {
+		v.code = newVerificationCode()
+	}
+	v.expires, v.failures = now.Add(v.purpose.ttl()), 0
+	t.sent = append(t.sent, v)
+	return v
 }
 
 func newVerificationCode() string {
@@ -61,126 +104,77 @@ func newVerificationCode() string {
 	return fmt.Sprintf("%06d", n)
 }
 
-func (v *verifications) find(id string) (verification, bool) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	pending, ok := v.pending[id]
-	return pending, ok
+// index needs the lock; it is -1 where no code of the key is waited for.
+func (t *verifications) index(key codeKey) int {
+	return slices.IndexFunc(t.sent, func(v verification) bool { return v.codeKey() == key })
 }
 
-func (v *verifications) end(id string) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	delete(v.pending, id)
-}
-
-// accepts reports whether sent is the code, as a person might have typed it.
-func (v verification) accepts(sent string) bool {
-	return v.sub != "" && strings.TrimSpace(sent) == v.code
-}
-
-// beginVerification "sends" a code and the browser to the page that asks for it.
-func (e *Emulator) beginVerification(w http.ResponseWriter, req authorizationRequest, page, sub, email string) {
-	e.setCookie(w, verificationCookie, e.verifications.begin(sub, email), pageTTL)
-	redirect(w, page+"?"+req.rawQuery)
-}
-
-// verification finds what the browser was sent a code for; where there is nothing
-// it has answered.
-func (e *Emulator) verification(w http.ResponseWriter, r *http.Request) (authorizationRequest, verification, bool) {
-	req, err := e.parseAuthorization(r)
-	if err != nil {
-		e.refuse(w, r, err)
-		return req, verification{}, false
+// find returns the code that is waited for.
+func (t *verifications) find(key codeKey) (verification, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	i := t.index(key)
+	if i < 0 {
+		return verification{}, false
 	}
-	pending, ok := e.verifications.find(cookieValue(r, verificationCookie))
+	return t.sent[i], true
+}
+
+// check compares what was typed, as a person types. The code goes on counting until
+// end, as there may be other things wrong with the request.
+func (t *verifications) check(key codeKey, typed string, now time.Time) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	i := t.index(key)
+	if i < 0 || !now.Before(t.sent[i].expires) {
+		return errCodeExpired
+	}
+	v := &t.sent[i]
+	switch {
+	case v.failures >= maxCodeFailures:
+		return errTooManyAttempts
+	case v.sub == "" || !sameText(strings.TrimSpace(typed), v.code):
+		v.failures++
+		return errCodeMismatch
+	}
+	return nil
+}
+
+func (t *verifications) end(key codeKey) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.sent = slices.DeleteFunc(t.sent, func(v verification) bool { return v.codeKey() == key })
+}
+
+// remember returns the cookie by which recall finds the key again.
+func (t *verifications) remember(key codeKey) (cookie string) {
+	cookie = randomText(16)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.browsers[cookie] = key
+	return cookie
+}
+
+// recall returns the code that a browser is to prove.
+func (t *verifications) recall(cookie string) (verification, bool) {
+	t.mu.Lock()
+	key, ok := t.browsers[cookie]
+	t.mu.Unlock()
 	if !ok {
-		redirect(w, "/login?"+req.rawQuery)
+		return verification{}, false
 	}
-	return req, pending, ok
+	return t.find(key)
 }
 
-// resent answers the button that asks for another code: the view has it. It
-// reports whether that was the button.
-func (e *Emulator) resent(r *http.Request) (accountView, bool) {
-	if !r.PostForm.Has("resend") {
-		return accountView{}, false
+// all are the codes of users that can be typed in now, the newest first.
+func (t *verifications) all(now time.Time) []verification {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var list []verification
+	for _, v := range slices.Backward(t.sent) {
+		if v.sub != "" && now.Before(v.expires) {
+			list = append(list, v)
+		}
 	}
-	pending, ok := e.verifications.renew(cookieValue(r, verificationCookie))
-	return accountView{Username: pending.email, Code: pending.code, Resent: true}, ok
-}
-
-// finishVerification signs in whoever proved the address.
-func (e *Emulator) finishVerification(w http.ResponseWriter, r *http.Request, req authorizationRequest, user account) {
-	e.verifications.end(cookieValue(r, verificationCookie))
-	e.setCookie(w, verificationCookie, "", -1)
-	if user.disabled {
-		redirect(w, "/login?"+req.rawQuery)
-		return
-	}
-	e.issueCode(w, req, user, e.signIn(w, user, cognitoProvider))
-}
-
-// accountView is what the pages around sign-up and forgotten passwords show.
-type accountView struct {
-	formView
-	Username string
-	Name     string
-	Code     string // of the mail that is never sent
-	Resent   bool   // it is a new one
-	LoginURL string
-
-	faults []formFault
-}
-
-// Invalid reports whether something is wrong with the field.
-func (v accountView) Invalid(field string) bool {
-	return slices.ContainsFunc(v.faults, func(f formFault) bool { return f.field == field })
-}
-
-// Focus reports whether the field is where to go on: the first that is wrong, or
-// else the first of the page.
-func (v accountView) Focus(field, first string) bool {
-	if len(v.faults) > 0 {
-		first = v.faults[0].field
-	}
-	return field == first
-}
-
-// showAccountPage renders one of those pages; title is its heading.
-func (e *Emulator) showAccountPage(w http.ResponseWriter, r *http.Request, req authorizationRequest, page, title string, v accountView) {
-	v.formView, v.LoginURL = e.form(w, r), localURL("/login", req.rawQuery)
-	shown := view{Title: title, Client: req.client.Name, Data: v}
-	for _, fault := range v.faults {
-		shown.Alerts = append(shown.Alerts, fault.text)
-	}
-	if v.Resent {
-		shown.Notice = "We have sent a new code. The one before no longer works."
-	}
-	e.render(w, http.StatusOK, page, shown, formTargets(req.client)...)
-}
-
-// passwordFaults says all that is wrong with a new password. Both fields come back
-// empty, so that the first is where to go on.
-func passwordFaults(password, repeated string) []formFault {
-	var faults []formFault
-	if !goodPassword(password) {
-		faults = append(faults, formFault{"password", "The password needs at least 8 characters, with upper and lower case, a digit and a special character."})
-	}
-	if password != repeated {
-		faults = append(faults, formFault{"password", "The passwords do not match."})
-	}
-	return faults
-}
-
-// goodPassword is the policy of a new user pool.
-func goodPassword(password string) bool {
-	var upper, lower, digit, special bool
-	for _, r := range password {
-		upper = upper || unicode.IsUpper(r)
-		lower = lower || unicode.IsLower(r)
-		digit = digit || unicode.IsDigit(r)
-		special = special || unicode.IsPunct(r) || unicode.IsSymbol(r)
-	}
-	return len(password) >= 8 && upper && lower && digit && special
+	return list
 }
