@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -62,7 +63,7 @@ func (f *Flow) complete(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 	var refusal *oauth.AuthorizationError
 	switch {
 	case errors.As(err, &refusal) && pending.Params.Silent() && wouldAsk(refusal):
-		return f.turnBack(w, r, x, login, pending)
+		return f.turnBack(w, r, x, login, pending, f.refused(refusal, pending))
 	case errors.As(err, &refusal):
 		return f.refused(refusal, pending)
 	case errors.Is(err, oauth.ErrGrantRevoked):
@@ -79,29 +80,29 @@ func (f *Flow) complete(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 
 // turnBack ends a silent login for which the user pool would have had to ask: at its
 // page, which is signed in, or is not, as it was before.
-func (f *Flow) turnBack(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, login cookie.Login, pending oauth.Pending) error {
+func (f *Flow) turnBack(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, login cookie.Login, pending oauth.Pending, why error) error {
 	f.Metrics.Count(logins, "unasked")
 	to := f.destination(x, &login, pending)
 	login.Unasked = returned(login.Unasked, loopUnasked)
 	if err := f.Cookies.SetLogin(w, login); err != nil {
 		return err
 	}
-	return f.goOn(w, r, to)
+	return f.goOn(w, r, to, Outcome{Problem: problem.Of(why), Unasked: true, RequestID: x.Event.RequestID})
 }
 
 // afterFailure lets the page of a failure lead on to a new login for the same address,
 // unless another try would not cure it. It does not ask for the provider again,
-// which may be what was wrong. A login in a window of its own ends there.
+// which may be what was wrong. Where an end of the login's own can be told, it is.
 func (f *Flow) afterFailure(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, err error, login cookie.Login, p oauth.Pending) error {
 	back := f.destination(x, &login, p)
-	if popup, invalid := url.Parse(back); invalid == nil && popup.Path == f.PopupPath {
-		popup.RawQuery = f.tell(x, problem.Of(err))
-		return redirect(w, r, popup.String())
+	e := problem.Of(err)
+	if f.tellEnd(w, r, x, back, err) == nil {
+		f.Metrics.Count(logins, string(e.Code))
+		return nil
 	}
 	if errors.Is(err, oauth.ErrMisconfigured) {
 		return err
 	}
-	e := problem.Of(err)
 	if e.WayOn == nil {
 		e.WayOn = &web.Action{Label: "Start again", Href: f.loginTo(back)}
 	}
@@ -124,14 +125,18 @@ func (f *Flow) finish(w http.ResponseWriter, r *http.Request, x *middleware.Exch
 	if err := f.Cookies.SetLogin(w, login); err != nil {
 		return err
 	}
-	return f.goOn(w, r, to)
+	return f.goOn(w, r, to, Outcome{Session: x.Caller.Session})
 }
 
-// goOn ends a callback. Browsers do not send a Strict cookie along a redirect that
-// began at the user pool, so for such a cookie a page of ours begins the navigation.
-func (f *Flow) goOn(w http.ResponseWriter, r *http.Request, to string) error {
+// goOn ends a callback at a return address, or where its end leads on to. Browsers do
+// not send a Strict cookie along a redirect that began at the user pool, so for such a
+// cookie a page of ours begins the navigation.
+func (f *Flow) goOn(w http.ResponseWriter, r *http.Request, to string, o Outcome) error {
+	if on, ends := f.lead(to, o); ends {
+		to = cmp.Or(on, f.DefaultReturnTo)
+	}
 	if !f.Cookies.Strict() {
-		return redirect(w, r, to)
+		return problem.Redirect(w, r, to)
 	}
 	return ContinuePage(w, to)
 }
@@ -163,7 +168,7 @@ func (f *Flow) goOnOrRestart(w http.ResponseWriter, r *http.Request, x *middlewa
 	switch err := f.Sessions.Load(r.Context(), x); {
 	case err == nil:
 		f.Metrics.Count(logins, "repeated")
-		return f.goOn(w, r, f.destination(x, &login, p))
+		return f.goOn(w, r, f.destination(x, &login, p), Outcome{Session: x.Caller.Session})
 	case !errors.Is(err, session.ErrNotFound):
 		return err
 	}
@@ -185,27 +190,16 @@ func (f *Flow) restart(w http.ResponseWriter, r *http.Request, x *middleware.Exc
 // if there is one. An outage keeps its own status.
 func (f *Flow) fail(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, err error) error {
 	e := problem.Of(err)
-	if f.ErrorURL != "" {
-		return redirect(w, r, f.ErrorURL+"?"+f.tell(x, e))
-	}
 	f.Metrics.Count(logins, string(e.Code))
+	if f.ErrorURL != "" {
+		logRedirected(x, e)
+		return problem.Redirect(w, r, f.ErrorURL+"?"+failureQuery(e, x.Event.RequestID))
+	}
 	e.Heading = "Signing in did not work"
 	if e.WayOn == nil && !errors.Is(err, oauth.ErrMisconfigured) { // which another try does not cure
 		e.WayOn = &web.Action{Label: "Start again", Href: f.LoginPath}
 	}
 	return e
-}
-
-// tell returns the query that tells a page of the site's own what has failed. Log and
-// metrics hear of it here, as the redirect to that page is no failure.
-func (f *Flow) tell(x *middleware.Exchange, e *problem.Error) string {
-	f.Metrics.Count(logins, string(e.Code))
-	x.Event.Code, x.Event.Err, x.Event.Level = string(e.Code), e, e.Level()
-	query := url.Values{"code": {string(e.Code)}, "requestId": {x.Event.RequestID}}
-	if e.Reason != "" {
-		query.Set("reason", e.Reason)
-	}
-	return query.Encode()
 }
 
 // ContinuePage answers with the small page that goes on to an address of ours by

@@ -13,18 +13,6 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 )
 
-// redirect sends the browser on. After a POST it becomes a GET (RFC 9700 §4.12).
-func redirect(w http.ResponseWriter, r *http.Request, to string) error {
-	status := http.StatusFound
-	if r.Method == http.MethodPost {
-		status = http.StatusSeeOther
-	}
-	problem.OwnHeaders(w.Header())
-	w.Header().Set("Location", to)
-	w.WriteHeader(status)
-	return nil
-}
-
 func badRequest(code problem.Code, public string) error {
 	return &problem.Error{Status: http.StatusBadRequest, Code: code, Public: public}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/fetchmeta"
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
+	"github.com/gatehouse-auth/gatehouse/internal/problem"
 	"github.com/gatehouse-auth/gatehouse/internal/returnto"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 )
@@ -31,9 +32,8 @@ type Flow struct {
 	Providers []string
 	// ErrorURL, if set, gets the failures of the callback instead of a page.
 	ErrorURL string
-	// PopupPath is where logins end that have a window of their own. It gets their
-	// failures too, as nobody but the page that opened the window can do anything.
-	PopupPath string
+	// Ends are those who say where the logins lead whose return address has their path.
+	Ends map[string]End
 	// PublicURL is the one host that logs in; LoginPath is there.
 	PublicURL *url.URL
 	LoginPath string
@@ -55,7 +55,7 @@ func (f *Flow) Login(w http.ResponseWriter, r *http.Request, x *middleware.Excha
 		return badRequest("invalid_parameter", "The query of this address is malformed.")
 	}
 	if x.Decision.Host != f.PublicURL.Host {
-		return redirect(w, r, f.loginAtPublicURL(query, x.Decision.Host))
+		return problem.Redirect(w, r, f.loginAtPublicURL(query, x.Decision.Host))
 	}
 	back, err := f.returnAddress(query, x)
 	if err != nil {
@@ -66,7 +66,7 @@ func (f *Flow) Login(w http.ResponseWriter, r *http.Request, x *middleware.Excha
 		err = f.checkProvider(params.Provider)
 	}
 	if err != nil {
-		return err
+		return f.tellEnd(w, r, x, back, err)
 	}
 	login, _ := f.Cookies.Login(r)
 	switch {
@@ -75,7 +75,10 @@ func (f *Flow) Login(w http.ResponseWriter, r *http.Request, x *middleware.Excha
 	case params.Silent() && looping(login.Unasked, loopUnasked) && f.signedOut(r, x):
 		return f.endSilentLoop(w, login, back)
 	}
-	return f.start(w, r, login, oauth.Request{ReturnTo: back, Params: params})
+	if err := f.start(w, r, login, oauth.Request{ReturnTo: back, Params: params}); err != nil {
+		return f.tellEnd(w, r, x, back, err)
+	}
+	return nil
 }
 
 // returnToLife is how long the login cookie holds the end of a long return
@@ -123,7 +126,7 @@ func (f *Flow) start(w http.ResponseWriter, r *http.Request, login cookie.Login,
 			return err
 		}
 	}
-	return redirect(w, r, auth.URL)
+	return problem.Redirect(w, r, auth.URL)
 }
 
 // returnAddress is where the login is to end. An address that is too long is cut

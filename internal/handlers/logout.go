@@ -68,10 +68,9 @@ func (l *Logout) End(w http.ResponseWriter, r *http.Request, x *middleware.Excha
 		return err
 	}
 	answer := logoutAnswer{LogoutURL: l.ProviderURL}
-	back, err := l.returnAddress(req.ReturnTo, x)
-	if err != nil {
+	back, ok := l.returnAddress(req.ReturnTo, x)
+	if !ok {
 		answer.ReturnTo = returnToRefused
-		x.Event.AddNote("returnTo is refused: " + err.Error())
 	}
 	why := session.ReasonLogout
 	if req.Global {
@@ -89,7 +88,7 @@ func (l *Logout) End(w http.ResponseWriter, r *http.Request, x *middleware.Excha
 		return err
 	}
 	if wantsRedirect(r) {
-		return redirect(w, r, answer.LogoutURL)
+		return problem.Redirect(w, r, answer.LogoutURL)
 	}
 	return problem.WriteJSON(w, http.StatusOK, answer)
 }
@@ -112,6 +111,12 @@ func (l *Logout) clearCookies(w http.ResponseWriter, r *http.Request, x *middlew
 		return nil
 	}
 	l.Cookies.ClearSession(w)
+	return l.keepReturn(w, r, back)
+}
+
+// keepReturn remembers in this browser where the sign-out under way ends; "" is the
+// default.
+func (l *Logout) keepReturn(w http.ResponseWriter, r *http.Request, back string) error {
 	login, had := l.Cookies.Login(r)
 	if !had && back == "" {
 		return nil
@@ -150,19 +155,24 @@ func (l *Logout) signOutAtCognito(ctx context.Context, x *middleware.Exchange) (
 	return globalDone
 }
 
-// returnAddress judges where the browser wants to end; "" is the default.
-func (l *Logout) returnAddress(p wishedPlace, x *middleware.Exchange) (string, error) {
-	if p.malformed {
-		return "", returnto.ErrUnsafe
-	}
-	if p.address == "" {
-		return "", nil
+// returnAddress judges where the browser wants to end; "" is the default, and what a
+// place that is refused becomes.
+func (l *Logout) returnAddress(p wishedPlace, x *middleware.Exchange) (back string, ok bool) {
+	if p.address == "" && !p.malformed {
+		return "", true
 	}
 	a, err := l.ReturnTo.Parse(p.address)
+	if p.malformed {
+		err = returnto.ErrUnsafe
+	}
+	if err != nil {
+		x.Event.AddNote("returnTo is refused: " + err.Error())
+		return "", false
+	}
 	if a.Truncated() {
 		x.Event.AddNote("returnTo is too long: cut to its path")
 	}
-	return a.String(), err
+	return a.String(), true
 }
 
 // Page is GET {mount}/logout: a page with one button. A GET ends nothing: any
@@ -192,5 +202,5 @@ func (l *Logout) SignedOut(w http.ResponseWriter, r *http.Request, _ *middleware
 			}
 		}
 	}
-	return redirect(w, r, to)
+	return problem.Redirect(w, r, to)
 }

@@ -33,3 +33,15 @@ func WriteNothing(w http.ResponseWriter) error {
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
+
+// Redirect sends the browser on. After a POST it becomes a GET (RFC 9700 §4.12).
+func Redirect(w http.ResponseWriter, r *http.Request, to string) error {
+	status := http.StatusFound
+	if r.Method == http.MethodPost {
+		status = http.StatusSeeOther
+	}
+	OwnHeaders(w.Header())
+	w.Header().Set("Location", to)
+	w.WriteHeader(status)
+	return nil
+}

@@ -60,7 +60,8 @@ func newFlow(cfg *config.Config, pool *pool, sessions *sessions, edge edge, metr
 	return &handlers.Flow{
 		OAuth: pool.oauth, Sessions: sessions.steps, Cookies: sessions.cookies, ReturnTo: edge.returnTo,
 		DefaultReturnTo: cfg.Login.DefaultReturnTo, ErrorURL: cfg.Login.ErrorURL,
-		PublicURL: cfg.PublicURL, LoginPath: cfg.Mount + "/login", PopupPath: cfg.Mount + popupPath, Providers: providers,
+		PublicURL: cfg.PublicURL, LoginPath: cfg.Mount + "/login", Providers: providers,
+		Ends:     map[string]handlers.End{cfg.Mount + popupPath: handlers.PopupEnd},
 		Username: cognito.Username, Metrics: metrics,
 	}
 }

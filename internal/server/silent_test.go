@@ -139,8 +139,13 @@ func TestALoginInAWindowOfItsOwnFailsThere(t *testing.T) {
 				}
 				until(t, "the log line", func() bool { return r.logs.line(q.Get("requestId"), `"code":"`+want+`"`) != "" })
 			}
+			// So does one that is wrong from the start.
+			p := r.browser().open(r.url + "/auth/login?provider=Nobody&return_to=" + url.QueryEscape(ownWindow))
+			if p.url.Path != "/auth/sdk/popup.html" || p.url.Fragment != "7c9e" || p.url.Query().Get("code") != "unknown_provider" || len(p.hops) != 2 {
+				t.Errorf("a provider that is not there: ended with %d at %s", p.status, p.url)
+			}
 			// Any other page of that name is none.
-			p := r.browser().refuse("return_to=/x/auth/sdk/popup.html", url.Values{"error": {"access_denied"}})
+			p = r.browser().refuse("return_to=/x/auth/sdk/popup.html", url.Values{"error": {"access_denied"}})
 			if strings.HasSuffix(p.url.Path, "/popup.html") {
 				t.Errorf("ended at %s", p.url)
 			}
