@@ -36,8 +36,20 @@ var operations = map[string]operation{
 	"GetTokensFromRefreshToken": byClient((*Emulator).getTokensFromRefreshToken),
 	"InitiateAuth":              byClient((*Emulator).initiateAuth),
 
-	"GetUser":       byUser((*Emulator).getUser),
-	"GlobalSignOut": byUser((*Emulator).globalSignOut),
+	"ConfirmForgotPassword":  byUsername((*Emulator).confirmForgotPassword),
+	"ConfirmSignUp":          byUsername((*Emulator).confirmSignUp),
+	"ForgotPassword":         byUsername((*Emulator).apiForgotPassword),
+	"ResendConfirmationCode": byUsername((*Emulator).resendConfirmationCode),
+	"SignUp":                 byUsername((*Emulator).apiSignUp),
+
+	"ChangePassword":                   byUser((*Emulator).changePassword),
+	"DeleteUser":                       byUser((*Emulator).deleteUser),
+	"DeleteUserAttributes":             byUser((*Emulator).deleteUserAttributes),
+	"GetUser":                          byUser((*Emulator).getUser),
+	"GetUserAttributeVerificationCode": byUser((*Emulator).getUserAttributeVerificationCode),
+	"GlobalSignOut":                    byUser((*Emulator).globalSignOut),
+	"UpdateUserAttributes":             byUser((*Emulator).updateUserAttributes),
+	"VerifyUserAttribute":              byUser((*Emulator).verifyUserAttribute),
 
 	"AdminDisableUser":       byAdmin((*Levers).DisableUser),
 	"AdminEnableUser":        byAdmin((*Levers).EnableUser),

@@ -55,6 +55,25 @@ func byClient[I any](run func(*Emulator, Client, I) (any, error)) operation {
 	}
 }
 
+// byUsername is an operation with which someone who is not signed in names a user to
+// an app client. Where the client has a secret, SecretHash must prove it.
+func byUsername[I any](run func(*Emulator, Client, I) (any, error)) operation {
+	return byClient(func(e *Emulator, client Client, body json.RawMessage) (any, error) {
+		named, err := readInput[struct{ Username, SecretHash string }](body)
+		if err != nil {
+			return nil, err
+		}
+		if err := client.checkSecretHash(named.Username, named.SecretHash); err != nil {
+			return nil, err
+		}
+		input, err := readInput[I](body)
+		if err != nil {
+			return nil, err
+		}
+		return run(e, client, input)
+	})
+}
+
 // caller is whom an access token speaks for.
 type caller struct {
 	account

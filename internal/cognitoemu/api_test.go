@@ -327,12 +327,12 @@ func TestAPI_the_wire_is_that_of_the_real_service(t *testing.T) {
 func TestAPI_an_operation_that_is_not_emulated_is_loud(t *testing.T) {
 	var log bytes.Buffer
 	f := newFixture(t, func(o *Options) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
-	_, err := f.sdk().ForgotPassword(t.Context(), &cip.ForgotPasswordInput{ClientId: aws.String(DefaultClientID), Username: aws.String("alice")})
+	_, err := f.signedSDK().AdminListGroupsForUser(t.Context(), &cip.AdminListGroupsForUserInput{UserPoolId: aws.String(DefaultPoolID), Username: aws.String("alice")})
 	var api smithy.APIError
 	if !errors.As(err, &api) || api.ErrorCode() != "UnknownOperationException" {
 		t.Errorf("got %v", err)
 	}
-	if !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), "ForgotPassword") {
+	if !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), "AdminListGroupsForUser") {
 		t.Errorf("log %q", log.String())
 	}
 }

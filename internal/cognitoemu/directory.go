@@ -175,6 +175,15 @@ func (d *directory) register(attributes map[string]string, password string) (acc
 	return *a, nil
 }
 
+// delete removes a user for good.
+func (d *directory) delete(sub string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if a, ok := d.accounts[sub]; ok {
+		d.remove(a)
+	}
+}
+
 // change lets f alter a copy of the user, which counts unless f fails. An address
 // that is another user's is refused.
 func (d *directory) change(sub string, f func(*account) error) (account, error) {

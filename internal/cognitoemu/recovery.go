@@ -63,7 +63,7 @@ func (e *Emulator) newPassword(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v := accountView{Username: pending.to, Code: pending.code}
-	if e.verifications.check(pending.codeKey(), r.PostForm.Get("code"), e.clock.now()) != nil {
+	if _, err := e.verifications.check(pending.codeKey(), r.PostForm.Get("code"), e.clock.now()); err != nil {
 		v.faults = append(v.faults, wrongCode)
 	}
 	password := r.PostForm.Get("password")

@@ -43,6 +43,9 @@ type Seed struct {
 	Clients             []Client   `yaml:"clients"`
 	Users               []User     `yaml:"users"`
 	Providers           []Provider `yaml:"providers"`
+	// CustomAttributes are the names of custom attributes that users may have beside
+	// those that the users of the seed have, without "custom:".
+	CustomAttributes []string `yaml:"custom_attributes"`
 }
 
 // Client is an app client of the pool, with the authorization code flow.
@@ -61,6 +64,8 @@ type Client struct {
 	// ReadAttributes are what the client may read. Default: everything. A scope
 	// that needs more makes the code exchange fail with invalid_grant.
 	ReadAttributes []string `yaml:"read_attributes"`
+	// WriteAttributes are what the client may write. Default: everything.
+	WriteAttributes []string `yaml:"write_attributes"`
 	// TokenTTL is the validity of access and ID tokens; default Options.TokenTTL.
 	TokenTTL time.Duration `yaml:"token_ttl"`
 	// RefreshTTL is the validity of refresh tokens; default 30 days.

@@ -72,7 +72,7 @@ func (e *Emulator) confirm(w http.ResponseWriter, r *http.Request) {
 		e.showConfirm(w, r, req, v)
 		return
 	}
-	if e.verifications.check(pending.codeKey(), r.PostForm.Get("code"), e.clock.now()) == nil {
+	if _, err := e.verifications.check(pending.codeKey(), r.PostForm.Get("code"), e.clock.now()); err == nil {
 		if user, err := e.users.confirm(pending.sub); err == nil {
 			e.finishVerification(w, r, req, pending, user)
 			return

@@ -47,7 +47,9 @@ type codeKey struct {
 	purpose purpose
 }
 
-func (v verification) codeKey() codeKey { return codeKey{strings.ToLower(v.owner), v.purpose} }
+func newCodeKey(owner string, p purpose) codeKey { return codeKey{strings.ToLower(owner), p} }
+
+func (v verification) codeKey() codeKey { return newCodeKey(v.owner, v.purpose) }
 
 // maxCodeFailures is how often a code may be mistyped before another one must be sent
 // (assumed).
@@ -120,24 +122,24 @@ func (t *verifications) find(key codeKey) (verification, bool) {
 	return t.sent[i], true
 }
 
-// check compares what was typed, as a person types. The code goes on counting until
+// check returns the code that was typed, as a person types. It goes on counting until
 // end, as there may be other things wrong with the request.
-func (t *verifications) check(key codeKey, typed string, now time.Time) error {
+func (t *verifications) check(key codeKey, typed string, now time.Time) (verification, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	i := t.index(key)
 	if i < 0 || !now.Before(t.sent[i].expires) {
-		return errCodeExpired
+		return verification{}, errCodeExpired
 	}
 	v := &t.sent[i]
 	switch {
 	case v.failures >= maxCodeFailures:
-		return errTooManyAttempts
+		return verification{}, errTooManyAttempts
 	case v.sub == "" || !sameText(strings.TrimSpace(typed), v.code):
 		v.failures++
-		return errCodeMismatch
+		return verification{}, errCodeMismatch
 	}
-	return nil
+	return *v, nil
 }
 
 func (t *verifications) end(key codeKey) {
