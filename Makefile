@@ -79,9 +79,12 @@ image: ## build the container images gatehouse (production) and gatehouse:dev
 TESTS := test-go test-fleet test-client test-browser
 TESTFLAGS ?=
 
-# What the tests in Chromium need npm packages for: themselves, the client, and the pages they open.
-BROWSER_NPM := web/client web/e2e web/e2e/frameworks web/e2e/quickstart \
-	$(patsubst %/package-lock.json,%,$(wildcard examples/next/package-lock.json examples/spa-*/package-lock.json))
+# npm packages: of the tests in Chromium, the client, and the pages that they open; and those of all tests.
+npm_packages = $(addsuffix /node_modules/.package-lock.json,$(1))
+BROWSER_NPM := $(call npm_packages,web/client web/e2e web/e2e/frameworks web/e2e/quickstart \
+	$(patsubst %/package-lock.json,%,$(wildcard examples/next/package-lock.json examples/spa-*/package-lock.json)))
+API_NPM := $(call npm_packages,examples/api-express)
+TEST_NPM := $(BROWSER_NPM) $(API_NPM)
 
 # The slow packages wait, for limits that pass and servers that fail over, more than
 # they compute: so two of them share a core.
@@ -91,24 +94,17 @@ PACKAGES_AT_ONCE := $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 # machine that is busy with other things.
 GOTEST := gotestsum --format standard-quiet -- -race -timeout 20m -p $(PACKAGES_AT_ONCE) $(TESTFLAGS) ./...
 
+# What several parts need is made before them.
 .PHONY: test
-test: test-deps ## run every test, with the race detector and real Redis and Chromium
-	@results=; failed=; \
-	for part in $(TESTS); do \
-		echo "== make $$part"; \
-		started=$$SECONDS; result=passed; \
-		$(MAKE) $$part || { result=FAILED; failed+=" $$part"; }; \
-		results+="$$(printf '   %-13s %s in %d s' "$$part" "$$result" "$$((SECONDS - started))")"$$'\n'; \
-	done; \
-	printf '== all tests\n%s' "$$results"; \
-	[[ -z $$failed ]] || { echo "failed:$$failed" >&2; exit 1; }
+test: test-deps test-gateway $(TEST_NPM) ## run every test, with the race detector and real Redis and Chromium
+	@.ci/parts $(TESTS)
 
 .PHONY: test-deps
 test-deps:
 	@.ci/deps
 
 .PHONY: test-go
-test-go: test-gateway examples/api-express/node_modules/.package-lock.json ## run the tests of the gateway's packages
+test-go: test-gateway $(API_NPM) ## run the tests of the gateway's packages
 	GATEWAY_BIN=$(GATEWAY_BIN) $(TOOL) $(GOTEST)
 
 .PHONY: test-fleet
@@ -120,7 +116,7 @@ test-client: web/client/node_modules/.package-lock.json ## run the tests of the 
 	npm --prefix web/client test
 
 .PHONY: test-browser
-test-browser: test-gateway $(BROWSER_NPM:%=%/node_modules/.package-lock.json) ## run the tests in Chromium
+test-browser: test-gateway $(BROWSER_NPM) ## run the tests in Chromium
 	GATEWAY_BIN=$(GATEWAY_BIN) npm --prefix web/e2e test
 
 .PHONY: test-browsers

@@ -75,13 +75,15 @@ export async function pictureForReadme(page) {
 }
 
 /**
- * Wraps a test's error with what was on the screen, and takes a picture of it.
+ * Wraps a test's error with what was on the screen, and takes a picture of it. A page
+ * that hangs may give neither, and is not waited for.
  * @param {import('playwright-core').Page} page
  * @param {Error} err
  */
 export async function failure(page, err) {
   await mkdir(screenshots, { recursive: true });
-  await page.screenshot({ path: `${screenshots}failed.png` }).catch(() => {});
-  const text = await page.innerText('body').catch(() => '');
+  const timeout = 10_000; // ms
+  await page.screenshot({ path: `${screenshots}failed.png`, timeout }).catch(() => {});
+  const text = await page.innerText('body', { timeout }).catch(() => 'The page does not answer.');
   return new Error(`at ${page.url().split('?')[0]}\n${text.slice(0, 800)}\n${err.stack}`, { cause: err });
 }

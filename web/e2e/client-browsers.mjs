@@ -5,7 +5,8 @@ import { after, before, describe, it } from 'node:test';
 import * as browsers from './browsers.mjs';
 import { afterSignIn, routesTo, serveApp } from './client.mjs';
 import { startServe } from './gateway.mjs';
-import { suiteTimeout, user, wait } from './visit.mjs';
+import { until } from './until.mjs';
+import { suiteTimeout, user } from './visit.mjs';
 
 /** @typedef {import('./browsers.mjs').Tab} Tab */
 
@@ -38,23 +39,20 @@ describe('the client', { timeout: suiteTimeout }, () => {
    * @param {string} script
    * @param {unknown} value
    */
-  async function until(tab, script, value) {
+  async function becomes(tab, script, value) {
+    /** @type {unknown} */
     let last;
-    for (const deadline = Date.now() + wait; Date.now() < deadline; ) {
-      last = await tab.evaluate(script).catch((err) => err);
-      if (last === value) return;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    assert.fail(`${script} is ${last}, not ${value}`);
+    const holds = async () => (last = await tab.evaluate(script).catch((err) => err)) === value;
+    await until(holds, () => `${script} is ${last}, not ${value}`);
   }
 
   /** @param {Tab} tab @param {string} text */
-  const untilTold = (tab, text) => until(tab, "document.querySelector('#told')?.textContent", text);
+  const untilTold = (tab, text) => becomes(tab, "document.querySelector('#told')?.textContent", text);
 
   /** @param {Tab} tab */
   async function open(tab) {
     await tab.goto(`${gateway.url}/`);
-    await until(tab, "'client' in window", true);
+    await becomes(tab, "'client' in window", true);
   }
 
   /** The name of what a call throws, or 'done'. @param {Tab} tab @param {string} call */
@@ -64,8 +62,8 @@ describe('the client', { timeout: suiteTimeout }, () => {
   async function signIn(tab) {
     await open(tab);
     await tab.evaluate("void window.client.signInWithRedirect({ customState: 'cart' })");
-    await until(tab, 'location.origin', gateway.hosted);
-    await until(tab, 'document.readyState', 'complete');
+    await becomes(tab, 'location.origin', gateway.hosted);
+    await becomes(tab, 'document.readyState', 'complete');
     await tab.evaluate(fillIn);
     await untilTold(tab, afterSignIn);
   }

@@ -6,6 +6,7 @@ import { launch } from './browser.mjs';
 import { afterSignIn, call, open, routesTo, serveApp, signIn, told, untilTold } from './client.mjs';
 import { startServe } from './gateway.mjs';
 import { Redis } from './redis.mjs';
+import { until } from './until.mjs';
 import { Visit, secondUser, suiteTimeout } from './visit.mjs';
 import { Wire } from './wire.mjs';
 
@@ -44,10 +45,8 @@ describe('tabs and browsers with the client', { timeout: suiteTimeout }, () => {
 
   /** Waits until the gateway has that many streams. @param {number} count */
   async function untilStreams(count) {
-    for (let now; (now = await streams()) !== count; ) {
-      assert.ok(now < 8, 'every tab has a stream of its own');
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+    let now = 0;
+    await until(async () => (now = await streams()) === count, () => `${now} streams, not ${count}`);
   }
 
   /**
@@ -128,9 +127,9 @@ describe('tabs and browsers with the client', { timeout: suiteTimeout }, () => {
       await phone.run(async () => {
         await signIn(phone);
         await untilStreams(2);
-        await visit.page.close();
         const before = asked('/auth/events');
-        while (asked('/auth/events') === before) await new Promise((resolve) => setTimeout(resolve, 50));
+        await visit.page.close();
+        await until(() => asked('/auth/events') > before, 'no tab took over');
         await untilStreams(2);
         assert.equal(asked('/auth/events'), before + 1, 'more than one tab took over');
         await call(phone.page, 'endOtherSessions');

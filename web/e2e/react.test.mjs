@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
 import { failure, launch } from './browser.mjs';
 import { serve } from './upstream.mjs';
-import { suiteTimeout, wait } from './visit.mjs';
+import { until, wait } from './until.mjs';
+import { suiteTimeout } from './visit.mjs';
 import { Wire } from './wire.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
@@ -263,12 +264,12 @@ function told({ pathname, searchParams }) {
 
 /** Waits until pages have gone to the login or the logout so often. @param {Gateway} gateway @param {number} count */
 async function visits(gateway, count) {
-  while (gateway.visited.length < count) await new Promise((resolve) => setTimeout(resolve, 20));
+  await until(() => gateway.visited.length >= count, () => `${gateway.visited.length} visits, not ${count}`);
 }
 
 /** Waits until a page has its stream open. @param {Gateway} gateway */
 async function streams(gateway) {
-  while (!gateway.streams.size) await new Promise((resolve) => setTimeout(resolve, 20));
+  await until(() => gateway.streams.size, 'the page opens no stream');
 }
 
 /** Ends once the page has done what it was about to: answers are in, and React has rendered. @param {Page} page */

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { freePort } from './gateway.mjs';
+import { until } from './until.mjs';
 
 /** A running redis-server. */
 export class Redis {
@@ -36,11 +37,7 @@ export class Redis {
   }
 
   async #answers() {
-    for (const deadline = Date.now() + 120_000; ; ) {
-      if ((await this.cli('ping').catch(() => '')) === 'PONG') return;
-      if (Date.now() > deadline) throw new Error('redis-server did not answer within two minutes');
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+    await until(async () => (await this.cli('ping').catch(() => '')) === 'PONG', 'redis-server does not answer');
   }
 
   /**

@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { failure } from './browser.mjs';
+import { wait } from './until.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
 /** @typedef {import('./gateway.mjs').Gateway} Gateway */
@@ -11,8 +12,7 @@ import { failure } from './browser.mjs';
 export const user = { name: 'alice@example.com', password: 'Passw0rd!' };
 export const secondUser = { name: 'bob@example.com', password: user.password };
 
-// Both in ms, and there for what never comes: a busy machine must not reach them.
-export const wait = 120_000; // for a page to come to say something
+/** In ms, and there for what never ends: a busy machine must not reach it. */
 export const suiteTimeout = 1_200_000;
 
 /** One tab of one visit; the first stands for the visit itself. */

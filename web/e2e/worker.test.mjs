@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { launch } from './browser.mjs';
 import { startServe } from './gateway.mjs';
+import { until } from './until.mjs';
 import { serve } from './upstream.mjs';
 import { Visit, suiteTimeout } from './visit.mjs';
 import { Wire } from './wire.mjs';
@@ -185,9 +186,6 @@ describe('a page with a service worker', { timeout: suiteTimeout }, () => {
    */
   async function answered(paths) {
     const done = () => paths.every((path) => wire.answers.some(({ url, status }) => url === gateway.url + path && status > 0));
-    for (const deadline = Date.now() + 120_000; !done(); ) {
-      assert.ok(Date.now() < deadline, 'the browser loads nothing ahead: this test tells nothing');
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+    await until(done, 'the browser loads nothing ahead: this test tells nothing');
   }
 });
