@@ -33,7 +33,7 @@ export async function gatewayFetch(input, { login = settings.login, ...init } = 
   for (let again = !once && login === 'popup', late = true; ; ) {
     const before = known;
     const response = await send(attempt, once, request.signal);
-    const error = await refusal(response);
+    const error = await refusal(request, response);
     if (!error) return response;
     if (error.name !== signedOutError) throw error;
     if (late && known && known !== before) {
@@ -52,12 +52,14 @@ export async function gatewayFetch(input, { login = settings.login, ...init } = 
 }
 
 /**
+ * @param {Request} request
  * @param {Response} response
  * @returns {Promise<import('./errors.js').AuthError | undefined>} the problem of the gateway's own that it stands for
  */
-async function refusal(response) {
+async function refusal({ method }, response) {
   if (response.ok || !isOwn(response)) return undefined;
-  const problem = await response.clone().json().catch(() => undefined);
+  // The answer to a HEAD has no body: its status must do.
+  const problem = method === 'HEAD' ? { code: 'refused' } : await response.clone().json().catch(() => undefined);
   return problem?.code ? toError(response, problem) : undefined;
 }
 

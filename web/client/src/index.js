@@ -15,6 +15,25 @@ export { configure } from './configure.js';
 export { AuthError } from './errors.js';
 export { extendSession, fetchAuthSession, getCurrentUser } from './session.js';
 export { fetchUserAttributes } from './attributes.js';
+export {
+  associateWebAuthnCredential,
+  confirmUserAttribute,
+  deleteUser,
+  deleteUserAttributes,
+  deleteWebAuthnCredential,
+  fetchDevices,
+  fetchMFAPreference,
+  forgetDevice,
+  listWebAuthnCredentials,
+  rememberDevice,
+  sendUserAttributeVerificationCode,
+  setUpTOTP,
+  updateMFAPreference,
+  updatePassword,
+  updateUserAttribute,
+  updateUserAttributes,
+  verifyTOTPSetup,
+} from './account.js';
 export { signInWithRedirect } from './redirect.js';
 export { signInWithPopup } from './sign-in-popup.js';
 export { signInSilently } from './sign-in-silently.js';

@@ -105,7 +105,7 @@ function lost(err) {
  * @param {unknown} err
  * @returns {undefined}
  */
-function noJSON(err) {
+export function noJSON(err) {
   if (!(err instanceof SyntaxError)) lost(err);
 }
 

@@ -193,7 +193,7 @@ export class Tab {
           super(browser, name);
         }
       },
-      Date: { now: () => browser.now, parse: Date.parse },
+      Date: new Proxy(Date, { get: (date, name) => (name === 'now' ? () => browser.now : Reflect.get(date, name)) }),
       setTimeout: (/** @type {() => void} */ run, /** @type {number} */ ms) => {
         const timer = { at: browser.now + ms, run };
         browser.timers.push(timer);

@@ -44,6 +44,19 @@ for (const status of [401, 403, 503]) {
   });
 }
 
+test('a HEAD is refused by its status alone', async () => {
+  let answer = own(undefined, { status: 401 });
+  const { client } = browserWith(() => answer).open();
+  const call = () => client.gatewayFetch('/api/hello', { method: 'HEAD' });
+  await assert.rejects(call(), { name: 'UserUnAuthenticatedException', status: 401 });
+  answer = own(undefined, { status: 502 });
+  await assert.rejects(call(), { name: 'NetworkError', status: 502 });
+  answer = own(undefined, { status: 403 });
+  await assert.rejects(call(), { name: 'RefusedException', status: 403 });
+  answer = new Response(null, { status: 401 });
+  assert.equal((await call()).status, 401, "an API's own");
+});
+
 test('many calls that are refused are one sign-out and one login', async () => {
   const browser = browserWith(({ path }) => (path.startsWith('/auth/session') ? own(alice()) : problem(401, 'unauthenticated')));
   const tab = browser.open();

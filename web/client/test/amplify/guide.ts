@@ -1,6 +1,11 @@
 // What pages do with aws-amplify. It is compiled twice, with Amplify's types and with the client's in their place.
 
-import { fetchAuthSession, fetchUserAttributes, getCurrentUser, signInWithRedirect, signOut } from 'aws-amplify/auth';
+import {
+  associateWebAuthnCredential, confirmUserAttribute, deleteUser, deleteUserAttributes, deleteWebAuthnCredential, fetchAuthSession,
+  fetchDevices, fetchMFAPreference, fetchUserAttributes, forgetDevice, getCurrentUser, listWebAuthnCredentials, rememberDevice,
+  sendUserAttributeVerificationCode, setUpTOTP, signInWithRedirect, signOut, updateMFAPreference, updatePassword,
+  updateUserAttribute, updateUserAttributes, verifyTOTPSetup,
+} from 'aws-amplify/auth';
 import { Hub } from 'aws-amplify/utils';
 
 export async function whoIsThere(): Promise<string> {
@@ -24,6 +29,35 @@ export async function claims(forceRefresh: boolean) {
 export async function attributes(): Promise<string | undefined> {
   const { email, sub, 'custom:team': team } = await fetchUserAttributes();
   return email ?? sub ?? team;
+}
+
+export async function account(code: string): Promise<(string | undefined)[]> {
+  const { email } = await updateUserAttributes({ userAttributes: { email: 'alice@example.com', 'custom:team': 'red' } });
+  const { nextStep } = await updateUserAttribute({ userAttribute: { attributeKey: 'name', value: 'Alice' } });
+  await deleteUserAttributes({ userAttributeKeys: ['nickname', 'custom:team'] });
+  const { destination, deliveryMedium } = await sendUserAttributeVerificationCode({ userAttributeKey: 'email' });
+  await confirmUserAttribute({ userAttributeKey: 'email', confirmationCode: code });
+  await updatePassword({ oldPassword: 'old', newPassword: 'new' });
+  const { enabled, preferred } = await fetchMFAPreference();
+  await updateMFAPreference({ sms: 'DISABLED', totp: preferred === 'SMS' ? 'ENABLED' : 'PREFERRED', email: 'NOT_PREFERRED' });
+  const { sharedSecret, getSetupUri } = await setUpTOTP();
+  const uri: URL = getSetupUri('Shop', 'alice');
+  await verifyTOTPSetup({ code, options: { friendlyDeviceName: 'phone' } });
+  const devices = await fetchDevices();
+  const seen: Date | undefined = devices[0]?.lastAuthenticatedDate;
+  await rememberDevice();
+  await forgetDevice();
+  for (const { id, name, attributes } of devices) if (name || attributes['last_ip_used']) await forgetDevice({ device: { id } });
+  await associateWebAuthnCredential();
+  const { credentials, nextToken } = await listWebAuthnCredentials({ pageSize: 10 });
+  for (const { credentialId, createdAt } of credentials) if (credentialId && createdAt) await deleteWebAuthnCredential({ credentialId });
+  await deleteUser();
+  const medium: string | undefined = deliveryMedium;
+  const { codeDeliveryDetails } = nextStep;
+  return [
+    email?.nextStep.updateAttributeStep, codeDeliveryDetails?.destination, destination, medium, enabled?.[0], sharedSecret,
+    uri.href, nextToken, seen?.toISOString(),
+  ];
 }
 
 export async function ways(): Promise<void> {
