@@ -51,15 +51,19 @@ build: ## build bin/gateway, and bin/gateway-production without dev and the emul
 	$(BUILD) -tags production -o bin/gateway-production ./cmd/gateway
 
 .PHONY: client
-client: web/client/types ## pack the browser's client, with its types, into bin/
+client: web/client/types web/amplify/types ## pack the browser's client and its adapter for aws-amplify, with types, into bin/
 	@mkdir -p bin
-	cd web/client && npm pack --silent --ignore-scripts --pack-destination ../../bin
+	for package in client amplify; do (cd web/$$package && npm pack --silent --ignore-scripts --pack-destination ../../bin); done
 
 # The example has a copy of the client, which is as old as its types.
 examples/spa-react/node_modules/.package-lock.json: web/client/types
 
 web/client/types: web/client/node_modules/.package-lock.json web/client/package.json $(wildcard web/client/src/*.js)
 	npm --prefix web/client run prepack
+	@touch $@
+
+web/amplify/types: web/client/types web/amplify/test/node_modules/.package-lock.json web/amplify/package.json $(wildcard web/amplify/src/*.js)
+	npm --prefix web/amplify run prepack
 	@touch $@
 
 .PHONY: dev
@@ -81,7 +85,7 @@ TESTFLAGS ?=
 
 # npm packages: of the tests in Chromium, the client, and the pages that they open; and those of all tests.
 npm_packages = $(addsuffix /node_modules/.package-lock.json,$(1))
-BROWSER_NPM := $(call npm_packages,web/client web/e2e web/e2e/frameworks web/e2e/quickstart \
+BROWSER_NPM := $(call npm_packages,web/client web/amplify/test web/e2e web/e2e/frameworks web/e2e/quickstart \
 	$(patsubst %/package-lock.json,%,$(wildcard examples/next/package-lock.json examples/spa-*/package-lock.json)))
 API_NPM := $(call npm_packages,examples/api-express)
 TEST_NPM := $(BROWSER_NPM) $(API_NPM)
@@ -112,8 +116,9 @@ test-fleet: ## run the tests of several gateways at once
 	$(FLEETTOOL) $(GOTEST)
 
 .PHONY: test-client
-test-client: web/client/node_modules/.package-lock.json ## run the tests of the browser's client, its size and its package
+test-client: web/client/node_modules/.package-lock.json web/amplify/test/node_modules/.package-lock.json ## run the tests of the browser's client and of its adapter for aws-amplify
 	npm --prefix web/client test
+	npm --prefix web/amplify test
 
 .PHONY: test-browser
 test-browser: test-gateway $(BROWSER_NPM) ## run the tests in Chromium
@@ -176,8 +181,9 @@ lint: vet ## gofmt, go vet, staticcheck, golangci-lint
 	$(FLEETTOOL) golangci-lint run --config $(CURDIR)/.golangci.yml
 
 .PHONY: types
-types: test-deps web/client/node_modules/.package-lock.json bench/sizes/node_modules/.package-lock.json ## check the types of the browser's client and of the demo page
+types: test-deps web/client/types web/amplify/test/node_modules/.package-lock.json bench/sizes/node_modules/.package-lock.json ## check the types of the browser's client, of its adapter and of the demo page
 	npm --prefix web/client run types
+	npm --prefix web/amplify run types
 	web/client/node_modules/.bin/tsc --project web/demo
 
 .PHONY: vet
@@ -238,4 +244,4 @@ cross: compile ## compile for linux, darwin and windows, amd64 and arm64
 
 .PHONY: clean
 clean: ## remove what was built and installed inside the checkout
-	rm -rf bin dist .cache web/e2e/node_modules web/e2e/*/node_modules web/client/node_modules web/client/types examples/*/node_modules examples/*/dist examples/*/.next
+	rm -rf bin dist .cache web/e2e/node_modules web/e2e/*/node_modules web/client/node_modules web/client/types web/amplify/test/node_modules web/amplify/types examples/*/node_modules examples/*/dist examples/*/.next

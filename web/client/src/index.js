@@ -11,7 +11,7 @@ import { listen } from './live.js';
 /** @typedef {import('./sessions.js').Session} Session */
 /** @typedef {import('./sign-out.js').SignOutInput} SignOutInput */
 
-export { configure } from './configure.js';
+export { at as gatewayUrl, configure } from './configure.js';
 export { AuthError } from './errors.js';
 export { extendSession, fetchAuthSession, getCurrentUser } from './session.js';
 export { fetchUserAttributes } from './attributes.js';

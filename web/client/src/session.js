@@ -38,6 +38,7 @@ import { call, toError } from './wire.js';
  * @property {{accessToken: Token, idToken: Token}} [tokens]
  * @property {string} [userSub]
  * @property {string} [username]
+ * @property {CurrentUser['signInDetails']} [signInDetails]
  * @property {number} [generation] grows with each refresh of the tokens
  * @property {number} [serverTime] when the gateway answered
  * @property {number} [accessExpiresAt] when the access token expires. The gateway refreshes it by itself

@@ -50,7 +50,9 @@ export async function settled() {
 }
 
 export class Browser {
-  constructor() {
+  /** @param {string} [code] what pages run: the client, if not something else, as a module of CommonJS */
+  constructor(code = source) {
+    this.code = code;
     /** @type {Sent[]} */
     this.requests = [];
     /** @type {(sent: Sent) => Response | Promise<Response>} */
@@ -116,9 +118,9 @@ export class Tab {
     this.popups = [];
     const leave = (/** @type {string} */ url) => (this.leftFor = url);
     this.location = { href, origin: new URL(href).origin, assign: leave, replace: leave };
-    const globals = this.#globals();
+    const globals = this.globals();
     const module = { exports: /** @type {any} */ ({}) };
-    new Function('module', ...Object.keys(globals), source)(module, ...Object.values(globals));
+    new Function('module', ...Object.keys(globals), browser.code)(module, ...Object.values(globals));
     /** @type {Client} */
     this.client = module.exports;
     /** @type {[string, unknown][]} */
@@ -146,7 +148,8 @@ export class Tab {
     return this.browser.open(href ?? this.location.href, this.storage);
   }
 
-  #globals() {
+  /** @returns {Record<string, unknown>} what a page finds in its window */
+  globals() {
     const { browser, storage } = this;
     const tab = this;
     /** Resolves addresses against the page, and knows credentials, as a browser's does. */
