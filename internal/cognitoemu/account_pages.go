@@ -45,7 +45,7 @@ func (e *Emulator) resent(r *http.Request, pending verification) (accountView, b
 	return accountView{Username: sent.to, Code: sent.code, Resent: true}, true
 }
 
-// finishVerification signs in whoever proved the address.
+// finishVerification goes on with whoever proved the address.
 func (e *Emulator) finishVerification(w http.ResponseWriter, r *http.Request, req authorizationRequest, proven verification, user account) {
 	e.verifications.end(proven.codeKey())
 	e.setCookie(w, verificationCookie, "", -1)
@@ -53,7 +53,7 @@ func (e *Emulator) finishVerification(w http.ResponseWriter, r *http.Request, re
 		redirect(w, "/login?"+req.rawQuery)
 		return
 	}
-	e.issueCode(w, req, user, e.signIn(w, user, cognitoProvider))
+	e.signInWith(w, req, user)
 }
 
 // accountView is what the pages around sign-up and forgotten passwords show.

@@ -35,6 +35,7 @@ var operations = map[string]operation{
 
 	"GetTokensFromRefreshToken": byClient((*Emulator).getTokensFromRefreshToken),
 	"InitiateAuth":              byClient((*Emulator).initiateAuth),
+	"RespondToAuthChallenge":    byClient((*Emulator).respondToAuthChallenge),
 
 	"ConfirmForgotPassword":  byUsername((*Emulator).confirmForgotPassword),
 	"ConfirmSignUp":          byUsername((*Emulator).confirmSignUp),
@@ -42,13 +43,16 @@ var operations = map[string]operation{
 	"ResendConfirmationCode": byUsername((*Emulator).resendConfirmationCode),
 	"SignUp":                 byUsername((*Emulator).apiSignUp),
 
+	"AssociateSoftwareToken":           byUser((*Emulator).associateSoftwareToken),
 	"ChangePassword":                   byUser((*Emulator).changePassword),
 	"DeleteUser":                       byUser((*Emulator).deleteUser),
 	"DeleteUserAttributes":             byUser((*Emulator).deleteUserAttributes),
 	"GetUser":                          byUser((*Emulator).getUser),
 	"GetUserAttributeVerificationCode": byUser((*Emulator).getUserAttributeVerificationCode),
 	"GlobalSignOut":                    byUser((*Emulator).globalSignOut),
+	"SetUserMFAPreference":             byUser((*Emulator).setUserMFAPreference),
 	"UpdateUserAttributes":             byUser((*Emulator).updateUserAttributes),
+	"VerifySoftwareToken":              byUser((*Emulator).verifySoftwareToken),
 	"VerifyUserAttribute":              byUser((*Emulator).verifyUserAttribute),
 
 	"AdminDisableUser":       byAdmin((*Levers).DisableUser),

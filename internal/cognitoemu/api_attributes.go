@@ -28,7 +28,9 @@ func (e *Emulator) getUser(user caller, _ nothing) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"Username": user.username, "UserAttributes": listAttributes(values)}, nil
+	out := user.mfaOf()
+	out["Username"], out["UserAttributes"] = user.username, listAttributes(values)
+	return out, nil
 }
 
 const maxAttributeLength = 2048 // characters

@@ -9,7 +9,7 @@ func (e *Emulator) apiForgotPassword(_ Client, input struct{ Username string }) 
 	switch {
 	case ok && user.disabled:
 		return nil, notAuthorized("User is disabled.")
-	case ok && user.federated():
+	case ok && (user.federated() || user.temporary):
 		return nil, notAuthorized("User password cannot be reset in the current state.")
 	case ok && user.attributes["email_verified"] != "true":
 		return nil, invalidParameter("Cannot reset password for the user as there is no registered/verified email or phone_number")

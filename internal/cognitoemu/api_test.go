@@ -220,10 +220,10 @@ func TestAPI_InitiateAuth_by_password(t *testing.T) {
 		typed[*types.InvalidParameterException](t, err, "USER_PASSWORD_AUTH flow not enabled for this client")
 	})
 	t.Run("says what it has where a flow is not built", func(t *testing.T) {
-		for _, flow := range []types.AuthFlowType{types.AuthFlowTypeUserSrpAuth, types.AuthFlowTypeCustomAuth, types.AuthFlowTypeUserAuth} {
+		for _, flow := range []types.AuthFlowType{types.AuthFlowTypeCustomAuth, types.AuthFlowTypeUserAuth} {
 			_, err := f.sdk().InitiateAuth(t.Context(), initiate(flow, DefaultClientID, nil))
 			typed[*types.InvalidParameterException](t, err,
-				string(flow)+" is not enabled for the client: this emulator has USER_PASSWORD_AUTH and REFRESH_TOKEN_AUTH only.")
+				string(flow)+" is not enabled for the client: this emulator has USER_SRP_AUTH, USER_PASSWORD_AUTH and REFRESH_TOKEN_AUTH only.")
 		}
 	})
 	t.Run("locks out after five wrong passwords", func(t *testing.T) {

@@ -31,7 +31,9 @@ type account struct {
 	groups     []string
 	identity   *identity // nil for native users
 
+	token       softwareToken
 	confirmed   bool
+	temporary   bool // the password was given, and is good for choosing one
 	disabled    bool
 	failures    int
 	lockedUntil time.Time
@@ -59,7 +61,7 @@ func (a account) clone() account {
 
 // asUser is the account as a seed would have it.
 func (a account) asUser() User {
-	return User{Sub: a.sub, Email: a.email(), Name: a.attributes["name"], Password: a.password,
+	return User{Sub: a.sub, Email: a.email(), Name: a.attributes["name"], Password: a.password, TemporaryPassword: a.temporary, TOTPSecret: totpText(a.token.secret),
 		Groups: slices.Clone(a.groups), Unverified: a.attributes["email_verified"] != "true", Disabled: a.disabled}
 }
 
@@ -82,8 +84,9 @@ func newDirectory(seed Seed) *directory {
 		if user.Name != "" {
 			attributes["name"] = user.Name
 		}
+		token := softwareToken{secret: totpSecret(user.TOTPSecret), enabled: user.TOTPSecret != "", preferred: user.TOTPSecret != ""}
 		d.add(&account{sub: user.Sub, username: user.Sub, password: user.Password,
-			attributes: attributes, groups: slices.Clone(user.Groups), confirmed: true, disabled: user.Disabled})
+			attributes: attributes, groups: slices.Clone(user.Groups), confirmed: true, token: token, temporary: user.TemporaryPassword, disabled: user.Disabled})
 	}
 	return d
 }
@@ -217,7 +220,7 @@ func (d *directory) confirm(sub string) (account, error) {
 // setPassword replaces a password and ends a lock-out.
 func (d *directory) setPassword(sub, password string) (account, error) {
 	return d.change(sub, func(a *account) error {
-		a.password, a.failures, a.lockedUntil = password, 0, time.Time{}
+		a.password, a.temporary, a.failures, a.lockedUntil = password, false, 0, time.Time{}
 		return nil
 	})
 }

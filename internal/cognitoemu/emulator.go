@@ -26,6 +26,7 @@ type Emulator struct {
 	logins        *loginTable
 	forms         *formTokens
 	verifications *verifications
+	challenges    *challengeTable
 	levers        *Levers
 
 	hosts map[string]http.Handler // by canonical host
@@ -54,7 +55,8 @@ func New(opts Options) (*Emulator, error) {
 		clock: &clock{base: opts.Now}, log: opts.Logger,
 		keys: &signingKeys{keys: opts.Keys}, users: newDirectory(seed), grants: newGrantTable(),
 		codes: newCodeTable(), logins: newLoginTable(), forms: newFormTokens(), verifications: newVerifications(),
-		bases: []string{opts.PagesURL, opts.APIURL},
+		challenges: newChallengeTable(),
+		bases:      []string{opts.PagesURL, opts.APIURL},
 	}
 	e.levers = &Levers{emulator: e, faults: map[Endpoint][]*Fault{}, calls: map[Endpoint]int{}, grants: map[string]int{}}
 	e.hosts = e.routes()
@@ -105,6 +107,8 @@ func (e *Emulator) domainRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /forgotPassword", e.forgotPassword)
 	mux.HandleFunc("GET /confirmforgotPassword", e.newPasswordPage)
 	mux.HandleFunc("POST /confirmforgotPassword", e.newPassword)
+	mux.HandleFunc("GET /mfa", e.secondFactorPage)
+	mux.HandleFunc("POST /mfa", e.enterSecondFactor)
 	mux.HandleFunc("GET /logout", e.logout)
 	mux.HandleFunc("GET /error", e.errorPage)
 	mux.HandleFunc("GET /simulated/{provider}", e.providerPage)

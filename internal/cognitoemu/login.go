@@ -102,8 +102,10 @@ func (e *Emulator) passwordLogin(w http.ResponseWriter, r *http.Request, req aut
 	case err != nil:
 		e.log.Info("sign-in refused", "reason", err)
 		e.showLogin(w, r, req, username, loginRefusal(err))
+	case user.temporary: // the page of a forgotten password sets another one
+		e.beginVerification(w, req, "/confirmforgotPassword", e.sendPasswordCode(user.sub))
 	default:
-		e.issueCode(w, req, user, e.signIn(w, user, cognitoProvider))
+		e.signInWith(w, req, user)
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 var pageFiles embed.FS
 
 // pageTemplates are one template set a page, each with the common frame.
-var pageTemplates = parsePages("login", "signup", "confirm", "forgot", "newpassword", "provider", "error", "about")
+var pageTemplates = parsePages("login", "signup", "confirm", "forgot", "newpassword", "mfa", "provider", "error", "about")
 
 func parsePages(names ...string) map[string]*template.Template {
 	pages := make(map[string]*template.Template, len(names))

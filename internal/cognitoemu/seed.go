@@ -89,6 +89,11 @@ type User struct {
 	Email    string `yaml:"email"`
 	Name     string `yaml:"name"`
 	Password string `yaml:"password"`
+	// TemporaryPassword makes the user choose another one at the first sign-in.
+	TemporaryPassword bool `yaml:"temporary_password"`
+	// TOTPSecret, in base32, is that of an authenticator app: its code is the user's
+	// second factor.
+	TOTPSecret string `yaml:"totp_secret"`
 	// Groups are at most 100, in order of precedence.
 	Groups []string `yaml:"groups"`
 	// Unverified leaves email_verified false.
@@ -139,6 +144,12 @@ func (s Seed) isZero() bool {
 func (s Seed) Region() string {
 	region, _, _ := strings.Cut(s.PoolID, "_")
 	return region
+}
+
+// poolName is the part of the pool's id after the underscore.
+func (s Seed) poolName() string {
+	_, name, _ := strings.Cut(s.PoolID, "_")
+	return name
 }
 
 // DefaultSeed is a pool to start with: a public and a confidential client with the

@@ -133,6 +133,9 @@ func (c *seedChecker) checkUser(at []any, index int, user User) {
 	if user.Password == "" {
 		c.add(under(at, "password"), "is missing")
 	}
+	if user.TOTPSecret != "" && totpSecret(user.TOTPSecret) == nil {
+		c.add(under(at, "totp_secret"), "must be base32 without padding, such as JBSWY3DPEHPK3PXP")
+	}
 	c.checkPerson(at, user.Groups, user.Attributes)
 }
 
