@@ -14,17 +14,20 @@ package amplify
 import (
 	"net/http"
 
+	"github.com/gatehouse-auth/gatehouse/internal/cognito"
+	"github.com/gatehouse-auth/gatehouse/internal/handlers"
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
-	"github.com/gatehouse-auth/gatehouse/internal/problem"
 )
 
 // Facade serves the endpoints below {mount}/amplify.
 type Facade struct {
 	Sessions *middleware.Sessions
 	Shadows  Shadows
-}
-
-// UserPool is POST {mount}/amplify/idp/: the user-pool API.
-func (f *Facade) UserPool(http.ResponseWriter, *http.Request, *middleware.Exchange) error {
-	return problem.NoSuch("The façade has no such operation.")
+	// API is the user pool's.
+	API *cognito.API
+	// Logout ends sessions, as its own endpoint does.
+	Logout *handlers.Logout
+	// Trusts reports whether the request comes from an origin that may use the
+	// cookie, whether or not one came.
+	Trusts func(r *http.Request, host string) bool
 }

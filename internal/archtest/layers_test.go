@@ -106,8 +106,10 @@ var layers = []row{
 		},
 	},
 	{
-		pkg:     "internal/amplify",
-		imports: []string{"internal/middleware", "internal/problem", "internal/session"},
+		pkg: "internal/amplify",
+		imports: []string{
+			"internal/cognito", "internal/handlers", "internal/middleware", "internal/oauth", "internal/problem", "internal/session",
+		},
 	},
 	{
 		pkg: "internal/admin",

@@ -50,9 +50,11 @@ type APIOptions struct {
 // lacks the scope aws.cognito.signin.user.admin, or the pool refuses the
 // operation), [oauth.ErrUnavailable].
 type API struct {
-	client  *idp.Client
-	timeout time.Duration
-	observe oauth.Observer
+	client   *idp.Client
+	http     *http.Client // for Do, which the SDK has no part in
+	endpoint string       // without a slash at its end
+	timeout  time.Duration
+	observe  oauth.Observer
 }
 
 // NewAPI returns a client of the user-pool API. It calls nobody.
@@ -69,9 +71,10 @@ func NewAPI(o APIOptions) *API {
 	if o.Observe == nil {
 		o.Observe = func(context.Context, string, time.Duration, error) {}
 	}
-	return &API{timeout: o.Timeout, observe: o.Observe, client: idp.New(idp.Options{
+	endpoint := strings.TrimSuffix(o.Endpoint.String(), "/")
+	return &API{http: o.HTTP, endpoint: endpoint, timeout: o.Timeout, observe: o.Observe, client: idp.New(idp.Options{
 		Region:           o.Region,
-		BaseEndpoint:     aws.String(strings.TrimSuffix(o.Endpoint.String(), "/")),
+		BaseEndpoint:     aws.String(endpoint),
 		Credentials:      aws.AnonymousCredentials{},
 		HTTPClient:       o.HTTP,
 		RetryMaxAttempts: attempts,
@@ -98,8 +101,8 @@ func (a *API) GetUser(ctx context.Context, access secret.Text) error {
 func (a *API) call(ctx context.Context, operation string, access secret.Text, do func(context.Context, *string) error) error {
 	// The pool answers a missing scope and a revoked token with the same code and
 	// two texts. The token itself tells them apart.
-	if lacksScope(access) {
-		return fmt.Errorf("call %s: %w: access token lacks the scope %s", operation, oauth.ErrMisconfigured, adminScope)
+	if err := CheckScope(access); err != nil {
+		return fmt.Errorf("call %s: %w", operation, err)
 	}
 	bounded, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
@@ -112,14 +115,21 @@ func (a *API) call(ctx context.Context, operation string, access secret.Text, do
 	return err
 }
 
-// lacksScope reports whether the token says which scopes it has, and that the
-// one needed is not among them.
-func lacksScope(access secret.Text) bool {
+// CheckScope returns [oauth.ErrMisconfigured] where the token says which scopes it
+// has, and the one that calls on its user's behalf take is not among them.
+func CheckScope(access secret.Text) error {
 	m := oauth.ParseMembers(oauth.AccessClaims(access))
-	if _, says := m["scope"]; !says {
-		return false
+	if _, says := m["scope"]; says && !slices.Contains(strings.Fields(m.Text("scope")), adminScope) {
+		return fmt.Errorf("%w: access token lacks the scope %s", oauth.ErrMisconfigured, adminScope)
 	}
-	return !slices.Contains(strings.Fields(m.Text("scope")), adminScope)
+	return nil
+}
+
+// gone are the exceptions by which the pool says that a token, or its user, is not
+// good any more.
+var gone = map[string]bool{
+	"NotAuthorizedException": true, "UserNotFoundException": true,
+	"PasswordResetRequiredException": true, "UserNotConfirmedException": true,
 }
 
 // classify sorts an error of the SDK by its code. Texts are dropped: they quote
@@ -127,9 +137,11 @@ func lacksScope(access secret.Text) bool {
 func classify(ctx context.Context, err error) error {
 	var api smithy.APIError
 	if errors.As(err, &api) {
-		switch code := api.ErrorCode(); code {
-		case "NotAuthorizedException", "UserNotFoundException", "PasswordResetRequiredException", "UserNotConfirmedException":
+		code := api.ErrorCode()
+		if gone[code] {
 			return fmt.Errorf("%w: %s", oauth.ErrGrantRevoked, code)
+		}
+		switch code {
 		case "InvalidParameterException", "ResourceNotFoundException", "OperationNotEnabledException":
 			return fmt.Errorf("%w: %s", oauth.ErrMisconfigured, code)
 		case "TooManyRequestsException", "InternalErrorException", "ForbiddenException":

@@ -194,8 +194,9 @@ var flowKeys = []key{
 
 var amplifyKeys = []key{
 	{path: "amplify", shape: section, doc: "The façade for `aws-amplify`."},
-	{path: "amplify.enabled", kind: boolean{}, def: "false", unbuilt: true, field: later[bool],
-		doc: "Serves `/auth/amplify`."},
+	{path: "amplify.enabled", kind: boolean{}, def: "false",
+		field: func(c *Config) any { return &c.Amplify.Enabled },
+		doc:   "Serves `/auth/amplify`, where unchanged `aws-amplify` v6 finds what it calls Cognito for. See [HTTP](http.md#the-façade-for-aws-amplify)."},
 	{path: "amplify.redirect_uris", kind: redirectURI{}, list: true,
 		field: func(c *Config) any { return &c.Amplify.RedirectURIs },
 		doc:   "The pages at which `signInWithRedirect` ends: each `redirectSignIn` of the pages' own configuration, to the letter. They lie at this gateway, or at one of `login.return_origins`."},

@@ -80,13 +80,7 @@ func (a *Account) Refresh(w http.ResponseWriter, r *http.Request, x *middleware.
 		return unauthenticatedOr(err)
 	}
 	a.Sessions.Touch(r.Context(), x)
-	err := a.Sessions.Refresh(r.Context(), x)
-	var tooMany *session.TooManyError
-	if errors.As(err, &tooMany) {
-		return &problem.Error{Status: http.StatusTooManyRequests, Code: "too_many_refreshes",
-			Public: "This session was refreshed too often within a minute.", RetryAfter: tooMany.RetryAfter}
-	}
-	if err != nil {
+	if err := a.Sessions.Refresh(r.Context(), x); err != nil {
 		return unauthenticatedOr(err)
 	}
 	return a.answer(w, r, x, time.Now())

@@ -72,20 +72,16 @@ func (l *Logout) End(w http.ResponseWriter, r *http.Request, x *middleware.Excha
 	if !ok {
 		answer.ReturnTo = returnToRefused
 	}
-	why := session.ReasonLogout
+	ended, err := l.SignOut(w, r, x, SignOut{Everywhere: req.Global, AtCognito: req.Global, ReturnTo: back})
+	if err != nil {
+		return err
+	}
+	answer.Pending = ended.Pending
 	if req.Global {
-		why = session.ReasonGlobal
-		answer.GlobalSignOut = l.signOutAtCognito(r.Context(), x)
-	}
-	user := x.Caller.Subject
-	if answer.Pending, err = l.Sessions.End(r.Context(), x, why); err != nil {
-		return err
-	}
-	if req.Global && user != "" {
-		l.endOthers(r.Context(), x, user, &answer)
-	}
-	if err := l.clearCookies(w, r, x, back); err != nil {
-		return err
+		answer.GlobalSignOut = globalDone
+		if ended.Missed {
+			answer.GlobalSignOut = globalFailed
+		}
 	}
 	if wantsRedirect(r) {
 		return problem.Redirect(w, r, answer.LogoutURL)
@@ -93,14 +89,57 @@ func (l *Logout) End(w http.ResponseWriter, r *http.Request, x *middleware.Excha
 	return problem.WriteJSON(w, http.StatusOK, answer)
 }
 
+// SignOut says how far a sign-out goes.
+type SignOut struct {
+	// Everywhere ends all of the user's sessions, not only the one at hand.
+	Everywhere bool
+	// AtCognito ends all of the user's tokens at Cognito, before.
+	AtCognito bool
+	// ReturnTo is where the browser ends after Cognito's /logout, judged before; ""
+	// is the default.
+	ReturnTo string
+}
+
+// SignedOut is what came of a sign-out. The session at hand is over in any case.
+type SignedOut struct {
+	// Pending: the store is away, and deletes the session's record later.
+	Pending bool
+	// Missed: not all of the user's other sessions, here and at Cognito, could be
+	// ended; or nobody was signed in, so that it is not known whose they are.
+	Missed bool
+}
+
+// SignOut ends the session at hand, and what else is asked for, and forgets it in
+// this browser. It is for every endpoint at which a user signs out; the
+// answer is the caller's. Errors: as [middleware.Sessions.End].
+func (l *Logout) SignOut(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, s SignOut) (ended SignedOut, err error) {
+	why := session.ReasonLogout
+	if s.Everywhere {
+		why = session.ReasonGlobal
+	}
+	if s.AtCognito {
+		ended.Missed = !l.signOutAtCognito(r.Context(), x)
+	}
+	user := x.Caller.Subject
+	if ended.Pending, err = l.Sessions.End(r.Context(), x, why); err != nil {
+		return ended, err
+	}
+	if s.Everywhere && user != "" && !l.endOthers(r.Context(), x, user) {
+		ended.Missed = true
+	}
+	return ended, l.clearCookies(w, r, x, s.ReturnTo)
+}
+
 // endOthers ends the user's other sessions. This one has ended: no failure
 // keeps the answer from saying so. Where the store keeps no registry they end
 // when their next refresh is refused.
-func (l *Logout) endOthers(ctx context.Context, x *middleware.Exchange, subject string, answer *logoutAnswer) {
+func (l *Logout) endOthers(ctx context.Context, x *middleware.Exchange, subject string) bool {
 	_, err := l.Sessions.Manager.EndAll(context.WithoutCancel(ctx), subject, session.ReasonGlobal)
 	if err != nil && !errors.Is(err, session.ErrNoRegistry) {
-		answer.GlobalSignOut, x.Event.Err = globalFailed, err
+		x.Event.Err = err
+		return false
 	}
+	return true
 }
 
 // clearCookies forgets the session in this browser. Without a cookie a foreign
@@ -135,9 +174,9 @@ func (l *Logout) keepReturn(w http.ResponseWriter, r *http.Request, back string)
 // signOutAtCognito ends all of the user's tokens at Cognito. It comes before
 // this session's end, because revoking that one's tokens takes away the right
 // to ask. It does not end with the request, as half of it is worth little.
-func (l *Logout) signOutAtCognito(ctx context.Context, x *middleware.Exchange) (outcome string) {
+func (l *Logout) signOutAtCognito(ctx context.Context, x *middleware.Exchange) bool {
 	if x.Handle.Empty() {
-		return globalFailed
+		return false
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), globalTimeout)
 	defer cancel()
@@ -150,9 +189,8 @@ func (l *Logout) signOutAtCognito(ctx context.Context, x *middleware.Exchange) (
 	}
 	if err != nil {
 		x.Event.Err = err
-		return globalFailed
 	}
-	return globalDone
+	return err == nil
 }
 
 // returnAddress judges where the browser wants to end; "" is the default, and what a

@@ -31,6 +31,10 @@ type Error struct {
 	// Header holds further headers of the answer, such as Allow; may be nil.
 	Header http.Header
 
+	// Body, if set, is the answer's body, of that type, in place of the document and
+	// the page: for endpoints that speak somebody else's protocol.
+	Body        []byte
+	ContentType string
 	// Heading, Hint and WayOn shape the page that a navigation gets; empty ones
 	// follow from the status.
 	Heading string

@@ -21,10 +21,14 @@ func WriteJSON(w http.ResponseWriter, status int, v any) error {
 		return fmt.Errorf("encode answer: %w", err)
 	}
 	OwnHeaders(w.Header())
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // a client that left cannot be told
+	write(w, status, "application/json", append(body, '\n'))
 	return nil
+}
+
+func write(w http.ResponseWriter, status int, contentType string, body []byte) {
+	w.Header().Set("Content-Type", contentType)
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // a client that left cannot be told
 }
 
 // WriteNothing answers that what was asked is done, and no more: 204.

@@ -84,11 +84,14 @@ func (p *Renderer) Render(w http.ResponseWriter, r *http.Request, ev *telemetry.
 		return
 	}
 	e.SetHeaders(h)
-	if fetchmeta.Navigation(r) {
+	switch {
+	case e.Body != nil:
+		write(w, e.Status, e.ContentType, e.Body)
+	case fetchmeta.Navigation(r):
 		p.page(w, r, ev, e)
-		return
+	default:
+		p.document(w, ev, e)
 	}
-	p.document(w, ev, e)
 }
 
 // RenderDocument is Render for where no browser calls: the answer is always a
@@ -143,10 +146,16 @@ func noSession(err error) bool {
 // classify finds the answer to err. The order matters: that something could not be
 // asked comes before what was found.
 func classify(err error) (*Error, slog.Level) {
-	var e *Error
+	var (
+		e       *Error
+		tooMany *session.TooManyError
+	)
 	switch {
 	case errors.As(err, &e):
 		return e, e.Level()
+	case errors.As(err, &tooMany):
+		return &Error{Status: 429, Code: "too_many_refreshes", Err: err, RetryAfter: tooMany.RetryAfter,
+			Public: "This session was refreshed too often within a minute."}, slog.LevelInfo
 	case errors.Is(err, session.ErrUnavailable):
 		return &Error{Status: 503, Code: "store_unavailable", Err: err, RetryAfter: 2 * time.Second,
 			Public: "The session store does not answer. Nobody is signed out; try again shortly."}, slog.LevelError
@@ -238,7 +247,5 @@ func (p *Renderer) document(w http.ResponseWriter, ev *telemetry.Event, e *Error
 	if err != nil {
 		body = []byte(`{"type":"about:blank","title":"Internal Server Error","status":500,"code":"internal"}`)
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(e.Status)
-	_, _ = w.Write(append(body, '\n')) // a client that left cannot be told
+	write(w, e.Status, "application/problem+json", append(body, '\n'))
 }

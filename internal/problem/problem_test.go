@@ -371,3 +371,18 @@ func TestError(t *testing.T) {
 		t.Errorf("text %q", got)
 	}
 }
+
+// TestRender_ABodyOfItsOwn: an endpoint that speaks another protocol answers in its
+// form, whoever asks, and the problem is recorded as ever.
+func TestRender_ABodyOfItsOwn(t *testing.T) {
+	for _, kind := range []string{"call", "click", "script"} {
+		w, ev := httptest.NewRecorder(), &telemetry.Event{RequestID: "id"}
+		renderer(nil).Render(w, asked(kind, "/auth/x"), ev, &problem.Error{
+			Status: 400, Code: "cross_origin", Public: "words", ContentType: "application/x-amz-json-1.1", Body: []byte(`{"__type":"X"}`),
+		})
+		if w.Code != 400 || w.Body.String() != `{"__type":"X"}` || w.Header().Get("Content-Type") != "application/x-amz-json-1.1" ||
+			w.Header().Get("X-Gatehouse") != "1" || ev.Code != "cross_origin" {
+			t.Errorf("%s: %d %s %v, event %+v", kind, w.Code, w.Body, w.Header(), ev)
+		}
+	}
+}

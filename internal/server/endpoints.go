@@ -6,6 +6,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/gatehouse-auth/gatehouse/internal/amplify"
+	"github.com/gatehouse-auth/gatehouse/internal/cognito"
 	"github.com/gatehouse-auth/gatehouse/internal/handlers"
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
@@ -19,14 +20,16 @@ type endpoint struct {
 }
 
 // audience says who is served.
-type audience bool
+type audience int
 
 const (
 	// guarded: a request that carries the session cookie must pass the same-origin rule.
-	guarded audience = false
+	guarded audience = iota
 	// anybody: the cookie is not looked at, wherever the request comes from. It is for
 	// what says the same to everyone.
-	anybody audience = true
+	anybody
+	// ownForm: guarded, by the handler itself, which answers a refusal in a form of its own.
+	ownForm
 )
 
 // The client's modules, and the page on which the login of its popup ends.
@@ -53,21 +56,23 @@ func (p *pipeline) endpoints() []endpoint {
 		{"GET", "/config", guarded, p.own.public.Serve},
 		{"GET", "/healthz", anybody, p.own.health.Serve},
 		{"GET", "/credentials", guarded, handlers.NotEnabled},
-		{"POST", "/amplify/idp/", guarded, p.facade((*amplify.Facade).UserPool)},
+		{"POST", "/amplify/idp/", ownForm, p.userPool()},
 		{"GET", sdkPath + "/{file}", anybody, p.own.modules.Entry},
 		{"GET", sdkPath + "/{version}/{file}", anybody, p.own.modules.File},
 		{"GET", popupPath, anybody, p.own.modules.Popup},
 	}
 }
 
-// facade is an endpoint of the façade for aws-amplify, which may be left off.
-func (p *pipeline) facade(serve func(*amplify.Facade, http.ResponseWriter, *http.Request, *middleware.Exchange) error) middleware.Handler {
+// userPool is the user-pool API of the façade for aws-amplify, if that is enabled. The
+// header that names the operation is the proof that csrf_header asks of other calls.
+func (p *pipeline) userPool() middleware.Handler {
 	if p.own.amplify == nil {
 		return handlers.NotEnabled
 	}
-	return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
-		return serve(p.own.amplify, w, r, x)
-	}
+	return middleware.Chain(p.own.amplify.UserPool,
+		amplify.InCognitosForm,
+		p.edge.origins.ProvedBy(cognito.TargetHeader).SameOrigin,
+	)
 }
 
 // ownMux routes the gateway's own endpoints. A HEAD is answered as its GET.

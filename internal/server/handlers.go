@@ -33,7 +33,7 @@ type ownHandlers struct {
 }
 
 func newOwnHandlers(cfg *config.Config, pool *pool, sessions *sessions, edge edge, metrics *telemetry.Metrics) ownHandlers {
-	account := newAccount(cfg, sessions)
+	account, logout := newAccount(cfg, sessions), newLogout(cfg, pool, sessions, edge)
 	return ownHandlers{
 		flow:    newFlow(cfg, pool, sessions, edge, metrics),
 		account: account,
@@ -41,14 +41,14 @@ func newOwnHandlers(cfg *config.Config, pool *pool, sessions *sessions, edge edg
 			Account: account, Lookups: make(chan struct{}, lookups),
 			Lead: min(expiryNotice, cfg.Session.IdleTimeout/4),
 		},
-		logout: newLogout(cfg, pool, sessions, edge),
+		logout: logout,
 		public: &handlers.PublicConfig{
 			Mount: cfg.Mount, ClientID: cfg.Cognito.ClientID, UserPoolID: cfg.Cognito.UserPoolID,
 			Region: cfg.Cognito.Region, Providers: append([]string{}, cfg.Cognito.Providers...),
 			CSRFHeader: cfg.CSRFHeader,
 		},
 		health: &handlers.Health{}, modules: handlers.NewModules(cfg.Mount+sdkPath, web.Modules),
-		amplify: newAmplify(cfg, sessions),
+		amplify: newAmplify(cfg, pool, sessions, edge, logout),
 	}
 }
 
@@ -86,12 +86,12 @@ func newLogout(cfg *config.Config, pool *pool, sessions *sessions, edge edge) *h
 	}
 }
 
-func newAmplify(cfg *config.Config, sessions *sessions) *amplify.Facade {
+func newAmplify(cfg *config.Config, pool *pool, sessions *sessions, edge edge, logout *handlers.Logout) *amplify.Facade {
 	if !cfg.Amplify.Enabled {
 		return nil
 	}
 	return &amplify.Facade{
-		Sessions: sessions.steps,
+		Sessions: sessions.steps, API: pool.api, Logout: logout, Trusts: edge.origins.MayUseCookie,
 		Shadows: amplify.Shadows{
 			ClientID: cfg.Cognito.ClientID, AccessClaims: cfg.Session.Claims.Access, IDClaims: cfg.Session.Claims.ID,
 		},

@@ -84,7 +84,7 @@ func (v values) bodyFaults(want, got, kind string) []string {
 	switch {
 	case want == "" && got == "": // to a HEAD
 		return nil
-	case strings.HasSuffix(kind, "json"):
+	case strings.Contains(kind, "json"):
 		return v.jsonFaults(want, got)
 	case !v.match(want, strings.TrimSpace(got)):
 		return []string{fmt.Sprintf("the body is\n%s\nnot\n%s", got, want)}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/cognito"
 	"github.com/gatehouse-auth/gatehouse/internal/handlers"
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
@@ -33,7 +34,10 @@ func poolObserver(m *telemetry.Metrics) oauth.Observer {
 // poolOutcome names what came of a call. A caller that left says nothing about
 // the user pool and is told apart.
 func poolOutcome(err error) string {
-	var busy *oauth.BusyError
+	var (
+		busy    *oauth.BusyError
+		refusal *cognito.Refusal
+	)
 	switch {
 	case err == nil:
 		return session.OutcomeDone
@@ -41,7 +45,7 @@ func poolOutcome(err error) string {
 		return "canceled"
 	case errors.As(err, &busy):
 		return "busy"
-	case errors.Is(err, oauth.ErrGrantRevoked):
+	case errors.As(err, &refusal), errors.Is(err, oauth.ErrGrantRevoked):
 		return session.OutcomeRefused
 	case errors.Is(err, oauth.ErrMisconfigured):
 		return session.OutcomeMisconfigured
