@@ -3,50 +3,27 @@
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { launch } from './browser.mjs';
-import { afterSignIn, call, html, open, routesTo, serveApp, serveElsewhere, signIn, told } from './client.mjs';
-import { startServe } from './gateway.mjs';
-import { Redis } from './redis.mjs';
-import { Visit, suiteTimeout } from './visit.mjs';
-import { Wire } from './wire.mjs';
+import { Stage, afterSignIn, call, html, open, serveElsewhere, signIn, told } from './client.mjs';
+import { suiteTimeout } from './visit.mjs';
 
-/** @typedef {import('playwright-core').Page} Page */
+/** @typedef {import('./visit.mjs').Visit} Visit */
 
 const tokenTTL = 16; // seconds. With half of it left a token is refreshed while requests go on with it
 
 describe('the client, when not all goes well', { timeout: suiteTimeout }, () => {
-  const wire = new Wire();
-  /** @type {import('playwright-core').Browser} */
-  let browser;
-  /** @type {import('./upstream.mjs').Upstream} */
-  let app;
-  /** @type {Redis} */
-  let redis;
-  /** @type {Awaited<ReturnType<typeof startServe>>} */
-  let gateway;
+  const stage = new Stage();
+  const { wire } = stage;
 
-  before(async () => {
-    browser = await launch(await wire.start());
-    app = await serveApp();
-    redis = await Redis.start();
-    const settings = { session: { store: redis.url }, csrf_header: 'X-CSRF', routes: routesTo(app) };
-    gateway = await startServe(settings, { pool: ['--token-ttl', `${tokenTTL}s`] });
-  });
+  before(() => stage.start(['--token-ttl', `${tokenTTL}s`]));
   afterEach(() => (wire.passOn = () => {}));
-  after(async () => {
-    await browser?.close();
-    wire.stop();
-    await gateway?.stop();
-    await redis?.stop();
-    app?.stop();
-  });
+  after(() => stage.stop());
 
   /**
    * A page where somebody is signed in, which would leave for the login were they signed out.
    * @param {(visit: Visit) => Promise<void>} test
    */
   const signedIn = (test) => async () => {
-    const visit = await Visit.start(browser, gateway);
+    const visit = await stage.visit();
     await visit.run(async () => {
       await signIn(visit);
       await configure(visit, { login: true });
@@ -67,7 +44,7 @@ describe('the client, when not all goes well', { timeout: suiteTimeout }, () => 
     assert.match((await call(page, 'getCurrentUser')).userId, /./);
     const since = (await told(page)).slice(before.length);
     assert.deepEqual(since.filter((event) => !/^(tokenRefresh|tokenRefresh_failure|sessionExtended)$/.test(event)), []);
-    assert.equal(new URL(page.url()).origin, gateway.url);
+    assert.equal(new URL(page.url()).origin, stage.gateway.url);
   }
 
   /**
@@ -82,12 +59,12 @@ describe('the client, when not all goes well', { timeout: suiteTimeout }, () => 
   }
 
   it('50 calls at the expiry of the tokens cost one refresh, and one request for the session', async (t) => {
-    const visit = await Visit.start(browser, gateway);
+    const visit = await stage.visit();
     await visit.run(async ({ page }) => {
       // While a page listens the gateway refreshes its tokens ahead: so this one does not.
-      await page.goto(`${gateway.url}/auth/login?return_to=/api/hello`);
+      await page.goto(`${stage.gateway.url}/auth/login?return_to=/api/hello`);
       await visit.fillIn();
-      await page.waitForURL(`${gateway.url}/api/hello`);
+      await page.waitForURL(`${stage.gateway.url}/api/hello`);
       await page.setContent(html().replace('client.listen(', '(() => {})('));
       await page.waitForFunction(() => 'client' in window);
 
@@ -99,8 +76,8 @@ describe('the client, when not all goes well', { timeout: suiteTimeout }, () => 
           const { accessExpiresAt, serverTime } = await call(page, 'fetchAuthSession');
           await new Promise((resolve) => setTimeout(resolve, 1000 * (accessExpiresAt - serverTime + 1)));
           const count = async () => ({
-            session: wire.answers.filter(({ url }) => url === `${gateway.url}/auth/session`).length,
-            refreshes: await gateway.metric('gatehouse_user_pool_duration_seconds_count', 'call="refresh"'),
+            session: wire.answers.filter(({ url }) => url === `${stage.gateway.url}/auth/session`).length,
+            refreshes: await stage.gateway.metric('gatehouse_user_pool_duration_seconds_count', 'call="refresh"'),
           });
           const before = await count();
           const begun = Date.now();
@@ -137,7 +114,7 @@ describe('the client, when not all goes well', { timeout: suiteTimeout }, () => 
   }));
 
   it('when the gateway is stopped: the same, and events come again once it is back', signedIn(async (visit) => {
-    const startAgain = await gateway.shutDown();
+    const startAgain = await stage.gateway.shutDown();
     try {
       await failsForTheNetwork(visit);
     } finally {
@@ -153,7 +130,7 @@ describe('the client, when not all goes well', { timeout: suiteTimeout }, () => 
     await configure(tab, { login: true });
     await call(tab.page, 'getCurrentUser');
     const before = await told(tab.page);
-    await redis.shutDown();
+    await stage.redis.shutDown();
     await Promise.all([visit, tab].map(async ({ page }) => {
       // A session used moments ago is served without asking Redis.
       let answer;
@@ -162,7 +139,7 @@ describe('the client, when not all goes well', { timeout: suiteTimeout }, () => 
       assert.deepEqual(answer, { name: 'ServiceUnavailableException', status: 503 });
       assert.deepEqual(await call(page, 'extendSession'), { name: 'ServiceUnavailableException', status: 503 });
     }));
-    await redis.startAgain();
+    await stage.redis.startAgain();
     await goesOn(visit);
     await goesOn(tab, before);
     await hearsOfItsEnd([visit, tab]);
@@ -173,7 +150,7 @@ describe('the client, when not all goes well', { timeout: suiteTimeout }, () => 
    * @param {Visit[]} tabs
    */
   async function hearsOfItsEnd(tabs) {
-    const phone = await Visit.start(browser, gateway);
+    const phone = await stage.visit();
     await phone.run(async () => {
       await signIn(phone);
       await call(phone.page, 'endOtherSessions');
@@ -209,7 +186,7 @@ describe('the client, when not all goes well', { timeout: suiteTimeout }, () => 
   }));
 
   it('gives a page of an origin that is not allowed nothing to read', signedIn(async (visit) => {
-    const foreign = await serveElsewhere(gateway.url);
+    const foreign = await serveElsewhere(stage.gateway.url);
     try {
       const { page } = await visit.tab();
       await page.goto(foreign.url);

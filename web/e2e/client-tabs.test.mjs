@@ -2,46 +2,24 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { launch } from './browser.mjs';
-import { afterSignIn, call, open, routesTo, serveApp, signIn, told, untilTold } from './client.mjs';
-import { startServe } from './gateway.mjs';
-import { Redis } from './redis.mjs';
+import { Stage, afterSignIn, call, open, signIn, told, untilTold } from './client.mjs';
 import { until } from './until.mjs';
-import { Visit, secondUser, suiteTimeout } from './visit.mjs';
-import { Wire } from './wire.mjs';
+import { secondUser, suiteTimeout } from './visit.mjs';
 
-/** @typedef {import('playwright-core').Page} Page */
+/** @typedef {import('./visit.mjs').Visit} Visit */
 
 describe('tabs and browsers with the client', { timeout: suiteTimeout }, () => {
-  const wire = new Wire();
-  /** @type {import('playwright-core').Browser} */
-  let browser;
-  /** @type {import('./upstream.mjs').Upstream} */
-  let app;
-  /** @type {Redis} */
-  let redis;
-  /** @type {Awaited<ReturnType<typeof startServe>>} */
-  let gateway;
+  const stage = new Stage();
+  const { wire } = stage;
 
-  before(async () => {
-    browser = await launch(await wire.start());
-    app = await serveApp();
-    redis = await Redis.start();
-    gateway = await startServe({ session: { store: redis.url }, csrf_header: 'X-CSRF', routes: routesTo(app) });
-  });
-  after(async () => {
-    await browser?.close();
-    wire.stop();
-    await gateway?.stop();
-    await redis?.stop();
-    app?.stop();
-  });
+  before(() => stage.start());
+  after(() => stage.stop());
 
   /** How often an endpoint was asked. @param {string} path */
-  const asked = (path) => wire.answers.filter(({ url }) => url.startsWith(gateway.url + path)).length;
+  const asked = (path) => wire.answers.filter(({ url }) => url.startsWith(stage.gateway.url + path)).length;
 
   /** Event streams that are open at the gateway. */
-  const streams = () => gateway.metric('gatehouse_event_streams');
+  const streams = () => stage.gateway.metric('gatehouse_event_streams');
 
   /** Waits until the gateway has that many streams. @param {number} count */
   async function untilStreams(count) {
@@ -54,7 +32,7 @@ describe('tabs and browsers with the client', { timeout: suiteTimeout }, () => {
    * @param {(here: Visit, tab: Visit, others: Visit[]) => Promise<void>} test
    */
   const threeBrowsers = (test) => async () => {
-    const visits = await Promise.all([1, 2, 3].map(() => Visit.start(browser, gateway)));
+    const visits = await Promise.all([1, 2, 3].map(() => stage.visit()));
     const [here, ...others] = visits;
     await here.run(() => others[0].run(() => others[1].run(async () => {
       for (const visit of visits) await signIn(visit, secondUser);
@@ -111,7 +89,7 @@ describe('tabs and browsers with the client', { timeout: suiteTimeout }, () => {
   });
 
   it('eight tabs have one stream, which moves on when its tab is closed', async () => {
-    const visit = await Visit.start(browser, gateway);
+    const visit = await stage.visit();
     await visit.run(async () => {
       await signIn(visit);
       const tabs = [visit];
@@ -123,7 +101,7 @@ describe('tabs and browsers with the client', { timeout: suiteTimeout }, () => {
       }
       await untilStreams(1);
       // Locks are granted in the order that they were asked for in: the first tab has it.
-      const phone = await Visit.start(browser, gateway);
+      const phone = await stage.visit();
       await phone.run(async () => {
         await signIn(phone);
         await untilStreams(2);

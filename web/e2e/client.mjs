@@ -1,10 +1,14 @@
 // A page that uses the client as it is, and what tests do with it: call it, read what it was told, sign in.
 
 import { readFile } from 'node:fs/promises';
+import { launch } from './browser.mjs';
+import { startServe } from './gateway.mjs';
+import { Redis } from './redis.mjs';
 import { serve } from './upstream.mjs';
+import { Visit } from './visit.mjs';
+import { Wire } from './wire.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
-/** @typedef {import('./visit.mjs').Visit} Visit */
 
 /**
  * A page that shows what it is told, and notes when.
@@ -70,6 +74,35 @@ export const routesTo = (app) => [
   { path: '/api/', upstream: app.url },
   { path: '/', upstream: app.url, auth: 'none' },
 ];
+
+/** What a suite of the client stands on: that app behind a gateway with Redis, and a browser whose answers are on record. */
+export class Stage {
+  wire = new Wire();
+
+  /** @param {string[]} [pool] flags of `gateway cognito` */
+  async start(pool = []) {
+    this.proxy = await this.wire.start();
+    this.browser = await launch(this.proxy);
+    this.app = await serveApp();
+    this.redis = await Redis.start();
+    const settings = { session: { store: this.redis.url }, csrf_header: 'X-CSRF', routes: routesTo(this.app) };
+    this.gateway = await startServe(settings, { pool });
+  }
+
+  /** Ends what has come up. */
+  async stop() {
+    await this.browser?.close();
+    this.wire.stop();
+    await this.gateway?.stop();
+    await this.redis?.stop();
+    this.app?.stop();
+  }
+
+  /** Begins a visit in a profile that was never used before. */
+  visit() {
+    return Visit.start(this.browser, this.gateway);
+  }
+}
 
 /**
  * Calls a function of the client in the page.

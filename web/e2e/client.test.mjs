@@ -3,45 +3,18 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { launch } from './browser.mjs';
-import { afterSignIn, call, open, routesTo, serveApp, signIn, told, untilTold } from './client.mjs';
-import { startServe } from './gateway.mjs';
-import { Redis } from './redis.mjs';
+import { Stage, afterSignIn, call, open, signIn, told, untilTold } from './client.mjs';
 import { Visit, suiteTimeout, user } from './visit.mjs';
-import { Wire } from './wire.mjs';
 
 describe('@gatehouse/client', { timeout: suiteTimeout }, () => {
-  const wire = new Wire();
-  let proxy = '';
-  /** @type {import('playwright-core').Browser} */
-  let browser;
-  /** @type {import('./upstream.mjs').Upstream} */
-  let app;
-  /** @type {Redis} */
-  let redis;
-  /** @type {import('./gateway.mjs').Gateway} */
-  let gateway;
+  const stage = new Stage();
+  const { wire } = stage;
 
-  before(async () => {
-    proxy = await wire.start();
-    browser = await launch(proxy);
-    app = await serveApp();
-    redis = await Redis.start();
-    gateway = await startServe({
-      session: { store: redis.url },
-      csrf_header: 'X-CSRF',
-      routes: routesTo(app),
-    });
-  });
-  after(async () => {
-    await browser?.close();
-    wire.stop();
-    await gateway?.stop();
-    await redis?.stop();
-    app?.stop();
-  });
+  before(() => stage.start());
+  after(() => stage.stop());
 
   /** @param {(visit: Visit) => Promise<void>} test */
-  const fresh = (test) => async () => (await Visit.start(browser, gateway)).run(test);
+  const fresh = (test) => async () => (await stage.visit()).run(test);
 
   it('signs in by redirect, tells who came, refreshes, and keeps no token', fresh(async (visit) => {
     const { page } = visit;
@@ -49,7 +22,7 @@ describe('@gatehouse/client', { timeout: suiteTimeout }, () => {
     assert.deepEqual(await call(page, 'fetchAuthSession'), {});
     assert.deepEqual(await call(page, 'getCurrentUser'), { name: 'UserUnAuthenticatedException' });
     await signIn(visit);
-    assert.equal(page.url(), `${gateway.url}/orders?tab=2#top`);
+    assert.equal(page.url(), `${stage.gateway.url}/orders?tab=2#top`);
 
     const { username, userId } = await call(page, 'getCurrentUser');
     const session = await call(page, 'fetchAuthSession');
@@ -82,14 +55,14 @@ describe('@gatehouse/client', { timeout: suiteTimeout }, () => {
   }));
 
   it('has one stream for eight tabs, and a sign-out in one reaches all', fresh(async (visit) => {
-    const streams = () => wire.answers.filter(({ url }) => url === `${gateway.url}/auth/events`).length;
+    const streams = () => wire.answers.filter(({ url }) => url === `${stage.gateway.url}/auth/events`).length;
     await signIn(visit);
     const others = await Promise.all(Array.from({ length: 7 }, () => visit.tab()));
     for (const other of others) await open(other);
     for (const other of others) assert.equal((await call(other.page, 'getCurrentUser')).username, (await call(visit.page, 'getCurrentUser')).username);
     const before = streams();
     const [first] = others;
-    const signedOut = first?.page.waitForURL((url) => url.pathname === '/' && url.origin === gateway.url);
+    const signedOut = first?.page.waitForURL((url) => url.pathname === '/' && url.origin === stage.gateway.url);
     await call(/** @type {Visit} */ (first).page, 'signOut').catch(() => {}); // the page leaves meanwhile
     await signedOut;
     await untilTold(visit.page, `${afterSignIn}, signedOut logout`);
@@ -99,7 +72,7 @@ describe('@gatehouse/client', { timeout: suiteTimeout }, () => {
 
   it('hears of an end on another device', fresh(async (visit) => {
     await signIn(visit);
-    await (await Visit.start(browser, gateway)).run(async (phone) => {
+    await (await stage.visit()).run(async (phone) => {
       await signIn(phone);
       const sessions = await call(phone.page, 'listSessions');
       assert.ok(sessions.length >= 2);
@@ -124,16 +97,16 @@ describe('@gatehouse/client', { timeout: suiteTimeout }, () => {
     await page.unroute('**/auth/**');
     await page.unroute('**/api/**');
 
-    await redis.hang();
+    await stage.redis.hang();
     const refused = page.waitForResponse((response) => response.status() === 503);
     let hello; // a session used moments ago is served without asking Redis
     do hello = call(page, 'gatewayFetch', '/api/hello');
     while (!(await Promise.race([refused, hello.then(() => undefined)])));
-    redis.resume();
+    stage.redis.resume();
     assert.equal((await hello).status, 200);
     assert.equal((await call(page, 'extendSession')).generation, generation);
     assert.deepEqual(await told(page), [...before, 'sessionExtended']);
-    assert.equal(page.url(), `${gateway.url}/orders?tab=2#top`);
+    assert.equal(page.url(), `${stage.gateway.url}/orders?tab=2#top`);
   }));
 
   it('signs in in a window of its own, for all calls that wait for it', fresh(async (visit) => {
@@ -145,10 +118,10 @@ describe('@gatehouse/client', { timeout: suiteTimeout }, () => {
     const calls = Promise.all([1, 2, 3].map(() => call(page, 'gatewayFetch', '/api/hello')));
     const popup = await opened;
     const closed = popup.waitForEvent('close');
-    await new Visit(popup, gateway).fillIn();
+    await new Visit(popup, stage.gateway).fillIn();
     for (const { status } of await calls) assert.equal(status, 200);
     await closed;
-    assert.equal(page.url(), `${gateway.url}/`);
+    assert.equal(page.url(), `${stage.gateway.url}/`);
     await untilTold(page, 'signedIn');
   }));
 
@@ -171,7 +144,7 @@ describe('@gatehouse/client', { timeout: suiteTimeout }, () => {
     };
     await open(visit, '/orders#top');
     await silently();
-    assert.equal(page.url(), `${gateway.url}/orders#top`);
+    assert.equal(page.url(), `${stage.gateway.url}/orders#top`);
     assert.deepEqual(await call(page, 'getCurrentUser'), { name: 'UserUnAuthenticatedException' });
     assert.equal(await call(page, 'signInSilently'), undefined);
 
@@ -184,12 +157,12 @@ describe('@gatehouse/client', { timeout: suiteTimeout }, () => {
   }));
 
   it('knows of a sign-out when it comes from the back/forward cache', async () => {
-    const cached = await launch(proxy, { ignoreDefaultArgs: ['--disable-back-forward-cache'] });
+    const cached = await launch(stage.proxy, { ignoreDefaultArgs: ['--disable-back-forward-cache'] });
     try {
-      const visit = await Visit.start(cached, gateway);
+      const visit = await Visit.start(cached, stage.gateway);
       await visit.run(async ({ page }) => {
         await signIn(visit);
-        await page.goto(`${gateway.url}/auth/logout`);
+        await page.goto(`${stage.gateway.url}/auth/logout`);
         const other = await visit.tab();
         await open(other);
         await call(other.page, 'signOut', { redirect: false });
