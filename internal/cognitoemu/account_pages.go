@@ -53,7 +53,7 @@ func (e *Emulator) finishVerification(w http.ResponseWriter, r *http.Request, re
 		redirect(w, "/login?"+req.rawQuery)
 		return
 	}
-	e.signInWith(w, req, user)
+	e.signInWith(w, r, req, user)
 }
 
 // accountView is what the pages around sign-up and forgotten passwords show.

@@ -77,7 +77,8 @@ func byUsername[I any](run func(*Emulator, Client, I) (any, error)) operation {
 // caller is whom an access token speaks for.
 type caller struct {
 	account
-	client Client
+	client    Client
+	deviceKey string // the device that the token was issued to, if it was tracked
 }
 
 // byUser is an operation that a user makes with an access token. All of them need
@@ -117,7 +118,7 @@ func (e *Emulator) apiBearer(token string) (caller, error) {
 		return caller{}, notAuthorized("Access Token does not have required scopes")
 	}
 	client, _ := e.client(claims.ClientID)
-	return caller{user, client}, nil
+	return caller{user, client, claims.DeviceKey}, nil
 }
 
 // byAdmin is an operation on a user that needs an AWS signature: what a lever does.

@@ -30,7 +30,7 @@ func (e *Emulator) initiateAuth(client Client, input authInput) (any, error) {
 		if err := client.checkSecretHash(params["USERNAME"], params["SECRET_HASH"]); err != nil {
 			return nil, err
 		}
-		return e.passwordAuth(client, params["USERNAME"], isPassword(params["PASSWORD"]))
+		return e.passwordAuth(client, params["USERNAME"], isPassword(params["PASSWORD"]), params["DEVICE_KEY"])
 	case "USER_SRP_AUTH":
 		if err := client.checkSecretHash(params["USERNAME"], params["SECRET_HASH"]); err != nil {
 			return nil, err
@@ -67,15 +67,15 @@ func (e *Emulator) respondToAuthChallenge(client Client, input challengeInput) (
 }
 
 // passwordAuth goes on where the password was proven.
-func (e *Emulator) passwordAuth(client Client, username string, proves func(string) bool) (any, error) {
+func (e *Emulator) passwordAuth(client Client, username string, proves func(string) bool, deviceKey string) (any, error) {
 	user, err := e.users.authenticate(username, proves, e.clock.now())
 	if err != nil {
 		return nil, signInRefusal(err)
 	}
 	if user.temporary {
-		return e.askNewPassword(client, user)
+		return e.askNewPassword(client, user, deviceKey)
 	}
-	return e.afterPassword(client, user)
+	return e.afterPassword(client, user, deviceKey)
 }
 
 // signInRefusal words why a password did not sign in.
@@ -139,31 +139,31 @@ func (e *Emulator) answerPasswordVerifier(client Client, answers map[string]stri
 	return e.passwordAuth(client, begun.username, func(password string) bool {
 		want, err := begun.srp.sign(password, secretBlock, timestamp)
 		return err == nil && sameText(string(want), string(signature))
-	})
+	}, answers["DEVICE_KEY"])
 }
 
 // afterPassword asks for the second factor, if the user has one.
-func (e *Emulator) afterPassword(client Client, user account) (any, error) {
+func (e *Emulator) afterPassword(client Client, user account, deviceKey string) (any, error) {
 	if user.token.enabled {
-		return e.ask(client, user, softwareTokenMFA, map[string]string{"USER_ID_FOR_SRP": user.username, "FRIENDLY_DEVICE_NAME": user.token.name})
+		return e.ask(client, user, deviceKey, softwareTokenMFA, map[string]string{"USER_ID_FOR_SRP": user.username, "FRIENDLY_DEVICE_NAME": user.token.name})
 	}
-	return e.apiSignIn(client, user)
+	return e.apiSignIn(client, user, deviceKey)
 }
 
 // ask answers with a challenge and the session that the next request brings back.
-func (e *Emulator) ask(client Client, user account, name string, params map[string]string) (any, error) {
+func (e *Emulator) ask(client Client, user account, deviceKey, name string, params map[string]string) (any, error) {
 	session := randomText(512)
-	e.challenges.add(session, challenge{name: name, username: user.sub, clientID: client.ID}, e.clock.now())
+	e.challenges.add(session, challenge{name: name, username: user.sub, clientID: client.ID, deviceKey: deviceKey}, e.clock.now())
 	return map[string]any{"ChallengeName": name, "Session": session, "ChallengeParameters": params}, nil
 }
 
 // askNewPassword: the user was given a temporary password.
-func (e *Emulator) askNewPassword(client Client, user account) (any, error) {
+func (e *Emulator) askNewPassword(client Client, user account, deviceKey string) (any, error) {
 	attributes, err := json.Marshal(user.attributes)
 	if err != nil {
 		return nil, fmt.Errorf("encode attributes: %w", err)
 	}
-	return e.ask(client, user, newPasswordRequired, map[string]string{
+	return e.ask(client, user, deviceKey, newPasswordRequired, map[string]string{
 		"USER_ID_FOR_SRP": user.username, "requiredAttributes": "[]", "userAttributes": string(attributes)})
 }
 
@@ -193,9 +193,9 @@ func (e *Emulator) answerSession(client Client, input challengeInput, answer fun
 		return nil, signInRefusal(errUserDisabled)
 	}
 	if input.ChallengeName == newPasswordRequired {
-		return e.afterPassword(client, user)
+		return e.afterPassword(client, user, begun.deviceKey)
 	}
-	return e.apiSignIn(client, user)
+	return e.apiSignIn(client, user, begun.deviceKey)
 }
 
 var errSpent = notAuthorized("Invalid session for the user, session can only be used once.")
@@ -233,13 +233,18 @@ func (e *Emulator) answerNewPassword(client Client, sub string, answers map[stri
 }
 
 // apiSignIn begins a grant with the one scope that sign-ins by the API have.
-func (e *Emulator) apiSignIn(client Client, user account) (any, error) {
+func (e *Emulator) apiSignIn(client Client, user account, deviceKey string) (any, error) {
 	now := e.clock.now()
+	deviceKey, newDevice := e.deviceOfSignIn(user, deviceKey)
 	g, refreshToken := e.grants.begin(grant{
-		sub: user.sub, clientID: client.ID, scopes: []string{scopeUserAdmin},
+		sub: user.sub, clientID: client.ID, deviceKey: deviceKey, scopes: []string{scopeUserAdmin},
 		authTime: now, expires: now.Add(client.RefreshTTL), viaAPI: true,
 	}, now)
 	set, err := e.mint(g, user, "")
 	set.RefreshToken = refreshToken
-	return authenticationResult(set), err
+	result := authenticationResult(set)
+	if newDevice != nil {
+		result["NewDeviceMetadata"] = newDevice
+	}
+	return tokensAnswer(result), err
 }

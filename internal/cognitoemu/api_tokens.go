@@ -36,7 +36,7 @@ func (e *Emulator) refreshAuth(client Client, params map[string]string) (any, er
 		return nil, notAuthorized("Client %s is configured with secret but SECRET_HASH was not received", client.ID)
 	}
 	set, err := e.renew(client, params["REFRESH_TOKEN"])
-	return authenticationResult(set), apiRefusal(err)
+	return tokensAnswer(authenticationResult(set)), apiRefusal(err)
 }
 
 func (e *Emulator) getTokensFromRefreshToken(client Client, input struct{ ClientSecret, RefreshToken string }) (any, error) {
@@ -44,7 +44,7 @@ func (e *Emulator) getTokensFromRefreshToken(client Client, input struct{ Client
 		return nil, notAuthorized("Invalid client secret")
 	}
 	set, err := e.renew(client, input.RefreshToken)
-	return authenticationResult(set), apiRefusal(err)
+	return tokensAnswer(authenticationResult(set)), apiRefusal(err)
 }
 
 // apiRefusal words why a refresh token was refused, as the JSON API does.
@@ -64,12 +64,17 @@ func apiRefusal(err error) error {
 	return err
 }
 
-func authenticationResult(set tokenSet) any {
+func authenticationResult(set tokenSet) map[string]any {
 	result := map[string]any{
 		"AccessToken": set.AccessToken, "IdToken": set.IDToken, "ExpiresIn": set.ExpiresIn, "TokenType": set.TokenType,
 	}
 	if set.RefreshToken != "" {
 		result["RefreshToken"] = set.RefreshToken
 	}
+	return result
+}
+
+// tokensAnswer is the answer with tokens and without a challenge.
+func tokensAnswer(result map[string]any) any {
 	return map[string]any{"AuthenticationResult": result, "ChallengeParameters": map[string]string{}}
 }

@@ -41,7 +41,7 @@ func (e *Emulator) issueCode(w http.ResponseWriter, req authorizationRequest, us
 	code := e.codes.add(authorizationCode{
 		grant: grant{
 			sub: user.sub, clientID: req.client.ID, scopes: req.scopes, nonce: nonce, resource: req.resource,
-			authTime: session.at,
+			authTime: session.at, deviceKey: session.deviceKey,
 		},
 		redirectURI: req.redirectURI, challenge: req.challenge, expires: now.Add(codeTTL),
 	}, now)

@@ -23,6 +23,8 @@ type challenge struct {
 	username string // subject, or the name that somebody typed and nobody has
 	clientID string
 	srp      *srpServer // of PASSWORD_VERIFIER
+	// deviceKey is the device that the client named.
+	deviceKey string
 
 	expires time.Time
 	spent   bool

@@ -32,6 +32,7 @@ type accessClaims struct {
 	ClientID  string   `json:"client_id"`
 	Audience  string   `json:"aud,omitempty"`
 	OriginJTI string   `json:"origin_jti"`
+	DeviceKey string   `json:"device_key,omitempty"`
 	EventID   string   `json:"event_id"`
 	TokenUse  string   `json:"token_use"`
 	Scope     string   `json:"scope"`
@@ -53,7 +54,7 @@ func (e *Emulator) mint(g grant, user account, nonce string) (tokenSet, error) {
 	var err error
 	set.AccessToken, err = keys.access.sign(accessClaims{
 		Sub: user.sub, Groups: user.groups, Issuer: e.issuer, Version: 2, ClientID: g.clientID, Audience: g.resource,
-		OriginJTI: g.originJTI, EventID: eventID, TokenUse: "access", Scope: strings.Join(g.scopes, " "),
+		OriginJTI: g.originJTI, DeviceKey: g.deviceKey, EventID: eventID, TokenUse: "access", Scope: strings.Join(g.scopes, " "),
 		AuthTime: g.authTime.Unix(), Expires: now.Add(ttl).Unix(), IssuedAt: now.Unix(), JTI: newUUID(), Username: user.username,
 	})
 	if err != nil || !(g.viaAPI || g.hasScope(scopeOpenID)) {

@@ -31,12 +31,15 @@ type account struct {
 	groups     []string
 	identity   *identity // nil for native users
 
-	token       softwareToken
-	confirmed   bool
-	temporary   bool // the password was given, and is good for choosing one
-	disabled    bool
-	failures    int
-	lockedUntil time.Time
+	token        softwareToken
+	devices      []device
+	passkeys     []passkey
+	registration passkeyRegistration
+	confirmed    bool
+	temporary    bool // the password was given, and is good for choosing one
+	disabled     bool
+	failures     int
+	lockedUntil  time.Time
 }
 
 // identity is how a federated account is linked to its provider.
@@ -55,7 +58,7 @@ func (a account) email() string { return a.attributes["email"] }
 
 // clone is a copy with maps and slices of its own.
 func (a account) clone() account {
-	a.attributes = maps.Clone(a.attributes)
+	a.attributes, a.devices, a.passkeys = maps.Clone(a.attributes), slices.Clone(a.devices), slices.Clone(a.passkeys)
 	return a
 }
 
@@ -72,7 +75,7 @@ type directory struct {
 	subs     map[string]string   // by e-mail or username, lower case
 }
 
-func newDirectory(seed Seed) *directory {
+func newDirectory(seed Seed, now time.Time) *directory {
 	d := &directory{accounts: map[string]*account{}, subs: map[string]string{}}
 	for _, user := range seed.Users {
 		attributes := maps.Clone(user.Attributes)
@@ -85,8 +88,12 @@ func newDirectory(seed Seed) *directory {
 			attributes["name"] = user.Name
 		}
 		token := softwareToken{secret: totpSecret(user.TOTPSecret), enabled: user.TOTPSecret != "", preferred: user.TOTPSecret != ""}
+		devices := make([]device, len(user.Devices))
+		for i, dev := range user.Devices {
+			devices[i] = device{key: dev.Key, name: dev.Name, remembered: dev.Remembered, created: now, modified: now, usedAt: now}
+		}
 		d.add(&account{sub: user.Sub, username: user.Sub, password: user.Password,
-			attributes: attributes, groups: slices.Clone(user.Groups), confirmed: true, token: token, temporary: user.TemporaryPassword, disabled: user.Disabled})
+			attributes: attributes, groups: slices.Clone(user.Groups), confirmed: true, token: token, devices: devices, temporary: user.TemporaryPassword, disabled: user.Disabled})
 	}
 	return d
 }

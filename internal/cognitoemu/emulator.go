@@ -53,7 +53,7 @@ func New(opts Options) (*Emulator, error) {
 	e := &Emulator{
 		opts: opts, seed: seed, issuer: opts.APIURL + "/" + seed.PoolID,
 		clock: &clock{base: opts.Now}, log: opts.Logger,
-		keys: &signingKeys{keys: opts.Keys}, users: newDirectory(seed), grants: newGrantTable(),
+		keys: &signingKeys{keys: opts.Keys}, users: newDirectory(seed, opts.Now()), grants: newGrantTable(),
 		codes: newCodeTable(), logins: newLoginTable(), forms: newFormTokens(), verifications: newVerifications(),
 		challenges: newChallengeTable(),
 		bases:      []string{opts.PagesURL, opts.APIURL},

@@ -67,7 +67,7 @@ func (e *Emulator) providerAnswer(w http.ResponseWriter, r *http.Request) {
 			redirect(w, req.errorRedirect("invalid_request", "User is not enabled"))
 			return
 		}
-		e.issueCode(w, req, user, e.signIn(w, user, provider.Name))
+		e.issueCode(w, req, user, e.signIn(w, r, user, provider.Name))
 	}
 }
 

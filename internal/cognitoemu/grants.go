@@ -24,6 +24,7 @@ type grant struct {
 	originJTI string
 	sub       string
 	clientID  string
+	deviceKey string // "" where devices are not tracked
 	scopes    []string
 	nonce     string
 	resource  string // audience of the access token, RFC 8707

@@ -105,7 +105,7 @@ func (e *Emulator) passwordLogin(w http.ResponseWriter, r *http.Request, req aut
 	case user.temporary: // the page of a forgotten password sets another one
 		e.beginVerification(w, req, "/confirmforgotPassword", e.sendPasswordCode(user.sub))
 	default:
-		e.signInWith(w, req, user)
+		e.signInWith(w, r, req, user)
 	}
 }
 

@@ -20,6 +20,8 @@ type login struct {
 	sub      string
 	provider string // where the user signed in: COGNITO or an external provider
 	at       time.Time
+	// deviceKey is the browser, where the pool tracks devices.
+	deviceKey string
 }
 
 type loginTable struct {
@@ -71,8 +73,8 @@ func (e *Emulator) signedIn(r *http.Request) (login, account, bool) {
 
 // signIn records an interactive sign-in and gives the browser its cookie. An older
 // login of the same browser is not ended, only forgotten by the browser.
-func (e *Emulator) signIn(w http.ResponseWriter, user account, provider string) login {
-	l := login{sub: user.sub, provider: provider, at: e.clock.now()}
+func (e *Emulator) signIn(w http.ResponseWriter, r *http.Request, user account, provider string) login {
+	l := login{sub: user.sub, provider: provider, at: e.clock.now(), deviceKey: e.trackDevice(r, user.sub)}
 	e.setCookie(w, loginCookie, e.logins.begin(l), loginTTL)
 	return l
 }

@@ -8,9 +8,9 @@ import (
 
 // signInWith ends a sign-in at the hosted pages whose first factor was right: with a
 // code for the application, or on the page that asks for the second factor.
-func (e *Emulator) signInWith(w http.ResponseWriter, req authorizationRequest, user account) {
+func (e *Emulator) signInWith(w http.ResponseWriter, r *http.Request, req authorizationRequest, user account) {
 	if !user.token.enabled {
-		e.issueCode(w, req, user, e.signIn(w, user, cognitoProvider))
+		e.issueCode(w, req, user, e.signIn(w, r, user, cognitoProvider))
 		return
 	}
 	session := randomText(16)
@@ -64,6 +64,6 @@ func (e *Emulator) enterSecondFactor(w http.ResponseWriter, r *http.Request) {
 		redirect(w, "/login?"+req.rawQuery)
 	default:
 		e.setCookie(w, challengeCookie, "", -1)
-		e.issueCode(w, req, user, e.signIn(w, user, cognitoProvider))
+		e.issueCode(w, req, user, e.signIn(w, r, user, cognitoProvider))
 	}
 }

@@ -43,6 +43,11 @@ type Seed struct {
 	Clients             []Client   `yaml:"clients"`
 	Users               []User     `yaml:"users"`
 	Providers           []Provider `yaml:"providers"`
+	// Devices is how devices are tracked: "always" remembers each, "opt_in" those that
+	// users say. Default: not at all.
+	Devices string `yaml:"devices"`
+	// RelyingPartyID is the domain that passkeys are for. Default: localhost.
+	RelyingPartyID string `yaml:"relying_party_id"`
 	// CustomAttributes are the names of custom attributes that users may have beside
 	// those that the users of the seed have, without "custom:".
 	CustomAttributes []string `yaml:"custom_attributes"`
@@ -94,6 +99,8 @@ type User struct {
 	// TOTPSecret, in base32, is that of an authenticator app: its code is the user's
 	// second factor.
 	TOTPSecret string `yaml:"totp_secret"`
+	// Devices are those that the user signed in with before.
+	Devices []UserDevice `yaml:"devices"`
 	// Groups are at most 100, in order of precedence.
 	Groups []string `yaml:"groups"`
 	// Unverified leaves email_verified false.
@@ -101,6 +108,14 @@ type User struct {
 	Disabled   bool `yaml:"disabled"`
 	// Attributes are further user attributes, such as given_name or custom:tenant.
 	Attributes map[string]string `yaml:"attributes"`
+}
+
+// UserDevice is a device that a user signed in with.
+type UserDevice struct {
+	// Key is REGION_UUID, as the real service has it.
+	Key        string `yaml:"key"`
+	Name       string `yaml:"name"`
+	Remembered bool   `yaml:"remembered"`
 }
 
 // ProviderType is the kind of an external identity provider.
@@ -194,6 +209,9 @@ func (s Seed) withDefaults() Seed {
 	}
 	if s.ManagedLoginVersion == 0 {
 		s.ManagedLoginVersion = 2
+	}
+	if s.RelyingPartyID == "" {
+		s.RelyingPartyID = "localhost"
 	}
 	clients := make([]Client, len(s.Clients))
 	for i, c := range s.Clients {

@@ -15,6 +15,7 @@ const maxGroups = 100 // quota of the real service: groups per user
 var (
 	poolIDPattern     = regexp.MustCompile(`^[\w-]+_[0-9a-zA-Z]{1,50}$`)
 	clientIDPattern   = regexp.MustCompile(`^[\w+-]{1,128}$`)
+	deviceKeyPattern  = regexp.MustCompile(`^[\w-]+_[0-9a-f-]{1,54}$`)
 	providerPattern   = regexp.MustCompile(`^[\p{L}\p{N}][\p{L}\p{N}._-]{0,31}$`)
 	customNamePattern = regexp.MustCompile(`^[a-z_]+$|^custom:[\w:-]{1,100}$`)
 )
@@ -62,6 +63,9 @@ func (s Seed) check() []seedFault {
 	}
 	if s.ManagedLoginVersion < 0 || s.ManagedLoginVersion > 2 {
 		c.add([]any{"managed_login_version"}, "must be 1 or 2")
+	}
+	if s.Devices != "" && s.Devices != DevicesAlways && s.Devices != DevicesOptIn {
+		c.add([]any{"devices"}, "%q must be %s or %s", s.Devices, DevicesAlways, DevicesOptIn)
 	}
 	if len(s.Clients) == 0 {
 		c.add([]any{"clients"}, "at least one client is needed")
@@ -135,6 +139,11 @@ func (c *seedChecker) checkUser(at []any, index int, user User) {
 	}
 	if user.TOTPSecret != "" && totpSecret(user.TOTPSecret) == nil {
 		c.add(under(at, "totp_secret"), "must be base32 without padding, such as JBSWY3DPEHPK3PXP")
+	}
+	for i, device := range user.Devices {
+		if !deviceKeyPattern.MatchString(device.Key) {
+			c.add(under(at, "devices", i, "key"), "%q must look like eu-west-1_0c1d2e3f-4a5b-4c6d-8e7f-9a0b1c2d3e4f", device.Key)
+		}
 	}
 	c.checkPerson(at, user.Groups, user.Attributes)
 }
