@@ -50,6 +50,7 @@ func (d *dev) presets() ([]config.Preset, error) {
 		// Cookies know no ports: two gateways on one host would sign each other out.
 		dictate("session.cookie.name", "gatehouse-"+listenPort(d.on.front)),
 		d.store(), suggest("log.format", "text"),
+		suggest("amplify.enabled", "true"), dictate("amplify.redirect_uris", d.publicURL()+"/,"+d.publicURL()),
 	}
 	routes, err := d.routes()
 	return append(presets, routes...), err
@@ -185,5 +186,5 @@ func (d *dev) publicURL() string {
 // devOwn lists what presets dictates, for help and documentation.
 var devOwn = strings.Join([]string{
 	"listen", "admin_listen", "admin_token", "public_url", "allowed_hosts", "tls", "cognito", "session.keys",
-	"session.cookie.name", "session.cookie.domain",
+	"session.cookie.name", "session.cookie.domain", "amplify.redirect_uris",
 }, ", ")

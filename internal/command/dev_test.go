@@ -386,6 +386,29 @@ func TestDevWarnsOfWhatTheDemoPageDoesNotKnow(t *testing.T) {
 	}
 }
 
+// TestDevServesTheFacade for aws-amplify: without being told, and with a file for
+// production, whose redirect addresses cannot be those of a gateway on loopback.
+func TestDevServesTheFacade(t *testing.T) {
+	for text, want := range map[string]int{
+		"": http.StatusBadRequest, // in Cognito's form: nobody is signed in
+		"amplify: {enabled: true, redirect_uris: [https://app.example.com/]}": http.StatusBadRequest,
+		"amplify: {enabled: false}": http.StatusNotFound,
+	} {
+		file := filepath.Join(t.TempDir(), "mine.yaml")
+		if err := os.WriteFile(file, []byte(text+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		withDevPorts(t, heldPort(t), heldPort(t), heldPort(t))
+		d := startDev(t, nil, "--config", file)
+		res, body := send(t, &http.Client{}, "POST", d.url+"/auth/amplify/idp/", "Sec-Fetch-Site", "same-origin",
+			"Content-Type", "application/x-amz-json-1.1", "X-Amz-Target", "AWSCognitoIdentityProviderService.GetUser")
+		if res.StatusCode != want {
+			t.Errorf("%s: %d %.200s", text, res.StatusCode, body)
+		}
+		d.stop()
+	}
+}
+
 // TestDevOwnIsWhatDevKeeps holds the help to what happens: a file's value of each
 // key named there gives way, and of no other.
 func TestDevOwnIsWhatDevKeeps(t *testing.T) {

@@ -3,7 +3,7 @@
  * @param {Record<string, unknown>} payload
  */
 export function toShadow(payload) {
-  return { payload, toString: () => `${encode({ alg: 'BFF', typ: 'JWT' })}.${encode(payload)}.${encode('the token is at the gateway')}` };
+  return { payload, toString: () => `${encode({ alg: 'BFF', typ: 'JWT' })}.${encode(payload)}.unsigned` };
 }
 
 /**
