@@ -17,17 +17,41 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/cognito"
 	"github.com/gatehouse-auth/gatehouse/internal/handlers"
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
+	"github.com/gatehouse-auth/gatehouse/internal/oauth"
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/session"
 )
 
-// Facade serves the endpoints below {mount}/amplify.
-type Facade struct {
+// Options of a [Facade].
+type Options struct {
 	Sessions *middleware.Sessions
 	Shadows  Shadows
-	// API is the user pool's.
-	API *cognito.API
+	// API is the user pool's, and Client this gateway's in it.
+	API    *cognito.API
+	Client cognito.Client
+	// OAuth verifies tokens, and Flow makes sessions of them.
+	OAuth *oauth.Client
+	Flow  *handlers.Flow
 	// Logout ends sessions, as its own endpoint does.
 	Logout *handlers.Logout
 	// Trusts reports whether the request comes from an origin that may use the
 	// cookie, whether or not one came.
 	Trusts func(r *http.Request, host string) bool
+	// PasswordSignIn lets pass what takes a password, or a code in its place.
+	PasswordSignIn bool
+	// Ring seals, for Audience, what a page keeps between two steps of a sign-in.
+	Ring     *secret.Ring
+	Audience session.Audience
+}
+
+// Facade serves the endpoints below {mount}/amplify.
+type Facade struct {
+	Options
+	challenges challenges
+	attempts   attempts
+}
+
+// New returns a façade. It calls nobody.
+func New(o Options) *Facade {
+	return &Facade{Options: o, challenges: newChallenges(o.Ring, o.Audience), attempts: newAttempts()}
 }

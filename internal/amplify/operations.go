@@ -21,7 +21,7 @@ type operation struct {
 }
 
 // operations are those that pass; what is not among them is refused, whatever
-// Cognito has. They are the calls of aws-amplify for somebody who is signed in.
+// Cognito has. They are the calls of aws-amplify.
 var operations = map[string]operation{
 	// Attributes.
 	"GetUser":              {gives: []string{"Username", "UserAttributes", "MFAOptions", "PreferredMfaSetting", "UserMFASettingList"}},
@@ -36,8 +36,10 @@ var operations = map[string]operation{
 	"SetUserMFAPreference": {
 		takes: []string{"SMSMfaSettings", "SoftwareTokenMfaSettings", "EmailMfaSettings", "WebAuthnMfaSettings"},
 	},
-	"AssociateSoftwareToken": {gives: []string{"SecretCode"}},
-	"VerifySoftwareToken":    {takes: []string{"UserCode", "FriendlyDeviceName"}, gives: []string{"Status"}},
+	"AssociateSoftwareToken": {serve: (*Facade).softwareToken, gives: []string{"SecretCode"}},
+	"VerifySoftwareToken": {
+		serve: (*Facade).softwareToken, takes: []string{"UserCode", "FriendlyDeviceName"}, gives: []string{"Status"},
+	},
 
 	// Devices. The key is not the caller's to prove: the pool knows whose each is.
 	"ListDevices":        {takes: []string{"Limit", "PaginationToken"}, gives: []string{"Devices", "PaginationToken"}},
@@ -52,10 +54,28 @@ var operations = map[string]operation{
 
 	// The session itself.
 	"GetTokensFromRefreshToken": {serve: (*Facade).renew},
-	"InitiateAuth":              {serve: (*Facade).initiateAuth},
 	"RevokeToken":               {serve: (*Facade).signOut},
 	"GlobalSignOut":             {serve: (*Facade).signOutEverywhere},
 	"DeleteUser":                {serve: (*Facade).deleteUser},
+
+	// Signing in and up in a form of the page's own. InitiateAuth is a refresh, too.
+	"InitiateAuth":           {serve: (*Facade).initiateAuth},
+	"RespondToAuthChallenge": {serve: (*Facade).respond},
+	"SignUp": {
+		serve: (*Facade).account, takes: []string{"Username", "Password", "UserAttributes", "ValidationData", "ClientMetadata"},
+		gives: []string{"UserConfirmed", "UserSub", "CodeDeliveryDetails"},
+	},
+	"ConfirmSignUp": {serve: (*Facade).account, takes: []string{"Username", "ConfirmationCode", "ForceAliasCreation", "ClientMetadata"}},
+	"ResendConfirmationCode": {
+		serve: (*Facade).account, takes: []string{"Username", "ClientMetadata"}, gives: []string{"CodeDeliveryDetails"},
+	},
+	"ForgotPassword": {
+		serve: (*Facade).account, takes: []string{"Username", "ClientMetadata"}, gives: []string{"CodeDeliveryDetails"},
+	},
+	"ConfirmForgotPassword": {
+		serve: (*Facade).account, takes: []string{"Username", "ConfirmationCode", "Password", "ClientMetadata"},
+	},
+	"ChangePassword": {serve: (*Facade).changePassword, takes: []string{"PreviousPassword", "ProposedPassword"}},
 }
 
 // pick keeps the named fields.

@@ -151,15 +151,6 @@ func (f *Facade) writeTokens(w http.ResponseWriter, x *middleware.Exchange) erro
 	})
 }
 
-// initiateAuth is InitiateAuth, by which the library up to 6.12 refreshes tokens.
-func (f *Facade) initiateAuth(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, c *call) error {
-	switch c.text("AuthFlow") {
-	case "REFRESH_TOKEN_AUTH", "REFRESH_TOKEN":
-		return f.renew(w, r, x, c)
-	}
-	return unknownOperation(c.name)
-}
-
 // signOut is RevokeToken: the sign-out of this session. Where there is none it has
 // happened.
 func (f *Facade) signOut(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, _ *call) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"regexp"
@@ -77,6 +78,17 @@ func (c *call) text(field string) string {
 	return s
 }
 
+// texts returns those members of a field that may pass. Its values are strings, as all
+// parameters of sign-ins are.
+func (c *call) texts(field string, passes func(name string) bool) (map[string]string, error) {
+	all := map[string]string{}
+	if raw, there := c.input[field]; there && json.Unmarshal(raw, &all) != nil {
+		return nil, invalidParameter(field + " takes strings by their names.")
+	}
+	maps.DeleteFunc(all, func(name, _ string) bool { return !passes(name) })
+	return all, nil
+}
+
 // write answers a call; nil is the answer that has nothing to say.
 func write(w http.ResponseWriter, x *middleware.Exchange, answer map[string]any) error {
 	if answer == nil {
@@ -109,7 +121,10 @@ var exceptions = map[problem.Code]string{
 	"invalid_body":           "SerializationException",
 	"malformed_body":         "SerializationException",
 	"body_too_large":         "InvalidParameterException",
+	"invalid_parameter":      "InvalidParameterException",
+	"invalid_challenge":      "NotAuthorizedException",
 	"too_many_refreshes":     "TooManyRequestsException",
+	"too_many_sign_ins":      "LimitExceededException",
 	"store_unavailable":      "ServiceUnavailableException",
 	"idp_unavailable":        "ServiceUnavailableException",
 	"session_busy":           "ServiceUnavailableException",

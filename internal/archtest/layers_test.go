@@ -26,6 +26,7 @@ var layers = []row{
 	{pkg: "internal/loopback"},
 	{pkg: "internal/defaultport"},
 	{pkg: "internal/backoff"},
+	{pkg: "internal/ratelimit"},
 	{pkg: "internal/urlpath"},
 	{pkg: "internal/headers"},
 	{pkg: "internal/tunnel"},
@@ -56,7 +57,7 @@ var layers = []row{
 	{pkg: "internal/cookie", imports: []string{"internal/oauth", "internal/secret"}},
 	{
 		pkg:     "internal/session",
-		imports: []string{"internal/backoff", "internal/oauth", "internal/secret"},
+		imports: []string{"internal/backoff", "internal/oauth", "internal/ratelimit", "internal/secret"},
 		forbids: []string{"net/http"},
 		upwards: []string{"internal/sessionstore", "internal/sessionstore/storetest"}, // the manager is tested on real stores
 	},
@@ -108,7 +109,8 @@ var layers = []row{
 	{
 		pkg: "internal/amplify",
 		imports: []string{
-			"internal/cognito", "internal/handlers", "internal/middleware", "internal/oauth", "internal/problem", "internal/session",
+			"internal/cognito", "internal/handlers", "internal/middleware", "internal/oauth", "internal/problem", "internal/ratelimit",
+			"internal/secret", "internal/session",
 		},
 	},
 	{

@@ -33,7 +33,7 @@ var others = map[string]string{
 	"revocation_check": "5m", "cognito.rotation_grace": "30s",
 	"refresh.before_expiry": "30s", "refresh.timeout": "5s", "refresh.forced_per_minute": "20", "csrf_header": "X-CSRF",
 	"login.default_return_to": "/home", "login.logout_return_to": "/bye", "login.return_origins": "https://b.example.com",
-	"login.error_url": "/error", "amplify.enabled": "true", "amplify.redirect_uris": "https://b.example.com/,https://b.example.com/home?x=1",
+	"login.error_url": "/error", "amplify.enabled": "true", "amplify.password_sign_in": "true", "amplify.redirect_uris": "https://b.example.com/,https://b.example.com/home?x=1",
 	"limits.header_bytes": "64KiB", "limits.cookie_bytes": "8KiB", "limits.cookies": "32",
 	"limits.url_bytes": "8KiB", "limits.body_bytes": "1MiB", "log.level": "debug", "log.format": "text",
 }

@@ -193,6 +193,8 @@ func TestLoad_warns(t *testing.T) {
 		"nobody_to_trust":           {values{"trusted_headers": "[X-Forwarded-Host]"}, "trusted_headers: without trusted_proxies"},
 		"token_that_can_be_guessed": {values{"admin_token": "hunter2"}, "admin_token: fewer than 16"},
 		"a_name_for_a_whole_domain": {values{"session.cookie.domain": "example.com"}, "session.cookie.domain: the cookie goes to every host under example.com"},
+		"passwords_without_facade":  {values{"amplify.password_sign_in": "true"}, "amplify.password_sign_in: does nothing without amplify.enabled"},
+		"facade_without_its_scope":  {values{"amplify.enabled": "true", "cognito.scopes": "[openid]"}, "amplify.enabled: without aws.cognito.signin.user.admin"},
 		"no_routes":                 {values{"routes[].path": "-", "routes[].upstream": "-"}, "routes: there is none"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -31,11 +31,21 @@ func (l *loader) warn() {
 			"Set session.cookie.name to a name of this one's own", d)
 	}
 	l.warnStore(say)
+	l.warnAmplify(say)
 	if !c.AdminToken.Empty() && len(c.AdminToken.Reveal()) < minAdminToken {
 		say("admin_token: fewer than %d characters can be guessed; gateway keygen prints a good one", minAdminToken)
 	}
 	if len(c.Routes) == 0 {
 		say("routes: there is none: everything outside %s is 404", c.Mount)
+	}
+}
+
+func (l *loader) warnAmplify(say func(format string, args ...any)) {
+	switch c := l.cfg; {
+	case !c.Amplify.Enabled && c.Amplify.PasswordSignIn:
+		say("amplify.password_sign_in: does nothing without amplify.enabled")
+	case c.Amplify.Enabled && !slices.Contains(c.Cognito.Scopes, userScope):
+		say("amplify.enabled: without %s among cognito.scopes the user pool refuses all that pages ask about the user's account", userScope)
 	}
 }
 

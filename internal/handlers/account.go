@@ -25,16 +25,17 @@ type Account struct {
 
 // sessionAnswer is the signed-in answer; times are Unix seconds.
 type sessionAnswer struct {
-	Authenticated    bool       `json:"authenticated"`
-	UserSub          string     `json:"userSub"`
-	Username         string     `json:"username"`
-	Tokens           tokensView `json:"tokens"`
-	Generation       uint64     `json:"generation"`
-	ServerTime       int64      `json:"serverTime"`
-	AccessExpiresAt  int64      `json:"accessExpiresAt"`
-	IdleExpiresAt    int64      `json:"idleExpiresAt"`
-	SessionExpiresAt int64      `json:"sessionExpiresAt"`
-	LogoutURL        string     `json:"logoutUrl"`
+	Authenticated    bool           `json:"authenticated"`
+	UserSub          string         `json:"userSub"`
+	Username         string         `json:"username"`
+	SignInDetails    *signInDetails `json:"signInDetails,omitempty"`
+	Tokens           tokensView     `json:"tokens"`
+	Generation       uint64         `json:"generation"`
+	ServerTime       int64          `json:"serverTime"`
+	AccessExpiresAt  int64          `json:"accessExpiresAt"`
+	IdleExpiresAt    int64          `json:"idleExpiresAt"`
+	SessionExpiresAt int64          `json:"sessionExpiresAt"`
+	LogoutURL        string         `json:"logoutUrl"`
 }
 
 // tokensView has the shape that aws-amplify gives tokens, without the tokens.
@@ -93,8 +94,18 @@ type userAnswer struct {
 	SignInDetails *signInDetails `json:"signInDetails,omitempty"`
 }
 
+// signInDetails have aws-amplify's names.
 type signInDetails struct {
-	LoginID string `json:"loginId"`
+	LoginID      string `json:"loginId"`
+	AuthFlowType string `json:"authFlowType,omitempty"`
+}
+
+// detailsOf returns how the user signed in; nil where only the provider knows.
+func detailsOf(s *session.Session) *signInDetails {
+	if s.SignIn.IsZero() {
+		return nil
+	}
+	return &signInDetails{LoginID: s.SignIn.LoginID, AuthFlowType: s.SignIn.Flow}
 }
 
 // User is GET {mount}/user: who is signed in, or 401.
@@ -106,8 +117,9 @@ func (a *Account) User(w http.ResponseWriter, r *http.Request, x *middleware.Exc
 	if err := a.Sessions.Deliver(w, r, x); err != nil {
 		return err
 	}
-	answer := userAnswer{Username: x.Caller.Session.Username, UserID: x.Caller.Subject}
-	if id := a.LoginID(x.Caller.Identity()); id != "" {
+	s := x.Caller.Session
+	answer := userAnswer{Username: s.Username, UserID: s.Subject, SignInDetails: detailsOf(s)}
+	if id := a.LoginID(x.Caller.Identity()); id != "" && answer.SignInDetails == nil {
 		answer.SignInDetails = &signInDetails{LoginID: id}
 	}
 	return problem.WriteJSON(w, http.StatusOK, answer)
@@ -137,6 +149,7 @@ func (a *Account) view(s *session.Session, lastUse time.Time) sessionAnswer {
 		Authenticated: true,
 		UserSub:       s.Subject,
 		Username:      s.Username,
+		SignInDetails: detailsOf(s),
 		Tokens: tokensView{
 			AccessToken: payloadView{narrow(s.Tokens.AccessClaims, a.AccessClaims)},
 			IDToken:     payloadView{narrow(s.Tokens.IDClaims, a.IDClaims)},

@@ -48,19 +48,25 @@ func (f *Flow) redeem(r *http.Request, x *middleware.Exchange, cb oauth.Callback
 		if err != nil {
 			return nil, err
 		}
-		made, err := f.Sessions.Manager.Create(ctx, session.New{
-			Tokens: tokens, Username: f.Username(tokens.Identity()),
-			UserAgent: r.UserAgent(), Address: x.Decision.Client,
-		}, x.Handle)
-		if err == nil {
-			f.Metrics.Count(logins, "done")
-		}
-		return made, err
+		return f.Admit(r.WithContext(ctx), x, tokens, session.SignIn{})
 	})
 	if err != nil {
 		return nil, err
 	}
 	return made.(*session.Session), nil
+}
+
+// Admit makes the session of a user who has just signed in, in whichever way, and
+// ends the one that the browser had. The cookie and the answer are the caller's.
+// Errors: as [session.Manager.Create].
+func (f *Flow) Admit(r *http.Request, x *middleware.Exchange, t oauth.Tokens, s session.SignIn) (*session.Session, error) {
+	made, err := f.Sessions.Manager.Create(r.Context(), session.New{
+		Tokens: t, Username: f.Username(t.Identity()), UserAgent: r.UserAgent(), Address: x.Decision.Client, SignIn: s,
+	}, x.Handle)
+	if err == nil {
+		f.Metrics.Count(logins, "done")
+	}
+	return made, err
 }
 
 // maxUsedStates bounds each of the two generations of [usedStates], some 80 bytes

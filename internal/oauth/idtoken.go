@@ -166,6 +166,12 @@ func (id *idClaims) checkLogin(nonce string, access secret.Text, now time.Time) 
 	if id.nonce == nil || subtle.ConstantTimeCompare([]byte(*id.nonce), []byte(nonce)) != 1 {
 		return fmt.Errorf("%w: nonce", ErrInvalidToken)
 	}
+	return id.checkNew(access, now)
+}
+
+// checkNew ties the token to a sign-in that happened just now, and to the access
+// token that came along.
+func (id *idClaims) checkNew(access secret.Text, now time.Time) error {
 	if now.Sub(id.issuedAt) > maxAtLogin+clockSkew {
 		return fmt.Errorf("%w: iat too old for a login", ErrInvalidToken)
 	}

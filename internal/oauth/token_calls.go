@@ -48,20 +48,55 @@ func (c *Client) Exchange(ctx context.Context, cb Callback, p Pending, binding B
 	if err != nil {
 		return Tokens{}, fmt.Errorf("exchange code: %w", err)
 	}
-	if t.ID.Empty() {
-		return Tokens{}, fmt.Errorf("exchange code: %w: no ID token came", ErrInvalidToken)
-	}
-	id, err := c.verify(ctx, t.ID.Reveal())
+	err = c.identify(ctx, &t, func(id *idClaims) error {
+		return id.checkLogin(p.attempt.nonce(binding), t.Access, time.Now())
+	})
 	if err != nil {
-		return Tokens{}, fmt.Errorf("verify ID token: %w", err)
-	}
-	if err := id.checkLogin(p.attempt.nonce(binding), t.Access, time.Now()); err != nil {
-		return Tokens{}, fmt.Errorf("verify ID token: %w", err)
-	}
-	if err := checkAccessSubject(t.AccessClaims, id.sub); err != nil {
 		return Tokens{}, fmt.Errorf("exchange code: %w", err)
 	}
+	return t, nil
+}
+
+// identify fills in whose tokens these are, by their ID token, which must pass check
+// besides all that holds of any.
+func (c *Client) identify(ctx context.Context, t *Tokens, check func(*idClaims) error) error {
+	if t.ID.Empty() {
+		return fmt.Errorf("%w: no ID token came", ErrInvalidToken)
+	}
+	id, err := c.verify(ctx, t.ID.Reveal())
+	if err == nil {
+		err = check(id)
+	}
+	if err != nil {
+		return fmt.Errorf("verify ID token: %w", err)
+	}
+	if err := checkAccessSubject(t.AccessClaims, id.sub); err != nil {
+		return err
+	}
 	t.Issuer, t.Subject, t.AuthTime, t.IDClaims = c.opts.Issuer, id.sub, id.authTime, id.raw
+	return nil
+}
+
+// Grant is what the provider gave for a user's own proof, such as a password, by
+// another way than the token endpoint.
+type Grant struct {
+	Access, ID, Refresh secret.Text
+	ExpiresIn           int64 // seconds; 0: not said
+}
+
+// Accept verifies the tokens of a grant as those of a login, but for the nonce: only
+// a login by redirect has one, and here the answer came over the call that asked for it.
+//
+// Errors: [ErrInvalidToken], [ErrMisconfigured], [ErrUnavailable].
+func (c *Client) Accept(ctx context.Context, g Grant) (Tokens, error) {
+	got := &oauth2.Token{AccessToken: g.Access.Reveal(), TokenType: "Bearer", ExpiresIn: g.ExpiresIn}
+	t, err := c.accept(got.WithExtra(map[string]any{"id_token": g.ID.Reveal(), "refresh_token": g.Refresh.Reveal()}), time.Now())
+	if err == nil {
+		err = c.identify(ctx, &t, func(id *idClaims) error { return id.checkNew(t.Access, time.Now()) })
+	}
+	if err != nil {
+		return Tokens{}, fmt.Errorf("accept tokens: %w", err)
+	}
 	return t, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/cognito"
 	"github.com/gatehouse-auth/gatehouse/internal/config"
 	"github.com/gatehouse-auth/gatehouse/internal/handlers"
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 	"github.com/gatehouse-auth/gatehouse/web"
 )
@@ -32,11 +33,13 @@ type ownHandlers struct {
 	amplify *amplify.Facade // nil: not enabled
 }
 
-func newOwnHandlers(cfg *config.Config, pool *pool, sessions *sessions, edge edge, metrics *telemetry.Metrics) ownHandlers {
-	account, logout := newAccount(cfg, sessions), newLogout(cfg, pool, sessions, edge)
+func newOwnHandlers(
+	cfg *config.Config, ring *secret.Ring, pool *pool, sessions *sessions, edge edge, metrics *telemetry.Metrics,
+) ownHandlers {
+	flow, account := newFlow(cfg, pool, sessions, edge, metrics), newAccount(cfg, sessions)
+	logout := newLogout(cfg, pool, sessions, edge)
 	return ownHandlers{
-		flow:    newFlow(cfg, pool, sessions, edge, metrics),
-		account: account,
+		flow: flow, account: account,
 		events: &handlers.Events{
 			Account: account, Lookups: make(chan struct{}, lookups),
 			Lead: min(expiryNotice, cfg.Session.IdleTimeout/4),
@@ -48,7 +51,7 @@ func newOwnHandlers(cfg *config.Config, pool *pool, sessions *sessions, edge edg
 			CSRFHeader: cfg.CSRFHeader,
 		},
 		health: &handlers.Health{}, modules: handlers.NewModules(cfg.Mount+sdkPath, web.Modules),
-		amplify: newAmplify(cfg, pool, sessions, edge, logout),
+		amplify: newAmplify(cfg, ring, pool, sessions, edge, flow, logout),
 	}
 }
 
@@ -86,14 +89,18 @@ func newLogout(cfg *config.Config, pool *pool, sessions *sessions, edge edge) *h
 	}
 }
 
-func newAmplify(cfg *config.Config, pool *pool, sessions *sessions, edge edge, logout *handlers.Logout) *amplify.Facade {
+func newAmplify(
+	cfg *config.Config, ring *secret.Ring, pool *pool, sessions *sessions, edge edge, flow *handlers.Flow, logout *handlers.Logout,
+) *amplify.Facade {
 	if !cfg.Amplify.Enabled {
 		return nil
 	}
-	return &amplify.Facade{
-		Sessions: sessions.steps, API: pool.api, Logout: logout, Trusts: edge.origins.MayUseCookie,
+	return amplify.New(amplify.Options{
+		Sessions: sessions.steps, API: pool.api, OAuth: pool.oauth, Flow: flow, Logout: logout, Trusts: edge.origins.MayUseCookie,
+		Client:         cognito.Client{ID: cfg.Cognito.ClientID, Secret: cfg.Cognito.ClientSecret},
+		PasswordSignIn: cfg.Amplify.PasswordSignIn, Ring: ring, Audience: pool.audience,
 		Shadows: amplify.Shadows{
 			ClientID: cfg.Cognito.ClientID, AccessClaims: cfg.Session.Claims.Access, IDClaims: cfg.Session.Claims.ID,
 		},
-	}
+	})
 }

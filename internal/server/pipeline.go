@@ -10,6 +10,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
 	"github.com/gatehouse-auth/gatehouse/internal/returnto"
 	"github.com/gatehouse-auth/gatehouse/internal/routing"
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 	"github.com/gatehouse-auth/gatehouse/internal/tunnel"
 )
@@ -25,14 +26,15 @@ type pipeline struct {
 }
 
 func newPipeline(
-	cfg *config.Config, o Options, pool *pool, sessions *sessions, forward func(*url.URL) (*url.URL, error), sig signals,
+	cfg *config.Config, o Options, ring *secret.Ring, pool *pool, sessions *sessions,
+	forward func(*url.URL) (*url.URL, error), sig signals,
 ) *pipeline {
 	tunnels := &tunnel.Registry{}
 	sig.metrics.OnScrape(func(show func(*telemetry.Reading, float64)) { show(tunnelsOpen, float64(tunnels.Len())) })
 	edge := newEdge(cfg, o, sessions.cookies, sig)
 	return &pipeline{
 		mount: cfg.Mount, edge: edge, sessions: sessions.steps, metrics: sig.metrics,
-		own: newOwnHandlers(cfg, pool, sessions, edge, sig.metrics),
+		own: newOwnHandlers(cfg, ring, pool, sessions, edge, sig.metrics),
 		relay: proxy.Options{
 			CookieNames: sessions.cookies.Names(), BodyBytes: cfg.Limits.BodyBytes,
 			Proxy: forward, TrustedHeaders: cfg.TrustedHeaders, Tunnels: tunnels,

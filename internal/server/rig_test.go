@@ -241,7 +241,7 @@ func (a *apiRequests) last(t *testing.T) *http.Request {
 	return a.all[len(a.all)-1]
 }
 
-// tokens collects what the token endpoint issues.
+// tokens collects what the pool issues, at its token endpoint and by its API.
 type tokens struct {
 	mu  sync.Mutex
 	all []string
@@ -249,7 +249,7 @@ type tokens struct {
 
 // watch serves a request to the pool and keeps the tokens of its answer.
 func (k *tokens) watch(h http.Handler, w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != "/oauth2/token" {
+	if r.URL.Path != "/oauth2/token" && r.Header.Get("X-Amz-Target") == "" {
 		h.ServeHTTP(w, r)
 		return
 	}
@@ -257,8 +257,11 @@ func (k *tokens) watch(h http.Handler, w http.ResponseWriter, r *http.Request) {
 	h.ServeHTTP(rec, r)
 	var answer map[string]any
 	if json.Unmarshal(rec.Body.Bytes(), &answer) == nil {
+		if result, ok := answer["AuthenticationResult"].(map[string]any); ok {
+			answer = result
+		}
 		k.mu.Lock()
-		for _, name := range []string{"access_token", "id_token", "refresh_token"} {
+		for _, name := range []string{"access_token", "id_token", "refresh_token", "AccessToken", "IdToken", "RefreshToken"} {
 			if v, ok := answer[name].(string); ok {
 				k.all = append(k.all, v)
 			}

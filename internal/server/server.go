@@ -82,7 +82,7 @@ func New(cfg *config.Config, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	pipeline := newPipeline(cfg, o, pool, sessions, forward, sig)
+	pipeline := newPipeline(cfg, o, ring, pool, sessions, forward, sig)
 	first, err := pipeline.router(cfg.Routes)
 	if err != nil {
 		return nil, err

@@ -248,6 +248,7 @@ func footprint(s *Session) int {
 	)
 	t := &s.Tokens
 	return rest + 2*len(s.Handle.Reveal()) + len(s.Subject) + len(s.Username) + len(s.UserAgent) + len(s.Address) +
+		len(s.SignIn.LoginID) + len(s.SignIn.Flow) +
 		len(s.Bearer.Reveal()) + len(s.IDBearer.Reveal()) + len(t.Refresh.Reveal()) +
 		(1+parsed)*(len(t.AccessClaims)+len(t.IDClaims))
 }

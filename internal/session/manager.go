@@ -62,6 +62,7 @@ type New struct {
 	Username  string
 	UserAgent string // as the browser sent it
 	Address   string
+	SignIn    SignIn
 }
 
 // maxText is where the texts of a session are truncated, in bytes. Cognito's user
@@ -79,6 +80,7 @@ func (m *Manager) Create(ctx context.Context, n New, old Handle) (*Session, erro
 	s := &Session{
 		Issuer: n.Tokens.Issuer, Subject: n.Tokens.Subject, Username: truncate(n.Username, maxText),
 		UserAgent: truncate(n.UserAgent, maxText), Address: truncate(n.Address, maxText),
+		SignIn:    SignIn{LoginID: truncate(n.SignIn.LoginID, maxText), Flow: truncate(n.SignIn.Flow, maxText)},
 		CreatedAt: now, LastSeen: now, ExpiresAt: now.Add(m.absoluteTimeout),
 	}
 	s.setTokens(n.Tokens, now)

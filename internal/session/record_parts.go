@@ -40,6 +40,10 @@ func encodeSecret(s *Session) []byte {
 	e.token(t.Refresh.Reveal())
 	e.claims(t.AccessClaims, access)
 	e.claims(t.IDClaims, id)
+	if !s.SignIn.IsZero() { // left out, the record is as all were before
+		e.text(s.SignIn.LoginID)
+		e.text(s.SignIn.Flow)
+	}
 	return e.buf
 }
 
@@ -56,6 +60,9 @@ func decodeSecret(b []byte, s *Session) error {
 	t.Refresh = secret.NewText(d.token())
 	t.AccessClaims = d.claims(access)
 	t.IDClaims = d.claims(id)
+	if len(d.buf) > 0 {
+		s.SignIn = SignIn{LoginID: d.text(), Flow: d.text()}
+	}
 	t.Access, t.ID = secret.NewText(access), secret.NewText(id)
 	t.Issuer, t.Subject = s.Issuer, s.Subject
 	s.tokensSet()

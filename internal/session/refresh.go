@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -56,6 +57,17 @@ func boundWait(ctx context.Context, s *Session, now time.Time) (context.Context,
 		return ctx, func() {} // it would have to wait for the rest in any case
 	}
 	return context.WithTimeout(ctx, earlyPatience)
+}
+
+// TooManyError refuses a forced refresh above the limit of its session.
+type TooManyError struct {
+	// RetryAfter is how long until one is allowed again.
+	RetryAfter time.Duration
+}
+
+// Error implements error.
+func (e *TooManyError) Error() string {
+	return fmt.Sprintf("too many forced refreshes, next in %s", e.RetryAfter.Round(time.Second))
 }
 
 // Refresh returns the session with a new access token, however good the old one

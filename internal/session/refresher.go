@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/ratelimit"
 )
 
 // refresher gives sessions new tokens, in one flight at a time for each.
@@ -17,7 +19,7 @@ type refresher struct {
 	revoker  *revoker // of tokens that were brought home in vain
 	leases   *leases
 	breaker  *breaker
-	forced   windows
+	forced   *ratelimit.Limiter // forced refreshes, by session id
 
 	early   time.Duration // before the expiry of a token, Options.BeforeExpiry
 	timeout time.Duration // of one call of the provider
@@ -34,7 +36,7 @@ type refresher struct {
 func newRefresher(o *Options, c *cache, e *endings, r *revoker, work *background) *refresher {
 	return &refresher{
 		store: o.Store, provider: o.Provider, cache: c, endings: e, revoker: r,
-		leases: newLeases(o, work), breaker: newBreaker(), forced: windows{limit: o.ForcedPerMinute},
+		leases: newLeases(o, work), breaker: newBreaker(), forced: ratelimit.New(o.ForcedPerMinute),
 		early: o.BeforeExpiry, timeout: o.RefreshTimeout, grace: o.RotationGrace,
 		work: work, observe: o.Observe.Refresh, log: o.Logger,
 		flights: make(map[string]*flight),
@@ -59,7 +61,7 @@ func (r *refresher) join(ctx context.Context, s *Session, forced bool) (*flight,
 		return f, nil
 	}
 	if forced {
-		if wait := r.forced.take(s.ID, time.Now()); wait > 0 {
+		if wait := r.forced.Take(s.ID, time.Now()); wait > 0 {
 			return nil, &TooManyError{RetryAfter: wait}
 		}
 	}

@@ -59,6 +59,8 @@ type Session struct {
 	Username  string
 	UserAgent string
 	Address   string
+	// SignIn is how the user signed in, where a page of theirs asked for it.
+	SignIn SignIn
 
 	CreatedAt time.Time
 	// LastSeen is the last recorded use; recorded at most once in a tenth of the
@@ -77,6 +79,18 @@ type Session struct {
 
 	identity *identity
 }
+
+// SignIn is how a user signed in through a page's own form. It is zero for a login
+// by redirect, of which only the provider knows.
+type SignIn struct {
+	// LoginID is what the user typed: a name, an address, a number.
+	LoginID string
+	// Flow is the provider's name for the way, such as USER_SRP_AUTH.
+	Flow string
+}
+
+// IsZero reports whether nothing is known.
+func (s SignIn) IsZero() bool { return s == SignIn{} }
 
 // Over reports whether the session is past its absolute limit at now.
 func (s *Session) Over(now time.Time) bool { return !now.Before(s.ExpiresAt) }

@@ -1,0 +1,61 @@
+package amplify
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/middleware"
+	"github.com/gatehouse-auth/gatehouse/internal/problem"
+	"github.com/gatehouse-auth/gatehouse/internal/ratelimit"
+)
+
+// How many operations that take a password, or a code in its place, pass within a
+// minute at an instance. A sign-in with a second factor takes three. The user pool has
+// limits of its own, which count wrong passwords and codes.
+const (
+	operationsPerUser    = 20
+	operationsPerAddress = 100
+)
+
+// attempts limits the guessing of passwords and codes.
+type attempts struct {
+	users, addresses *ratelimit.Limiter
+}
+
+func newAttempts() attempts {
+	return attempts{users: ratelimit.New(operationsPerUser), addresses: ratelimit.New(operationsPerAddress)}
+}
+
+// take counts one attempt to be the named user.
+func (a attempts) take(x *middleware.Exchange, user string) error {
+	now := time.Now()
+	wait := a.addresses.Take(network(x.Decision.Client), now)
+	if wait == 0 && user != "" {
+		wait = a.users.Take(userKey(user), now)
+	}
+	if wait == 0 {
+		return nil
+	}
+	return &problem.Error{Status: http.StatusTooManyRequests, Code: "too_many_sign_ins", RetryAfter: wait,
+		Public: "Attempt limit exceeded, please try after some time."}
+}
+
+// network is what one client can have all addresses of: an IPv4 address, or the /64
+// of an IPv6 address.
+func network(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil || ip.Unmap().Is4() {
+		return address
+	}
+	prefix, _ := ip.WithZone("").Prefix(64) // 64 bits are fewer than an address has
+	return prefix.String()
+}
+
+// userKey is the name as the pool may take it, whatever its case, and bounded.
+func userKey(name string) string {
+	const most = 128
+	name = strings.ToLower(strings.TrimSpace(name))
+	return name[:min(len(name), most)]
+}
