@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
+	"time"
 )
 
 const (
@@ -132,6 +134,25 @@ func writeAPIError(w http.ResponseWriter, err *apiError) {
 	w.Header().Set("X-Amzn-Errormessage", strings.ReplaceAll(err.message, "\n", " "))
 	writeAPI(w, http.StatusBadRequest, map[string]string{"__type": err.kind, "message": err.message})
 }
+
+// pageOf is a page of a list: what follows on the item that after names. next is the
+// name of the page's last item where the list goes on.
+func pageOf[T any](list []T, name func(T) string, limit int, after string) (page []T, next string, err error) {
+	if after != "" {
+		i := slices.IndexFunc(list, func(item T) bool { return name(item) == after })
+		if i < 0 {
+			return nil, "", invalidParameter("Invalid pagination token")
+		}
+		list = list[i+1:]
+	}
+	if len(list) > limit {
+		return list[:limit], name(list[limit-1]), nil
+	}
+	return list, "", nil
+}
+
+// epoch is a time as the JSON API writes it: seconds with a fraction.
+func epoch(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 
 func invalidParameter(format string, args ...any) error {
 	return &apiError{"InvalidParameterException", fmt.Sprintf(format, args...)}

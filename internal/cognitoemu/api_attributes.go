@@ -3,7 +3,6 @@ package cognitoemu
 import (
 	"cmp"
 	"errors"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -71,10 +70,8 @@ func (e *Emulator) checkWritable(client Client, name string) error {
 
 // canWrite: what says that an attribute was verified is the pool's to write.
 func (c Client) canWrite(attribute string) bool {
-	for _, verified := range verifiedBy {
-		if attribute == verified {
-			return false
-		}
+	if attribute == "email_verified" || attribute == "phone_number_verified" {
+		return false
 	}
 	return len(c.WriteAttributes) == 0 || slices.Contains(c.WriteAttributes, attribute)
 }
@@ -82,8 +79,12 @@ func (c Client) canWrite(attribute string) bool {
 // hasAttribute reports whether the pool's schema has an attribute: the standard ones
 // and the custom ones of the seed.
 func (e *Emulator) hasAttribute(name string) bool {
-	return name == "address" || slices.ContainsFunc(slices.Collect(maps.Values(scopeAttributes)),
-		func(names []string) bool { return slices.Contains(names, name) }) || slices.Contains(e.seed.customAttributes(), name)
+	for _, names := range scopeAttributes {
+		if slices.Contains(names, name) {
+			return true
+		}
+	}
+	return name == "address" || slices.Contains(e.seed.customAttributes(), name)
 }
 
 // customAttributes are those that the seed declares or uses.

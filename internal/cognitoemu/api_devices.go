@@ -1,6 +1,7 @@
 package cognitoemu
 
 import (
+	"cmp"
 	"net"
 	"net/http"
 	"slices"
@@ -13,8 +14,6 @@ const (
 	DevicesAlways = "always" // each is remembered
 	DevicesOptIn  = "opt_in" // remembered where the user says so
 )
-
-const maxListed = 60 // of one answer
 
 // device is a browser or app that a user signed in with, where the pool tracks them.
 type device struct {
@@ -89,6 +88,8 @@ func (a account) deviceIndex(key string) int {
 	return slices.IndexFunc(a.devices, func(d device) bool { return d.key == key })
 }
 
+const maxListedDevices = 60 // of one answer
+
 type listDevicesInput struct {
 	Limit           int
 	PaginationToken string
@@ -97,10 +98,11 @@ type listDevicesInput struct {
 // listDevices lists them oldest first. The token of the next page is the key of the
 // page's last device.
 func (e *Emulator) listDevices(user caller, input listDevicesInput) (any, error) {
-	if input.Limit < 0 || input.Limit > maxListed {
-		return nil, invalidParameter("Limit must lie between 0 and %d", maxListed)
+	if input.Limit < 0 || input.Limit > maxListedDevices {
+		return nil, invalidParameter("Limit must lie between 0 and %d", maxListedDevices)
 	}
-	page, next, err := pageOf(user.devices, func(d device) string { return d.key }, input.Limit, input.PaginationToken)
+	limit := cmp.Or(input.Limit, maxListedDevices)
+	page, next, err := pageOf(user.devices, func(d device) string { return d.key }, limit, input.PaginationToken)
 	if err != nil {
 		return nil, err
 	}
@@ -115,25 +117,6 @@ func (e *Emulator) listDevices(user caller, input listDevicesInput) (any, error)
 	return out, nil
 }
 
-// pageOf is a page of a list: what follows on the item that after names. next is the
-// name of the page's last item where the list goes on.
-func pageOf[T any](list []T, name func(T) string, limit int, after string) (page []T, next string, err error) {
-	if limit == 0 {
-		limit = maxListed
-	}
-	if after != "" {
-		i := slices.IndexFunc(list, func(item T) bool { return name(item) == after })
-		if i < 0 {
-			return nil, "", invalidParameter("Invalid pagination token")
-		}
-		list = list[i+1:]
-	}
-	if len(list) > limit {
-		return list[:limit], name(list[limit-1]), nil
-	}
-	return list, "", nil
-}
-
 func (d device) describe() any {
 	status := "not_remembered"
 	if d.remembered {
@@ -146,9 +129,6 @@ func (d device) describe() any {
 	return map[string]any{"DeviceKey": d.key, "DeviceAttributes": listAttributes(attributes), "DeviceCreateDate": epoch(d.created),
 		"DeviceLastModifiedDate": epoch(d.modified), "DeviceLastAuthenticatedDate": epoch(d.usedAt)}
 }
-
-// epoch is a time as the JSON API writes it: seconds with a fraction.
-func epoch(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 
 type deviceInput struct{ DeviceKey, DeviceRememberedStatus string }
 

@@ -2,6 +2,7 @@ package cognitoemu
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -156,7 +157,8 @@ func (e *Emulator) listWebAuthnCredentials(user caller, input listPasskeysInput)
 	if input.MaxResults < 0 || input.MaxResults > maxListedPasskeys {
 		return nil, invalidParameter("MaxResults must lie between 0 and %d", maxListedPasskeys)
 	}
-	page, next, err := pageOf(user.passkeys, func(p passkey) string { return p.id }, input.MaxResults, input.NextToken)
+	limit := cmp.Or(input.MaxResults, maxListedPasskeys)
+	page, next, err := pageOf(user.passkeys, func(p passkey) string { return p.id }, limit, input.NextToken)
 	if err != nil {
 		return nil, err
 	}

@@ -349,11 +349,17 @@ func TestAPI_no_token_or_password_is_ever_logged(t *testing.T) {
 	f.refresh(set.RefreshToken + "x")
 	f.userInfo(set.IDToken)
 	_, _ = f.sdk().GetUser(t.Context(), &cip.GetUserInput{AccessToken: &set.IDToken})
+	_, _ = f.signUpByAPI("zoe@example.com", "Sesame-12")
+	_, _ = f.signUpByAPI("zoe@example.com", "Sesame-13")
+	sent := f.emulator.Levers().Code("zoe@example.com")
+	_, _ = f.sdk().ConfirmSignUp(t.Context(), &cip.ConfirmSignUpInput{ClientId: aws.String(DefaultClientID), Username: aws.String("zoe@example.com"), ConfirmationCode: &sent})
+	_, _ = f.srpSignIn("zoe@example.com", "wrong")
 	if log.Len() == 0 {
 		t.Fatal("nothing was logged at all")
 	}
 	for name, secret := range map[string]string{"ID token": set.IDToken, "access token": set.AccessToken,
-		"refresh token": set.RefreshToken, "code": code, "password": DefaultPassword, "wrong password": "Wrong-Passw0rd"} {
+		"refresh token": set.RefreshToken, "code": code, "password": DefaultPassword, "wrong password": "Wrong-Passw0rd",
+		"new password": "Sesame-12", "refused password": "Sesame-13", "mailed code": sent} {
 		if strings.Contains(log.String(), secret) {
 			t.Errorf("the %s is in the log", name)
 		}

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"slices"
 	"strings"
@@ -153,6 +154,7 @@ func (t *verifications) remember(key codeKey) (cookie string) {
 	cookie = randomText(16)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	maps.DeleteFunc(t.browsers, func(_ string, old codeKey) bool { return t.index(old) < 0 })
 	t.browsers[cookie] = key
 	return cookie
 }

@@ -141,6 +141,24 @@ export async function startServe(settings, options = {}) {
 }
 
 /**
+ * Starts `gateway cognito` alone, with a pool of the test's own.
+ * @param {object} seed what its seed file says
+ * @returns {Promise<{api: string, hosted: string, stop: () => Promise<void>}>} api: the base of the JSON API; hosted: of the pages
+ */
+export async function startPool(seed) {
+  const port = await freePort();
+  const dir = await mkdtemp(join(tmpdir(), 'gatehouse-e2e-'));
+  try {
+    await writeFile(join(dir, 'pool.yaml'), JSON.stringify(seed)); // JSON is YAML
+    const hosted = `http://127.0.0.1:${port}/`;
+    const stop = await start(['cognito', '--listen', `127.0.0.1:${port}`, '--seed', join(dir, 'pool.yaml')], hosted);
+    return { api: `http://localhost:${port}`, hosted, stop };
+  } finally {
+    await rm(dir, { recursive: true }); // it was read at the start
+  }
+}
+
+/**
  * The configuration of a gateway whose user pool is `gateway cognito`.
  * @param {string} url
  * @param {Ports} ports
