@@ -1,6 +1,7 @@
 // Package cognitoemu plays an Amazon Cognito user pool on one listener: the
 // hosted pages, the OAuth endpoints, discovery, and the part of the JSON API
-// that a gateway needs. `gateway dev`, `gateway cognito` and the tests use it.
+// that a gateway and pages with aws-amplify need. `gateway dev`, `gateway cognito`
+// and the tests use it.
 //
 // It owns everything a user pool would own: users, groups, grants, signing
 // keys, the one-hour sign-in cookie, and the quirks of the real service, each

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	cip "github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider"
 	"github.com/aws/aws-sdk-go-v2/service/cognitoidentityprovider/types"
 	"github.com/google/go-cmp/cmp"
@@ -121,5 +122,24 @@ func TestLevers_calls_are_counted(t *testing.T) {
 	want := map[string]int{"authorization_code": 1, "refresh_token": 2, "token": 3, "GetUser": 1, "jwks": 1}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestLevers_faults_of_the_JSON_API_strike_one_operation(t *testing.T) {
+	f := newFixture(t)
+	token := f.accessTokenOf("alice@example.com")
+	levers := f.emulator.Levers()
+	levers.Fail("UpdateUserAttributes", Fault{Kind: LostAnswer, Times: 1})
+	levers.Fail("ChangePassword", Fault{Kind: RateExceeded})
+	if _, err := f.update(token, "nickname", "Ali"); err == nil {
+		t.Error("an answer came")
+	}
+	if got := f.attributesOf(token)["nickname"]; got != "Ali" {
+		t.Errorf("the work was not done: nickname %q", got)
+	}
+	_, err := f.sdk().ChangePassword(t.Context(), &cip.ChangePasswordInput{AccessToken: token, PreviousPassword: aws.String(DefaultPassword), ProposedPassword: aws.String("Sesame-12")})
+	typed[*types.TooManyRequestsException](t, err, "Rate exceeded")
+	if _, err := f.passwordSignIn("alice@example.com", DefaultPassword); err != nil {
+		t.Errorf("the password was changed all the same: %v", err)
 	}
 }
