@@ -21,26 +21,30 @@ type authInput struct {
 }
 
 func (e *Emulator) initiateAuth(client Client, input authInput) (any, error) {
-	params := input.AuthParameters
-	switch input.AuthFlow {
-	case "USER_PASSWORD_AUTH":
-		if !client.PasswordAuth {
-			return nil, invalidParameter("USER_PASSWORD_AUTH flow not enabled for this client")
-		}
-		if err := client.checkSecretHash(params["USERNAME"], params["SECRET_HASH"]); err != nil {
-			return nil, err
-		}
-		return e.passwordAuth(client, params["USERNAME"], isPassword(params["PASSWORD"]), params["DEVICE_KEY"])
-	case "USER_SRP_AUTH":
-		if err := client.checkSecretHash(params["USERNAME"], params["SECRET_HASH"]); err != nil {
-			return nil, err
-		}
-		return e.srpAuth(client, params["USERNAME"], params["SRP_A"])
+	switch params := input.AuthParameters; input.AuthFlow {
+	case "USER_SRP_AUTH", "USER_PASSWORD_AUTH":
+		return e.userAuth(client, input.AuthFlow, params)
 	case "REFRESH_TOKEN_AUTH", "REFRESH_TOKEN":
 		return e.refreshAuth(client, params)
 	default:
 		return nil, invalidParameter("%s is not enabled for the client: this emulator has USER_SRP_AUTH, USER_PASSWORD_AUTH and REFRESH_TOKEN_AUTH only.", input.AuthFlow)
 	}
+}
+
+// userAuth is a sign-in by password. Every new app client has SRP; that the password
+// itself is sent must be allowed.
+func (e *Emulator) userAuth(client Client, flow string, params map[string]string) (any, error) {
+	if flow == "USER_PASSWORD_AUTH" && !client.PasswordAuth {
+		return nil, invalidParameter("USER_PASSWORD_AUTH flow not enabled for this client")
+	}
+	username := params["USERNAME"]
+	if err := client.checkSecretHash(username, params["SECRET_HASH"]); err != nil {
+		return nil, err
+	}
+	if flow == "USER_SRP_AUTH" {
+		return e.srpAuth(client, username, params["SRP_A"])
+	}
+	return e.passwordAuth(client, username, isPassword(params["PASSWORD"]), params["DEVICE_KEY"])
 }
 
 type challengeInput struct {
