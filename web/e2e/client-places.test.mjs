@@ -2,13 +2,9 @@
 // origin beside the gateway's.
 
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { promisify } from 'node:util';
 import { launch } from './browser.mjs';
+import { selfSigned } from './certificate.mjs';
 import { afterSignIn, call, open, routesTo, serveApp, serveElsewhere, signIn, untilTold } from './client.mjs';
 import { freePorts, startServe } from './gateway.mjs';
 import { Visit, suiteTimeout } from './visit.mjs';
@@ -77,16 +73,13 @@ describe('the client in other places', { timeout: suiteTimeout }, () => {
   });
 
   it('on two hosts that share the cookie of a domain above', async () => {
-    const dir = await mkdtemp(join(tmpdir(), 'gatehouse-e2e-'));
-    const [certFile, keyFile] = [join(dir, 'cert.pem'), join(dir, 'key.pem')];
-    const selfSigned = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-subj', '/CN=example.test'];
-    await promisify(execFile)('openssl', [...selfSigned, '-keyout', keyFile, '-out', certFile]);
+    const certificate = await selfSigned('example.test');
     const ports = await freePorts();
     const www = `www.example.test:${ports.gateway}`;
     const gateway = await startServe({
       public_url: `https://app.eu.example.test:${ports.gateway}`,
       allowed_hosts: [www],
-      tls: { cert_file: certFile, key_file: keyFile },
+      tls: { cert_file: certificate.certFile, key_file: certificate.keyFile },
       session: { store: 'memory:', cookie: { name: 'shop', domain: 'example.test' } },
       routes: routesTo(app),
     }, { ports });
@@ -104,7 +97,7 @@ describe('the client in other places', { timeout: suiteTimeout }, () => {
       });
     } finally {
       await gateway.stop();
-      await rm(dir, { recursive: true });
+      await certificate.remove();
     }
   });
 

@@ -69,16 +69,36 @@ export async function freePorts() {
  * Starts `gateway dev` and waits until it answers.
  * @param {string[]} [args] further flags
  * @param {Ports} [ports] default: two free ones
- * @returns {Promise<Gateway>}
+ * @returns {Promise<Gateway & {admin: string}>}
  */
 export async function startDev(args = [], ports) {
   const { gateway, cognito } = ports ?? (await freePorts());
   const scheme = args.includes('--tls') ? 'https' : 'http';
+  const listen = { '--listen': gateway, '--cognito-listen': cognito, '--admin-listen': await freePort() };
   const stop = await start(
-    ['dev', '--listen', `127.0.0.1:${gateway}`, '--cognito-listen', `127.0.0.1:${cognito}`, ...args],
+    ['dev', ...Object.entries(listen).flatMap(([flag, port]) => [flag, `127.0.0.1:${port}`]), ...args],
     `${scheme}://127.0.0.1:${gateway}/auth/healthz`,
   );
-  return { url: `${scheme}://localhost:${gateway}`, port: String(gateway), hosted: `http://127.0.0.1:${cognito}`, stop };
+  return {
+    url: `${scheme}://localhost:${gateway}`,
+    port: String(gateway),
+    hosted: `http://127.0.0.1:${cognito}`,
+    admin: `http://127.0.0.1:${listen['--admin-listen']}`,
+    stop,
+  };
+}
+
+/**
+ * What a gateway has counted.
+ * @param {string} admin address of its admin listener
+ * @param {string} metric
+ * @param {string} [label]
+ * @returns {Promise<number>} the sum of the metric's values, of those with the label
+ */
+export async function metricOf(admin, metric, label = '') {
+  const lines = (await (await fetch(`${admin}/metrics`)).text()).split('\n');
+  const values = lines.filter((line) => line.match(`^${metric}[{ ]`) && line.includes(label));
+  return values.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
 }
 
 /**
@@ -128,11 +148,7 @@ export async function startServe(settings, options = {}) {
         stop = async () => {};
         return async () => void (stop = await serve());
       },
-      async metric(metric, label = '') {
-        const lines = (await (await fetch(`http://127.0.0.1:${admin}/metrics`)).text()).split('\n');
-        const values = lines.filter((line) => line.match(`^${metric}[{ ]`) && line.includes(label));
-        return values.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
-      },
+      metric: (metric, label) => metricOf(`http://127.0.0.1:${admin}`, metric, label),
     };
   } catch (err) {
     await stopAll().catch(() => {});

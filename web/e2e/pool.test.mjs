@@ -2,10 +2,10 @@
 // passes here is close enough to Amazon Cognito for Amplify: its own proof of passwords, its codes and its passkeys.
 
 import assert from 'node:assert/strict';
-import { createHmac } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { appCode, sendAppCode } from './authenticator.mjs';
 import { launch } from './browser.mjs';
 import { startPool } from './gateway.mjs';
 import { serve } from './upstream.mjs';
@@ -35,33 +35,6 @@ const app = (endpoint) => `
   Amplify.configure({ Auth: { Cognito: { userPoolId: '${seed.pool_id}', userPoolClientId: 'page', userPoolEndpoint: '${endpoint}' } } });
   globalThis.auth = auth;
 `;
-
-/**
- * The code of an authenticator app (RFC 6238).
- * @param {string} base32 its secret
- * @param {number} [steps] of 30 s, from now
- */
-function appCode(base32, steps = 0) {
-  const bits = [...base32].map((c) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(c).toString(2).padStart(5, '0')).join('');
-  const key = Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => parseInt(byte, 2)));
-  const step = Buffer.alloc(8);
-  step.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + steps));
-  const mac = createHmac('sha1', key).update(step).digest();
-  const number = mac.readUInt32BE((mac.at(-1) ?? 0) & 15) & 0x7fffffff;
-  return String(number % 1_000_000).padStart(6, '0');
-}
-
-/**
- * Sends codes of an authenticator app until one arrives in time.
- * @param {string} base32 the app's secret
- * @param {(code: string) => Promise<any>} send
- */
-async function sendAppCode(base32, send) {
-  for (let tries = 1; ; tries++) {
-    const output = await send(appCode(base32));
-    if (tries === 5 || !/^(CodeMismatch|EnableSoftwareTokenMFA)Exception/.test(output)) return output;
-  }
-}
 
 describe('aws-amplify at the emulator', { timeout: suiteTimeout }, () => {
   const wire = new Wire();

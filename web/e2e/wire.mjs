@@ -6,7 +6,10 @@
 
 import { once } from 'node:events';
 import http from 'node:http';
+import https from 'node:https';
 import net from 'node:net';
+import tls from 'node:tls';
+import { selfSigned } from './certificate.mjs';
 
 /**
  * An answer as it went to the browser.
@@ -21,18 +24,23 @@ import net from 'node:net';
 // base64url header that begins with `{"`, and at least two parts more.
 const token = /eyJ[\w-]{8,}(?:\.|%2E)[\w-]*(?:\.|%2E)[\w-]+/gi;
 
+/** Claims in the form of a token, as the façade for aws-amplify gives them: their header and their signature are texts. */
+const shadow = new RegExp(`^${Buffer.from('{"alg":"BFF","typ":"JWT"}').toString('base64url')}(\\.|%2E)[\\w-]+\\1unsigned$`);
+
 /**
  * Tokens in a text, shortened so that a report does not spread them.
  * @param {string} text
  * @returns {string[]}
  */
 export function tokensIn(text) {
-  return (text.match(token) ?? []).map((found) => `${found.slice(0, 12)}… (${found.length} characters)`);
+  return (text.match(token) ?? []).filter((found) => !shadow.test(found)).map((found) => `${found.slice(0, 12)}… (${found.length} characters)`);
 }
 
-/** A recording forward proxy for plain http and tunnels, on this machine only. */
+/** A recording forward proxy for plain http and tunnels, on this machine only. It sees into https where it is told to. */
 export class Wire {
-  constructor() {
+  /** @param {{https?: boolean}} [options] https: stands in for each server, with a certificate of its own */
+  constructor(options = {}) {
+    this.options = options;
     /** @type {Answer[]} */
     this.answers = [];
     /**
@@ -41,12 +49,17 @@ export class Wire {
      */
     this.passOn = () => {};
     this.agent = new http.Agent({ keepAlive: true });
+    // A certificate that was made on the spot is known to nobody.
+    this.secureAgent = new https.Agent({ keepAlive: true, rejectUnauthorized: false });
+    /** Where connections inside of tunnels lead. @type {WeakMap<net.Socket, string>} */
+    this.origins = new WeakMap();
     this.server = http.createServer((request, response) => this.#forward(request, response));
     this.server.on('connect', (request, socket, head) => this.#tunnel(request, socket, head));
   }
 
   /** @returns {Promise<string>} the proxy's address */
   async start() {
+    if (this.options.https) this.certificate = await selfSigned('localhost');
     this.server.listen(0, '127.0.0.1');
     await once(this.server, 'listening');
     const { port } = /** @type {net.AddressInfo} */ (this.server.address());
@@ -55,6 +68,8 @@ export class Wire {
 
   stop() {
     this.agent.destroy();
+    this.secureAgent.destroy();
+    this.certificate?.remove();
     this.server.closeAllConnections();
     this.server.close();
   }
@@ -78,7 +93,7 @@ export class Wire {
    * @param {http.ServerResponse} response
    */
   #forward(request, response) {
-    const url = new URL(request.url ?? '');
+    const url = new URL(request.url ?? '', this.origins.get(request.socket));
     // The browser's own errands, such as looking for updates, end here.
     if (!loopback(url.hostname)) return response.writeHead(403).end();
     /** @type {Answer} */
@@ -89,7 +104,11 @@ export class Wire {
     delete headers['accept-encoding']; // a compressed body hides what it holds
     this.passOn(headers);
     const { hostname, port, pathname, search } = url;
-    const onward = http.request({ agent: this.agent, hostname, port, path: pathname + search, method: request.method, headers });
+    const secure = url.protocol === 'https:';
+    const onward = (secure ? https : http).request({
+      agent: secure ? this.secureAgent : this.agent,
+      hostname, port, path: pathname + search, method: request.method, headers,
+    });
     onward.on('information', ({ rawHeaders }) => (answer.head += lines(rawHeaders)));
     onward.on('response', (incoming) => {
       answer.status = incoming.statusCode ?? 0;
@@ -119,6 +138,16 @@ export class Wire {
   #tunnel(request, socket, head) {
     const [host, port] = (request.url ?? '').split(':');
     if (!loopback(host)) return socket.destroy();
+    socket.on('error', () => socket.destroy());
+    if (this.certificate) {
+      socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+      const { cert, key } = this.certificate;
+      const inside = new tls.TLSSocket(socket, { isServer: true, cert, key });
+      inside.on('error', () => inside.destroy());
+      this.origins.set(inside, `https://${host}:${port}`);
+      this.server.emit('connection', inside);
+      return;
+    }
     const onward = net.connect(Number(port), host.endsWith('.test') ? '127.0.0.1' : host, () => {
       socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
       onward.write(head);

@@ -22,8 +22,9 @@ const values = {
   deviceKey,
   deviceGroupKey: (session) => deviceKey(session) && something,
   randomPasswordKey: (session) => deviceKey(session) && something,
-  // Then signOut ends the login at the user pool too.
-  oauthMetadata: ({ signInDetails }) => (signInDetails ? undefined : '{"oauthSignIn":true}'),
+  // Then signOut ends the login at the user pool too. It leaves the page for that, by https only.
+  oauthMetadata: ({ signInDetails }) =>
+    signInDetails || location.protocol !== 'https:' ? undefined : '{"oauthSignIn":true}',
 };
 
 /** The session that signOut is ending: what it reads after the end is about that one still. @type {ReturnType<typeof session>} */

@@ -183,10 +183,10 @@ export class Page extends Tab {
     const page = this;
     const { local } = /** @type {AmplifyBrowser} */ (this.browser);
     const globals = super.globals();
-    const { pathname, hostname, search, hash } = new URL(this.location.href);
+    const { protocol, pathname, hostname, search, hash } = new URL(this.location.href);
     const { href, ...place } = this.location;
     const location = {
-      ...place, pathname, hostname, search, hash,
+      ...place, protocol, pathname, hostname, search, hash,
       get href() {
         return href;
       },

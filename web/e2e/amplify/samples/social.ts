@@ -1,0 +1,8 @@
+Amplify.configure({
+  Auth: {
+    Cognito: {
+      ...cognitoConfig,
+      loginWith: { oauth: { ...oauthConfig, responseType: 'code' } },
+    },
+  },
+});
