@@ -39,6 +39,11 @@ type Options struct {
 	Trusts func(r *http.Request, host string) bool
 	// PasswordSignIn lets pass what takes a password, or a code in its place.
 	PasswordSignIn bool
+	// RedirectURIs are the pages at which a login may end, to the letter.
+	RedirectURIs []string
+	// LoginPath is that of the gateway's own login. The logins that end at EndPath
+	// are the façade's, and end by [Facade.EndLogin].
+	LoginPath, EndPath string
 	// Ring seals, for Audience, what a page keeps between two steps of a sign-in.
 	Ring     *secret.Ring
 	Audience session.Audience
@@ -49,9 +54,13 @@ type Facade struct {
 	Options
 	challenges challenges
 	attempts   attempts
+	codes      codes
 }
 
 // New returns a façade. It calls nobody.
 func New(o Options) *Facade {
-	return &Facade{Options: o, challenges: newChallenges(o.Ring, o.Audience), attempts: newAttempts()}
+	return &Facade{
+		Options: o, challenges: newChallenges(o.Ring, o.Audience), attempts: newAttempts(),
+		codes: codes{ring: o.Ring, audience: o.Audience.String(), once: o.Sessions.Manager.Once},
+	}
 }

@@ -109,8 +109,8 @@ var layers = []row{
 	{
 		pkg: "internal/amplify",
 		imports: []string{
-			"internal/cognito", "internal/handlers", "internal/middleware", "internal/oauth", "internal/problem", "internal/ratelimit",
-			"internal/secret", "internal/session",
+			"internal/cognito", "internal/fetchmeta", "internal/handlers", "internal/middleware", "internal/oauth", "internal/problem",
+			"internal/ratelimit", "internal/returnto", "internal/secret", "internal/session",
 		},
 	},
 	{

@@ -6,6 +6,7 @@ package fetchmeta
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -45,6 +46,14 @@ func LoginNavigation(r *http.Request) bool {
 		return true
 	}
 	return false
+}
+
+// OwnNavigation reports whether the browser says that a page of the request's own
+// origin sends the top window here: not an image on it, nor another site through a
+// redirect. What a service worker passes on may have begun anywhere.
+func OwnNavigation(r *http.Request) bool {
+	site, dest := r.Header["Sec-Fetch-Site"], r.Header["Sec-Fetch-Dest"]
+	return LoginNavigation(r) && slices.Equal(site, []string{"same-origin"}) && slices.Equal(dest, []string{"document"})
 }
 
 // Speculative reports whether the browser says that nobody asked for this yet: a

@@ -59,7 +59,7 @@ func (a *Account) Session(w http.ResponseWriter, r *http.Request, x *middleware.
 		a.Sessions.Touch(r.Context(), x)
 		lastUse = time.Now()
 	}
-	if err := inHand(x, a.Sessions.Fresh(r.Context(), x)); err != nil {
+	if err := a.Sessions.FreshClaims(r.Context(), x); err != nil {
 		return signedOutOr(w, err)
 	}
 	return a.answer(w, r, x, lastUse)
@@ -123,17 +123,6 @@ func (a *Account) User(w http.ResponseWriter, r *http.Request, x *middleware.Exc
 		answer.SignInDetails = &signInDetails{LoginID: id}
 	}
 	return problem.WriteJSON(w, http.StatusOK, answer)
-}
-
-// inHand takes the outcome of [middleware.Sessions.Fresh] for an answer that shows
-// claims and sends no token: while the user pool is away those in hand will do,
-// with their true expiry.
-func inHand(x *middleware.Exchange, err error) error {
-	if err == nil || errors.Is(err, session.ErrNotFound) || errors.Is(err, session.ErrUnavailable) {
-		return err
-	}
-	x.Event.Err = err
-	return nil
 }
 
 func (a *Account) answer(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, lastUse time.Time) error {

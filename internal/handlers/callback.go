@@ -192,7 +192,7 @@ func (f *Flow) fail(w http.ResponseWriter, r *http.Request, x *middleware.Exchan
 	e := problem.Of(err)
 	f.Metrics.Count(logins, string(e.Code))
 	if f.ErrorURL != "" {
-		logRedirected(x, e)
+		x.LogFailure(e)
 		return problem.Redirect(w, r, f.ErrorURL+"?"+failureQuery(e, x.Event.RequestID))
 	}
 	e.Heading = "Signing in did not work"

@@ -51,7 +51,7 @@ func (e *Events) Stream(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 	if err := sessions.Load(r.Context(), x); err != nil {
 		return unauthenticatedOr(err)
 	}
-	if err := inHand(x, sessions.Fresh(r.Context(), x)); err != nil {
+	if err := sessions.FreshClaims(r.Context(), x); err != nil {
 		return unauthenticatedOr(err)
 	}
 	if err := sessions.Deliver(w, r, x); err != nil {

@@ -48,7 +48,7 @@ type Flow struct {
 // nothing else anywhere. It sets at most the one login cookie.
 func (f *Flow) Login(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
 	if !fetchmeta.LoginNavigation(r) {
-		return badRequest("login_needs_navigation", "Open this address in the browser's window: a login cannot be fetched.")
+		return NeedsNavigation()
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -79,6 +79,11 @@ func (f *Flow) Login(w http.ResponseWriter, r *http.Request, x *middleware.Excha
 		return f.tellEnd(w, r, x, back, err)
 	}
 	return nil
+}
+
+// NeedsNavigation refuses what is no login navigation where a login begins.
+func NeedsNavigation() error {
+	return badRequest("login_needs_navigation", "Open this address in the browser's window: a login cannot be fetched.")
 }
 
 // returnToLife is how long the login cookie holds the end of a long return

@@ -53,14 +53,8 @@ func (f *Flow) tellEnd(w http.ResponseWriter, r *http.Request, x *middleware.Exc
 	if to == "" {
 		return err
 	}
-	logRedirected(x, e)
+	x.LogFailure(e)
 	return problem.Redirect(w, r, to)
-}
-
-// logRedirected tells the log of a failure that is answered with a redirect, which is
-// none.
-func logRedirected(x *middleware.Exchange, e *problem.Error) {
-	x.Event.Code, x.Event.Err, x.Event.Level = string(e.Code), e, e.Level()
 }
 
 // failureQuery is the query that tells a page of the site's own what has failed.

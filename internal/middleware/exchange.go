@@ -12,6 +12,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/gatehouse-auth/gatehouse/internal/problem"
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
@@ -36,6 +37,12 @@ type Exchange struct {
 	// own are the values of the headers that every answer gets; an array, as a
 	// slice each would be an allocation each.
 	own [2]string
+}
+
+// LogFailure tells the log of a failure whose answer is none, such as a redirect to
+// whoever shows it.
+func (x *Exchange) LogFailure(e *problem.Error) {
+	x.Event.Code, x.Event.Err, x.Event.Level = string(e.Code), e, e.Level()
 }
 
 // Handler answers a request, or returns an error and has written nothing.

@@ -70,7 +70,7 @@ func CrossOrigin() error {
 
 // ProvedBy returns the same rule for an endpoint whose calls always carry that header.
 // It serves as the page's own does: a browser asks before it sends either to another
-// origin (Fetch §4.8).
+// origin (Fetch §4.8). "" is for calls with a proof that no other site has in their body.
 func (o *Origins) ProvedBy(header string) *Origins {
 	other := *o
 	other.CSRFHeader = header

@@ -69,6 +69,18 @@ func (s *Sessions) Fresh(ctx context.Context, x *Exchange) error {
 	return nil
 }
 
+// FreshClaims is Fresh for an answer that shows claims and sends no token: while the
+// user pool is away those in hand will do, with their true expiry. Errors:
+// [session.ErrNotFound], [session.ErrUnavailable].
+func (s *Sessions) FreshClaims(ctx context.Context, x *Exchange) error {
+	err := s.Fresh(ctx, x)
+	if err == nil || errors.Is(err, session.ErrNotFound) || errors.Is(err, session.ErrUnavailable) {
+		return err
+	}
+	x.Event.Err = err
+	return nil
+}
+
 // Refresh gets new tokens, whether or not they are due. Errors: as
 // [session.Manager.Refresh].
 func (s *Sessions) Refresh(ctx context.Context, x *Exchange) error {

@@ -38,6 +38,13 @@ const (
 	popupPath = sdkPath + "/popup.html"
 )
 
+const (
+	// facadePath is where the façade for aws-amplify is.
+	facadePath = "/amplify"
+	// codeVerifier says that no header proves a call: the verifier in its body does.
+	codeVerifier = ""
+)
+
 // endpoints is the whole list of them, below the mount.
 func (p *pipeline) endpoints() []endpoint {
 	return []endpoint{
@@ -56,23 +63,26 @@ func (p *pipeline) endpoints() []endpoint {
 		{"GET", "/config", guarded, p.own.public.Serve},
 		{"GET", "/healthz", anybody, p.own.health.Serve},
 		{"GET", "/credentials", guarded, handlers.NotEnabled},
-		{"POST", "/amplify/idp/", ownForm, p.userPool()},
+		{"POST", facadePath + "/idp/", ownForm, p.withFacade(p.own.amplify.UserPool,
+			amplify.InCognitosForm, p.edge.origins.ProvedBy(cognito.TargetHeader).SameOrigin)},
+		{"GET", facadePath + "/oauth2/authorize", guarded, p.withFacade(p.own.amplify.Authorize)},
+		{"POST", facadePath + "/oauth2/token", ownForm, p.withFacade(p.own.amplify.Token,
+			amplify.InOAuthsForm, p.edge.origins.ProvedBy(codeVerifier).SameOrigin)},
+		{"GET", facadePath + "/logout", guarded, p.withFacade(p.own.logout.Navigate)},
 		{"GET", sdkPath + "/{file}", anybody, p.own.modules.Entry},
 		{"GET", sdkPath + "/{version}/{file}", anybody, p.own.modules.File},
 		{"GET", popupPath, anybody, p.own.modules.Popup},
 	}
 }
 
-// userPool is the user-pool API of the façade for aws-amplify, if that is enabled. The
-// header that names the operation is the proof that csrf_header asks of other calls.
-func (p *pipeline) userPool() middleware.Handler {
+// withFacade is an endpoint of the façade for aws-amplify, which may be left off. Its
+// calls have a proof of their own in the place of csrf_header, because the library sends
+// no header of the page's choice with all of them.
+func (p *pipeline) withFacade(h middleware.Handler, mws ...middleware.Middleware) middleware.Handler {
 	if p.own.amplify == nil {
 		return handlers.NotEnabled
 	}
-	return middleware.Chain(p.own.amplify.UserPool,
-		amplify.InCognitosForm,
-		p.edge.origins.ProvedBy(cognito.TargetHeader).SameOrigin,
-	)
+	return middleware.Chain(h, mws...)
 }
 
 // ownMux routes the gateway's own endpoints. A HEAD is answered as its GET.

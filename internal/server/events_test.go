@@ -95,14 +95,15 @@ func (s *eventStream) signedOut(reason string) {
 type fleet struct {
 	*rig
 	there instance
+	redis *redistest.Server
 }
 
-func newFleet(t *testing.T) fleet {
+func newFleet(t *testing.T, change ...settings) fleet {
 	t.Helper()
 	redis := redistest.Start(t, redistest.Options{})
-	shared := section("session", map[string]any{"store": redis.URL, "keys": []string{secret.NewKey()}})
-	r := newRig(t, shared)
-	return fleet{r, r.instance(shared)}
+	shared := append(change, section("session", map[string]any{"store": redis.URL, "keys": []string{secret.NewKey()}}))
+	r := newRig(t, shared...)
+	return fleet{r, r.instance(shared...), redis}
 }
 
 // elsewhere is the same browser, connected to the other gateway.
@@ -171,7 +172,7 @@ func TestEventsMissed(t *testing.T) {
 		return section("session", map[string]any{"store": store, "keys": []string{key}})
 	}
 	r := newRig(t, at(redis.URL))
-	f := fleet{r, r.instance(at(proxy.URL))}
+	f := fleet{r, r.instance(at(proxy.URL)), redis}
 	ended, kept := f.signedIn("alice@example.com"), f.signedIn("bob@example.com")
 	s, other := f.elsewhere(ended).events(t, ""), f.elsewhere(kept).events(t, "")
 	s.next("session")

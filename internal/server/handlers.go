@@ -38,6 +38,7 @@ func newOwnHandlers(
 ) ownHandlers {
 	flow, account := newFlow(cfg, pool, sessions, edge, metrics), newAccount(cfg, sessions)
 	logout := newLogout(cfg, pool, sessions, edge)
+	facade := newFacade(cfg, ring, pool, sessions, edge, flow, logout)
 	return ownHandlers{
 		flow: flow, account: account,
 		events: &handlers.Events{
@@ -51,7 +52,7 @@ func newOwnHandlers(
 			CSRFHeader: cfg.CSRFHeader,
 		},
 		health: &handlers.Health{}, modules: handlers.NewModules(cfg.Mount+sdkPath, web.Modules),
-		amplify: newAmplify(cfg, ring, pool, sessions, edge, flow, logout),
+		amplify: facade,
 	}
 }
 
@@ -89,18 +90,22 @@ func newLogout(cfg *config.Config, pool *pool, sessions *sessions, edge edge) *h
 	}
 }
 
-func newAmplify(
+func newFacade(
 	cfg *config.Config, ring *secret.Ring, pool *pool, sessions *sessions, edge edge, flow *handlers.Flow, logout *handlers.Logout,
 ) *amplify.Facade {
 	if !cfg.Amplify.Enabled {
 		return nil
 	}
-	return amplify.New(amplify.Options{
+	facade := amplify.New(amplify.Options{
 		Sessions: sessions.steps, API: pool.api, OAuth: pool.oauth, Flow: flow, Logout: logout, Trusts: edge.origins.MayUseCookie,
 		Client:         cognito.Client{ID: cfg.Cognito.ClientID, Secret: cfg.Cognito.ClientSecret},
 		PasswordSignIn: cfg.Amplify.PasswordSignIn, Ring: ring, Audience: pool.audience,
+		RedirectURIs: cfg.Amplify.RedirectURIs,
+		LoginPath:    flow.LoginPath, EndPath: cfg.Mount + facadePath + "/oauth2/return",
 		Shadows: amplify.Shadows{
 			ClientID: cfg.Cognito.ClientID, AccessClaims: cfg.Session.Claims.Access, IDClaims: cfg.Session.Claims.ID,
 		},
 	})
+	flow.Ends[facade.EndPath] = facade.EndLogin
+	return facade
 }

@@ -68,11 +68,12 @@ func newScene(t *testing.T, setting string) *scene {
 // configured puts a piece of YAML into the configuration.
 func configured(t *testing.T, text string) settings {
 	t.Helper()
-	var keys map[string]any
-	if err := yaml.Unmarshal([]byte(text), &keys); err != nil {
-		t.Fatalf("%q: %v", text, err)
-	}
 	return func(doc map[string]any) {
+		var keys map[string]any
+		own := strings.ReplaceAll(text, documentedURL, doc["public_url"].(string))
+		if err := yaml.Unmarshal([]byte(own), &keys); err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
 		for key, value := range keys {
 			if s, ok := value.(map[string]any); ok {
 				section(key, s)(doc)
@@ -140,7 +141,7 @@ func (s *scene) send(t *testing.T, e example) *http.Response {
 	if strings.ContainsAny(address, "{}…") {
 		t.Fatalf("%s:%d: nothing before says what %s is", httpPage, e.line, address)
 	}
-	req := s.here.request(e.method, address, strings.NewReader(s.names.Replace(e.body)))
+	req := s.here.request(e.method, address, strings.NewReader(s.values.fill(s.names.Replace(e.body))))
 	client := http.Client{Transport: s.here.http.Transport, CheckRedirect: s.here.http.CheckRedirect}
 	for _, h := range e.header {
 		switch value := s.names.Replace(h.value); h {
