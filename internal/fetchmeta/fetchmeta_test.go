@@ -83,6 +83,34 @@ func TestNavigation(t *testing.T) {
 	}
 }
 
+func TestOwnNavigation(t *testing.T) {
+	const own = "Sec-Fetch-Site: same-origin"
+	for name, c := range map[string]struct {
+		r    *http.Request
+		want bool
+	}{
+		"a_click_on_a_page_of_ours_is_one":          {request("GET", own, navigate, document), true},
+		"a_click_elsewhere_is_none":                 {request("GET", "Sec-Fetch-Site: cross-site", navigate, document), false},
+		"a_click_on_a_sibling_is_none":              {request("GET", "Sec-Fetch-Site: same-site", navigate, document), false},
+		"a_typed_address_is_none":                   {request("GET", "Sec-Fetch-Site: none", navigate, document), false},
+		"a_browser_that_does_not_say_is_none":       {request("GET", navigate, document), false},
+		"an_old_browsers_click_is_none":             {request("GET", html), false},
+		"two_answers_are_none":                      {request("GET", own, own, navigate, document), false},
+		"an_image_of_ours_is_none":                  {request("GET", own, "Sec-Fetch-Mode: no-cors", "Sec-Fetch-Dest: image"), false},
+		"a_frame_of_ours_is_none":                   {request("GET", own, navigate, "Sec-Fetch-Dest: iframe"), false},
+		"a_prefetch_is_none":                        {request("GET", own, navigate, document, "Sec-Purpose: prefetch"), false},
+		"a_form_is_none":                            {request("POST", own, navigate, document), false},
+		"what_a_service_worker_passes_on_is_none":   {request("GET", own, navigate, empty), false},
+		"a_destination_that_is_not_there_is_unsure": {request("GET", own, navigate), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := fetchmeta.OwnNavigation(c.r); got != c.want {
+				t.Errorf("OwnNavigation = %v", got)
+			}
+		})
+	}
+}
+
 func TestPresent(t *testing.T) {
 	for line, want := range map[string]bool{
 		"Sec-Fetch-Site: none": true, "Sec-Fetch-Mode: cors": true, "Sec-Fetch-Dest: image": true,

@@ -58,10 +58,10 @@ type Changes interface {
 // write: it can run out under a process that was held up, and Replace is what
 // decides then.
 type Leases interface {
-	// Acquire gives the lease of a session to owner for term, and reports false
-	// if another owner has it. Owners are random and never used again; one that
-	// has the lease already gets it for a new term, so that a repeated command
-	// does not shut its own sender out.
+	// Acquire gives the lease of a session, or of something else that has a name
+	// ([Manager.Once]), to owner for term, and reports false if another owner has it.
+	// Owners are random and never used again; one that has the lease already gets it
+	// for a new term, so that a repeated command does not shut its own sender out.
 	Acquire(ctx context.Context, id, owner string, term time.Duration) (bool, error)
 	// Renew lets a lease last for term from now, and reports false if owner does
 	// not have it any more.

@@ -41,6 +41,40 @@ func TestNewManager(t *testing.T) {
 	}
 }
 
+func TestOnce(t *testing.T) {
+	inBubble(t, map[string]func(*testing.T, *world){
+		"is_true_once_within_the_term_for_all_instances": func(t *testing.T, w *world) {
+			once := func(m *session.Manager, name string) bool {
+				first, err := m.Once(t.Context(), name, time.Minute)
+				wantErr(t, err, nil)
+				return first
+			}
+			if !once(w.m, "a") || once(w.m, "a") || once(w.instance(), "a") || !once(w.instance(), "b") {
+				t.Error("not once")
+			}
+			if time.Sleep(time.Minute); !once(w.m, "a") {
+				t.Error("remembered for longer than the term")
+			}
+		},
+		"says_that_nobody_can_say": func(t *testing.T, w *world) {
+			w.store.setAway(true, "acquire")
+			_, err := w.m.Once(t.Context(), "a", time.Minute)
+			wantErr(t, err, session.ErrUnavailable)
+			w.store.setAway(false, "acquire")
+			if first, err := w.m.Once(t.Context(), "a", time.Minute); err != nil || !first {
+				t.Errorf("after the outage %v, %v", first, err)
+			}
+		},
+		"is_no_lease_of_a_session_of_that_name": func(t *testing.T, w *world) {
+			s := w.login()
+			_, err := w.m.Once(t.Context(), s.ID, time.Hour)
+			wantErr(t, err, nil)
+			_, err = w.m.Refresh(t.Context(), s)
+			wantErr(t, err, nil)
+		},
+	})
+}
+
 func TestLoad(t *testing.T) {
 	inBubble(t, map[string]func(*testing.T, *world){
 		"of_no_handle_asks_nobody": func(t *testing.T, w *world) {
