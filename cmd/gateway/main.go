@@ -2,10 +2,6 @@
 // Cognito.
 package main
 
-import (
-	"os"
+import "github.com/gatehouse-auth/gatehouse"
 
-	"github.com/gatehouse-auth/gatehouse/internal/command"
-)
-
-func main() { os.Exit(command.Main()) }
+func main() { gatehouse.Run(gatehouse.Options{}) }

@@ -41,6 +41,18 @@ func TestFaults(t *testing.T) {
 			want:  []string{"mid/mid.go imports aid, which the row of mid does not allow"},
 		},
 		{
+			name:  "import_of_the_root",
+			files: map[string]string{"low/low.go": "package low\n\nimport _ \"" + module + "\"\n"},
+			find:  func(tr tree) []string { return importFaults(table, tr) },
+			want:  []string{"low/low.go imports gatehouse, which the row of low does not allow"},
+		},
+		{
+			name:  "root_without_a_row",
+			files: map[string]string{"root.go": "package gatehouse"},
+			find:  func(tr tree) []string { return rowFaults(nil, tr) },
+			want:  []string{"gatehouse is in no row of the table"},
+		},
+		{
 			name:  "forbidden_standard_package",
 			files: map[string]string{"mid/mid.go": "package mid\n\nimport _ \"net/http\"\n"},
 			find:  func(tr tree) []string { return importFaults(table, tr) },

@@ -2,7 +2,7 @@ package archtest
 
 // row says what one package of ours may import of ours.
 type row struct {
-	pkg     string   // path below the module
+	pkg     string   // path below the module; of its root, "gatehouse"
 	imports []string // what its product code imports; only rows above
 
 	// forbids names packages of the standard library that the product code must
@@ -70,7 +70,9 @@ var layers = []row{
 		pkg:     "internal/sessionstore",
 		imports: []string{"internal/backoff", "internal/secret", "internal/session", "internal/storeurl"},
 		forbids: []string{"net/http"},
+		upwards: []string{"internal/sessionstore/entrytest"},
 	},
+	{pkg: "internal/sessionstore/entrytest", imports: []string{"internal/sessionstore"}, support: true},
 	{
 		pkg: "internal/problem",
 		imports: []string{
@@ -133,10 +135,18 @@ var layers = []row{
 		pkg: "internal/command",
 		imports: []string{
 			"internal/admin", "internal/cognitoemu", "internal/config", "internal/loopback", "internal/secret",
-			"internal/server", "web",
+			"internal/server", "internal/sessionstore", "internal/storeurl", "web",
 		},
 	},
-	{pkg: "cmd/gateway", imports: []string{"internal/command"}},
+	{pkg: "gatehouse", imports: []string{"internal/command", "internal/sessionstore"}},
+	{
+		pkg: "storetest",
+		imports: []string{
+			"gatehouse", "internal/secret", "internal/session", "internal/sessionstore", "internal/sessionstore/storetest",
+		},
+		support: true,
+	},
+	{pkg: "cmd/gateway", imports: []string{"gatehouse"}},
 	{pkg: "bench"},
 	{pkg: "examples"},
 }

@@ -49,7 +49,8 @@ func readTree(t *testing.T, fsys fs.FS) tree {
 			if err != nil {
 				return err
 			}
-			found[path.Dir(name)] = append(found[path.Dir(name)], f)
+			pkg := packageAt(path.Dir(name))
+			found[pkg] = append(found[pkg], f)
 		}
 		return nil
 	})
@@ -57,6 +58,16 @@ func readTree(t *testing.T, fsys fs.FS) tree {
 		t.Fatalf("read the module: %v", err)
 	}
 	return found
+}
+
+// rootPackage is what the package at the module's root is called here.
+const rootPackage = "gatehouse"
+
+func packageAt(dir string) string {
+	if dir == "." {
+		return rootPackage
+	}
+	return dir
 }
 
 // skipDir leaves out what the go command leaves out of "./...".
@@ -90,6 +101,9 @@ func readFile(fsys fs.FS, name string) (file, error) {
 			return file{}, err
 		}
 		f.imports = append(f.imports, imported)
+		if imported == module {
+			f.ours = append(f.ours, rootPackage)
+		}
 		if rest, ok := strings.CutPrefix(imported, module+"/"); ok {
 			f.ours = append(f.ours, rest)
 		}

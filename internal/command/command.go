@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
 	"slices"
@@ -16,6 +17,8 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/gatehouse-auth/gatehouse/internal/config"
+	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
+	"github.com/gatehouse-auth/gatehouse/internal/storeurl"
 )
 
 // Exit statuses.
@@ -26,12 +29,13 @@ const (
 )
 
 // Main runs the command line of this process until a signal stops it, and returns
-// the exit status.
-func Main() int {
+// the exit status. stores are those of the program's own, by the scheme of
+// session.store.
+func Main(stores map[string]sessionstore.OpenEntries) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	return run(ctx, os.Args[1:], process{
-		environ: os.Environ(), stdout: os.Stdout, stderr: os.Stderr,
+		environ: os.Environ(), stdout: os.Stdout, stderr: os.Stderr, stores: stores,
 	})
 }
 
@@ -40,6 +44,23 @@ type process struct {
 	environ []string
 	stdout  io.Writer
 	stderr  io.Writer
+	stores  map[string]sessionstore.OpenEntries // the program's own, by scheme
+}
+
+// schemes are those of the program's own stores.
+func (p process) schemes() []string { return slices.Sorted(maps.Keys(p.stores)) }
+
+// checkStores finds what is wrong with the program's own stores.
+func (p process) checkStores() error {
+	for _, scheme := range p.schemes() {
+		if err := storeurl.CheckScheme(scheme); err != nil {
+			return usagef("this program's store %q %w", scheme, err)
+		}
+		if p.stores[scheme] == nil {
+			return usagef("this program's store %q has nothing that opens it", scheme)
+		}
+	}
+	return nil
 }
 
 // cli is the command line. Commands that are for development only come with
@@ -71,6 +92,9 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 
 // run is the program: it parses args, runs the command and returns the exit status.
 func run(ctx context.Context, args []string, p process) (status int) {
+	if err := p.checkStores(); err != nil {
+		return report(p.stderr, err)
+	}
 	var c cli
 	parser, err := kong.New(&c,
 		kong.Name("gateway"), kong.Description(description), kong.Writers(p.stdout, p.stderr),

@@ -61,7 +61,7 @@ func (configSchemaCmd) Help() string {
 
 // Run prints the schema.
 func (configSchemaCmd) Run(p process) error {
-	schema, err := config.Schema()
+	schema, err := config.Schema(p.schemes())
 	if err != nil {
 		return err
 	}

@@ -120,7 +120,7 @@ func (d *dev) emulator(cfg *config.Config) (*cognitoemu.Emulator, error) {
 
 func (d *dev) gateway(cfg *config.Config, emu *cognitoemu.Emulator) (*server.Server, error) {
 	opts := server.Options{
-		Version: build().version, Commit: build().commit, Logs: d.p.stderr,
+		Version: build().version, Commit: build().commit, Stores: d.p.stores, Logs: d.p.stderr,
 		Listener: d.on.front, AdminListener: d.on.admin, RedirectLoopback: true,
 		Ready: func(net.Addr) { d.banner(cfg, emu) },
 	}

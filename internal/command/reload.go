@@ -15,7 +15,8 @@ import (
 // called. Signals that come during a reload are one more reload: what is on disk
 // after the last of them is what is taken.
 func (c *serveCmd) reloadOnHangup(s *server.Server, p process) (stop func()) {
-	quiet := process{environ: p.environ, stderr: io.Discard} // what there is to warn of was said at the start
+	quiet := p
+	quiet.stderr = io.Discard // what there is to warn of was said at the start
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	done := make(chan struct{})

@@ -2,17 +2,25 @@ package command
 
 import (
 	"fmt"
+	"net/url"
 	"os"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
 )
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"gateway": func() { os.Exit(Main()) },
+		"gateway":       func() { os.Exit(Main(nil)) },
+		"own-gateway":   func() { os.Exit(Main(map[string]sessionstore.OpenEntries{"kept": unopened, "a-b": unopened})) },
+		"wrong-gateway": func() { os.Exit(Main(map[string]sessionstore.OpenEntries{"kept": unopened, "redis": unopened})) },
 	})
 }
+
+// unopened is a store that no command here may open.
+func unopened(*url.URL) (sessionstore.Entries, error) { panic("a store was opened") }
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{

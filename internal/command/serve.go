@@ -43,7 +43,9 @@ func (c *serveCmd) Run(ctx context.Context, p process) error {
 	}
 	warn(p, cfg.Warnings)
 	collectLess(p.environ)
-	s, err := server.New(cfg, server.Options{Version: build().version, Commit: build().commit, Logs: p.stderr, DrainNotice: drainNotice})
+	s, err := server.New(cfg, server.Options{
+		Version: build().version, Commit: build().commit, Stores: p.stores, Logs: p.stderr, DrainNotice: drainNotice,
+	})
 	if err != nil {
 		return err
 	}
@@ -73,6 +75,7 @@ func load(path string, p process) (*config.Config, error) {
 func source(path string, p process) (config.Source, error) {
 	src := config.Source{
 		Path: path, Getenv: lookup(p.environ), Environ: func() []string { return p.environ }, ReadFile: readSecret(p),
+		Stores: p.schemes(),
 	}
 	if path != "" {
 		data, err := os.ReadFile(path)

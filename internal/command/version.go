@@ -23,12 +23,26 @@ func (b buildInfo) String() string {
 
 // build says what was set at the build, else what the Go tool recorded of it.
 func build() buildInfo {
-	b := buildInfo{version: version, commit: commit}
+	var recorded buildInfo
 	if info, ok := debug.ReadBuildInfo(); ok {
-		b.version = cmp.Or(b.version, info.Main.Version)
-		b.commit = cmp.Or(b.commit, revision(info.Settings))
+		recorded = recordedIn(info)
 	}
-	return buildInfo{version: cmp.Or(b.version, "(devel)"), commit: cmp.Or(b.commit, "unknown")}
+	return buildInfo{version: cmp.Or(version, recorded.version, "(devel)"), commit: cmp.Or(commit, recorded.commit, "unknown")}
+}
+
+// recordedIn is what the Go tool recorded of Gatehouse in a program. In one that
+// imports it, the program's own version and commit say nothing about it.
+func recordedIn(info *debug.BuildInfo) buildInfo {
+	for _, m := range info.Deps {
+		if m.Path != "github.com/gatehouse-auth/gatehouse" {
+			continue
+		}
+		if m.Replace != nil {
+			m = m.Replace
+		}
+		return buildInfo{version: m.Version}
+	}
+	return buildInfo{version: info.Main.Version, commit: revision(info.Settings)}
 }
 
 // revision is the commit that was built, empty where the Go tool saw none.

@@ -18,6 +18,26 @@ func TestVersionIsWhatTheBuildWasTold(t *testing.T) {
 	}
 }
 
+// TestVersionIsThatOfGatehouse, not that of a program that imports it.
+func TestVersionIsThatOfGatehouse(t *testing.T) {
+	const ours = "github.com/gatehouse-auth/gatehouse"
+	settings := []debug.BuildSetting{{Key: "vcs.revision", Value: "0123abcd"}}
+	theirs := debug.Module{Path: "example.com/gateway", Version: "v9.0.0"}
+	other := &debug.Module{Path: "example.com/other", Version: "v7.0.0"}
+	for name, tc := range map[string]struct {
+		info debug.BuildInfo
+		want buildInfo
+	}{
+		"the_command_itself":        {debug.BuildInfo{Main: debug.Module{Path: ours, Version: "v1.2.3"}, Deps: []*debug.Module{other}, Settings: settings}, buildInfo{"v1.2.3", "0123abcd"}},
+		"a_program_that_imports_it": {debug.BuildInfo{Main: theirs, Deps: []*debug.Module{other, {Path: ours, Version: "v1.2.3"}}, Settings: settings}, buildInfo{"v1.2.3", ""}},
+		"one_with_another_copy":     {debug.BuildInfo{Main: theirs, Deps: []*debug.Module{{Path: ours, Version: "v1.2.3", Replace: &debug.Module{Path: "../.."}}}, Settings: settings}, buildInfo{}},
+	} {
+		if got := recordedIn(&tc.info); got != tc.want {
+			t.Errorf("%s: %+v, want %+v", name, got, tc.want)
+		}
+	}
+}
+
 func TestRevision(t *testing.T) {
 	for want, settings := range map[string][]debug.BuildSetting{
 		"":                    {{Key: "vcs.modified", Value: "true"}},

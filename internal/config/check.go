@@ -110,7 +110,7 @@ func (l *loader) checkSession() {
 		l.reject(t, "session.absolute_timeout", -1, curef("at least session.idle_timeout, %s", formatDuration(s.IdleTimeout)))
 	}
 	if s.WaitReplicas > 0 && t.sound("session.wait_replicas", "session.store") &&
-		(s.Store.Scheme == storeurl.Memory || s.Store.Scheme == storeurl.Cookie || s.Store.Scheme == storeurl.Cluster) {
+		(len(s.Store.Hosts) == 0 || s.Store.Scheme == storeurl.Cluster) {
 		l.reject(t, "session.wait_replicas", -1, curef("0: a %s store cannot wait for replicas", s.Store.Scheme))
 	}
 	if t.sound("session.store") && s.Store.Scheme == storeurl.Cookie {

@@ -157,7 +157,7 @@ func (l *loader) readKey(s *scope, k *key, file string, n *yaml.Node, literal bo
 	case k.list:
 		wrong("a list; of each, " + k.kind.want())
 	default:
-		wrong(k.kind.want())
+		wrong(l.kindOf(k).want())
 	}
 }
 

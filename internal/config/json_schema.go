@@ -36,8 +36,12 @@ func number(n int64) *float64 {
 
 // Schema returns the JSON Schema (2020-12) of the file, for editors. It is made
 // from the table that [Load] uses; what one key asks of another, only Load checks.
-func Schema() ([]byte, error) {
+// stores are as [Source] has them.
+func Schema(stores []string) ([]byte, error) {
 	root := object("", children(""))
+	store := *index["session.store"]
+	store.kind = storeURL{own: stores}
+	root.Properties["session"].Properties["store"] = store.schema()
 	root.Schema = "https://json-schema.org/draft/2020-12/schema"
 	root.Title = "Gatehouse configuration"
 	return json.MarshalIndent(root, "", "  ")

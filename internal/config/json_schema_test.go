@@ -14,7 +14,7 @@ import (
 
 func schema(t *testing.T) *jsonschema.Resolved {
 	t.Helper()
-	data, err := Schema()
+	data, err := Schema(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func instance(t *testing.T, file string) any {
 }
 
 func TestSchema_is_stable(t *testing.T) {
-	data, err := Schema()
+	data, err := Schema(nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -109,7 +109,7 @@ var sessionKeys = []key{
 	{path: "session", shape: section, doc: "How sessions are kept, and for how long."},
 	{path: "session.store", kind: storeURL{}, def: "redis://localhost:6379/0",
 		field: func(c *Config) any { return &c.Session.Store },
-		doc:   "`\"memory:\"` (quoted; sessions are gone with the process), `\"cookie:\"` (quoted; no server state: the sealed session travels in cookies, with [limits](sessions.md#the-cookie-store)), `redis://` or `rediss://` (TLS), with the database, `redis-sentinel://` with the name that the sentinels have for the primary, or `redis-cluster://` with some of its nodes. See [Redis](#redis) above."},
+		doc:   "`\"memory:\"` (quoted; sessions are gone with the process), `\"cookie:\"` (quoted; no server state: the sealed session travels in cookies, with [limits](sessions.md#the-cookie-store)), `redis://` or `rediss://` (TLS), with the database, `redis-sentinel://` with the name that the sentinels have for the primary, or `redis-cluster://` with some of its nodes. See [Redis](#redis) above. A program may have [a store of its own](sessions.md#a-store-of-your-own)."},
 	{path: "session.store_username", kind: text{what: "the name of a user at the store"},
 		field: func(c *Config) any { return &c.Session.StoreUsername },
 		doc:   "The user that the gateway is at Redis; empty: the default one."},

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -12,12 +13,22 @@ import (
 )
 
 // storeURL fills a *[storeurl.Address].
-type storeURL struct{}
+type storeURL struct {
+	own []string // schemes that this program knows besides
+}
 
-func (storeURL) want() string { return string(storeurl.Forms) }
+// kindOf is the kind of a key in this program, which may have stores of its own.
+func (l *loader) kindOf(k *key) kind {
+	if _, ok := k.kind.(storeURL); ok {
+		return storeURL{own: l.src.Stores}
+	}
+	return k.kind
+}
 
-func (storeURL) parse(field any, s string) error {
-	a, err := storeurl.Parse(s)
+func (k storeURL) want() string { return string(storeurl.FormsWith(k.own)) }
+
+func (k storeURL) parse(field any, s string) error {
+	a, err := storeurl.Parse(s, k.own...)
 	var refusal storeurl.Refusal
 	switch {
 	case errors.As(err, &refusal) && refusal == storeurl.Unencoded:
@@ -37,8 +48,12 @@ func (storeURL) format(field any) []string {
 	return []string{a.String()}
 }
 
-func (storeURL) schema() *jsonschema.Schema {
-	return orVariable(&jsonschema.Schema{Type: "string", Pattern: `^(memory:?|cookie:?|rediss?://.+|redis-(sentinel|cluster)://.+)$`})
+func (k storeURL) schema() *jsonschema.Schema {
+	forms := []string{"memory:?", "cookie:?", "rediss?://.+", "redis-(sentinel|cluster)://.+"}
+	for _, scheme := range k.own {
+		forms = append(forms, regexp.QuoteMeta(scheme)+":.+")
+	}
+	return orVariable(&jsonschema.Schema{Type: "string", Pattern: "^(" + strings.Join(forms, "|") + ")$"})
 }
 
 // deriveStore puts user and password where their own keys put them, so that the
@@ -68,7 +83,7 @@ func (l *loader) checkStore() {
 	if !s.Store.Password.Empty() {
 		l.reject(t, "session.store_password", -1, cure("only one of it and a password in session.store"))
 	}
-	if s.StoreUsername != "" && s.StorePassword.Empty() {
+	if s.StoreUsername != "" && s.StorePassword.Empty() && len(s.Store.Hosts) > 0 {
 		l.reject(t, "session.store_password", -1, curef("the password of the user %s: Redis is told of no user without one", show(s.StoreUsername)))
 	}
 }
@@ -87,7 +102,9 @@ func (l *loader) warnStore(say func(string, ...any)) {
 			say("session.store: memory: keeps sessions in one process; they end with it, and no second instance knows them")
 		}
 	default:
-		l.warnRedis(say)
+		if len(s.Store.Hosts) > 0 {
+			l.warnRedis(say)
+		}
 		return
 	}
 	if s.StoreUsername != "" || !s.StorePassword.Empty() {

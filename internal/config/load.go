@@ -18,6 +18,9 @@ type Source struct {
 	Getenv  func(string) (string, bool) // as [os.LookupEnv]; nil: nothing is set
 	Environ func() []string             // as [os.Environ], to find misspelled variables; nil: none
 
+	// Stores are the schemes of stores that the caller has besides those of Gatehouse.
+	Stores []string
+
 	// Presets are the caller's own values, in order.
 	Presets []Preset
 
@@ -158,11 +161,11 @@ func (l *loader) fill(s *scope, k *key) {
 			texts = append(texts, it.text)
 		}
 	}
-	field := s.field(k)
+	field, kind := s.field(k), l.kindOf(k)
 	for i, t := range texts {
-		err := k.kind.parse(field, t)
+		err := kind.parse(field, t)
 		if t == "" && k.def != "" {
-			err = cure(k.kind.want()) // there is no name that is empty where there is a default
+			err = cure(kind.want()) // there is no name that is empty where there is a default
 		}
 		if err != nil {
 			at := -1

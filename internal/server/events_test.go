@@ -95,15 +95,23 @@ func (s *eventStream) signedOut(reason string) {
 type fleet struct {
 	*rig
 	there instance
-	redis *redistest.Server
+	redis *redistest.Server // nil on another store
 }
 
 func newFleet(t *testing.T, change ...settings) fleet {
 	t.Helper()
 	redis := redistest.Start(t, redistest.Options{})
-	shared := append(change, section("session", map[string]any{"store": redis.URL, "keys": []string{secret.NewKey()}}))
+	f := fleetOn(t, redis.URL, change...)
+	f.redis = redis
+	return f
+}
+
+// fleetOn is a fleet on another store than a Redis.
+func fleetOn(t *testing.T, store string, change ...settings) fleet {
+	t.Helper()
+	shared := append(change, section("session", map[string]any{"store": store, "keys": []string{secret.NewKey()}}))
 	r := newRig(t, shared...)
-	return fleet{r, r.instance(shared...), redis}
+	return fleet{rig: r, there: r.instance(shared...)}
 }
 
 // elsewhere is the same browser, connected to the other gateway.
@@ -114,7 +122,11 @@ func (f fleet) elsewhere(b *browser) *browser {
 }
 
 func TestEventsCrossInstances(t *testing.T) {
-	f := newFleet(t)
+	t.Run("redis", func(t *testing.T) { eventsCrossInstances(t, newFleet(t)) })
+	t.Run("own", func(t *testing.T) { eventsCrossInstances(t, fleetOn(t, ownStore())) })
+}
+
+func eventsCrossInstances(t *testing.T, f fleet) {
 	for reason, end := range map[string]func(b *browser){
 		"logout": func(b *browser) { b.fetch("POST", "/auth/logout", "") },
 		"global": func(b *browser) { b.fetch("POST", "/auth/logout", `{"global":true}`) },

@@ -53,6 +53,7 @@ func onStores(t *testing.T, test func(t *testing.T, r *rig)) {
 		redis := redistest.Start(t, redistest.Options{})
 		test(t, newRig(t, section("session", map[string]any{"store": redis.URL})))
 	})
+	t.Run("own", func(t *testing.T) { test(t, newRig(t, section("session", map[string]any{"store": ownStore()}))) })
 }
 
 func TestSessionsAreListed(t *testing.T) {

@@ -34,7 +34,7 @@ func (r *rig) instance(change ...settings) instance {
 		r.t.Fatal(err)
 	}
 	s, err := server.New(r.config(change), server.Options{
-		Logs: r.logs, Listener: l, Certificate: &lend.TLS.Certificates[0],
+		Stores: ownStores, Logs: r.logs, Listener: l, Certificate: &lend.TLS.Certificates[0],
 	})
 	if err != nil {
 		r.t.Fatal(err)
@@ -86,6 +86,7 @@ func (r *rig) reload(s *server.Server, change ...settings) {
 // behind it.
 func TestKeysRollOver(t *testing.T) {
 	t.Run("redis", func(t *testing.T) { rollOver(t, redistest.Start(t, redistest.Options{}).URL) })
+	t.Run("own", func(t *testing.T) { rollOver(t, ownStore()) })
 	t.Run("cookie", func(t *testing.T) { rollOver(t, "cookie:") })
 }
 

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -80,7 +81,7 @@ func newRigBehind(t *testing.T, front func(*rig), change ...settings) *rig {
 	r.startAPI()
 	r.startPool()
 
-	r.serve(r.config(change), server.Options{Logs: r.logs, Listener: listener, Certificate: &lend.TLS.Certificates[0]})
+	r.serve(r.config(change), server.Options{Stores: ownStores, Logs: r.logs, Listener: listener, Certificate: &lend.TLS.Certificates[0]})
 	return r
 }
 
@@ -132,7 +133,7 @@ func (r *rig) config(change []settings) *config.Config {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	cfg, err := config.Load(config.Source{Path: "rig.yaml", Data: data})
+	cfg, err := config.Load(config.Source{Path: "rig.yaml", Data: data, Stores: slices.Collect(maps.Keys(ownStores))})
 	if err != nil {
 		r.t.Fatalf("configuration:\n%v", err)
 	}

@@ -25,6 +25,8 @@ import (
 type Options struct {
 	// Version and Commit are the build's, for metrics and the log.
 	Version, Commit string
+	// Stores are the program's own session stores, by the scheme of session.store.
+	Stores map[string]sessionstore.OpenEntries
 	// Logs gets the log lines.
 	Logs io.Writer
 	// Certificate, if set, serves TLS where no files are configured.
@@ -78,7 +80,7 @@ func New(cfg *config.Config, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	sessions, err := newSessions(cfg, ring, pool, sig)
+	sessions, err := newSessions(cfg, o.Stores, ring, pool, sig)
 	if err != nil {
 		return nil, err
 	}

@@ -18,9 +18,11 @@ type sessions struct {
 	steps   *middleware.Sessions // a request's way to its session
 }
 
-func newSessions(cfg *config.Config, ring *secret.Ring, pool *pool, sig signals) (*sessions, error) {
+func newSessions(cfg *config.Config, own map[string]sessionstore.OpenEntries, ring *secret.Ring, pool *pool, sig signals) (*sessions, error) {
 	o := cookieOptions(cfg, ring)
-	store, err := openStore(cfg, ring, pool.audience, o.Capacity(), sig)
+	store, err := openStore(cfg, sessionstore.Options{
+		Own: own, Ring: ring, Audience: pool.audience, MaxHandle: o.Capacity(), Logger: sig.log, Observe: storeObserver(sig.metrics),
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -48,15 +50,12 @@ func cookieOptions(cfg *config.Config, ring *secret.Ring) cookie.Options {
 	}
 }
 
-// openStore opens the store at the configured address; maxHandle is how long a
-// handle may be in bytes, where it is the session itself.
-func openStore(cfg *config.Config, ring *secret.Ring, audience session.Audience, maxHandle int, sig signals) (session.Store, error) {
-	at := cfg.Session.Store
-	at.Username, at.Password = cfg.Session.StoreUsername, cfg.Session.StorePassword
-	return sessionstore.Open(sessionstore.Options{
-		Address: at, Ring: ring, Audience: audience, IdleTimeout: cfg.Session.IdleTimeout, MaxHandle: maxHandle,
-		WaitReplicas: cfg.Session.WaitReplicas, Logger: sig.log, Observe: storeObserver(sig.metrics),
-	})
+// openStore opens the store that is configured.
+func openStore(cfg *config.Config, o sessionstore.Options) (session.Store, error) {
+	o.Address = cfg.Session.Store
+	o.Address.Username, o.Address.Password = cfg.Session.StoreUsername, cfg.Session.StorePassword
+	o.IdleTimeout, o.WaitReplicas = cfg.Session.IdleTimeout, cfg.Session.WaitReplicas
+	return sessionstore.Open(o)
 }
 
 func newManager(cfg *config.Config, store session.Store, pool *pool, sig signals) (*session.Manager, error) {

@@ -12,10 +12,15 @@ import (
 // local is the changes and leases of a store that no other process knows of. The
 // zero value is ready.
 type local struct {
-	hub      sync.Mutex
+	hub
+	localLeases
+}
+
+// hub tells the changes that this process makes to all who watch in it. The zero
+// value is ready.
+type hub struct {
+	telling  sync.Mutex
 	watchers map[*watcher]struct{}
-	leases   map[string]held // by session id
-	sweep    time.Time       // when to look for expired leases next
 }
 
 // watcher is one Watch: what it is still to be told.
@@ -27,10 +32,10 @@ type watcher struct {
 // publish queues a change for all who watch. The caller holds the lock under
 // which it made the change, so that everyone is told in the order in which
 // things happened.
-func (l *local) publish(c session.Change) {
-	l.hub.Lock()
-	defer l.hub.Unlock()
-	for w := range l.watchers {
+func (h *hub) publish(c session.Change) {
+	h.telling.Lock()
+	defer h.telling.Unlock()
+	for w := range h.watchers {
 		w.pending = append(w.pending, c)
 		select {
 		case w.signal <- struct{}{}:
@@ -40,17 +45,16 @@ func (l *local) publish(c session.Change) {
 }
 
 // Watch implements [session.Changes].
-func (l *local) Watch(ctx context.Context, receive func(session.Change), up func(bool)) error {
-	w := &watcher{signal: make(chan struct{}, 1)}
-	l.join(w)
+func (h *hub) Watch(ctx context.Context, receive func(session.Change), up func(bool)) error {
+	w := h.join()
 	defer func() {
-		l.leave(w)
+		h.leave(w)
 		up(false)
 	}()
 	beat := time.NewTicker(session.Heartbeat)
 	defer beat.Stop()
 	for {
-		for _, c := range l.pending(w) {
+		for _, c := range h.pending(w) {
 			receive(c)
 		}
 		up(true)
@@ -63,28 +67,37 @@ func (l *local) Watch(ctx context.Context, receive func(session.Change), up func
 	}
 }
 
-func (l *local) join(w *watcher) {
-	l.hub.Lock()
-	defer l.hub.Unlock()
-	if l.watchers == nil {
-		l.watchers = make(map[*watcher]struct{})
+func (h *hub) join() *watcher {
+	w := &watcher{signal: make(chan struct{}, 1)}
+	h.telling.Lock()
+	defer h.telling.Unlock()
+	if h.watchers == nil {
+		h.watchers = make(map[*watcher]struct{})
 	}
-	l.watchers[w] = struct{}{}
+	h.watchers[w] = struct{}{}
+	return w
 }
 
-func (l *local) leave(w *watcher) {
-	l.hub.Lock()
-	defer l.hub.Unlock()
-	delete(l.watchers, w)
+func (h *hub) leave(w *watcher) {
+	h.telling.Lock()
+	defer h.telling.Unlock()
+	delete(h.watchers, w)
 }
 
 // pending returns what w is to be told, and forgets it.
-func (l *local) pending(w *watcher) []session.Change {
-	l.hub.Lock()
-	defer l.hub.Unlock()
+func (h *hub) pending(w *watcher) []session.Change {
+	h.telling.Lock()
+	defer h.telling.Unlock()
 	changes := w.pending
 	w.pending = nil
 	return changes
+}
+
+// localLeases are leases among the callers of one process. The zero value is ready.
+type localLeases struct {
+	leasing sync.Mutex
+	leases  map[string]held // by session id
+	sweep   time.Time       // when to look for expired leases next
 }
 
 // held is a lease: whose it is, and how long.
@@ -94,9 +107,9 @@ type held struct {
 }
 
 // Acquire implements [session.Leases].
-func (l *local) Acquire(_ context.Context, id, owner string, term time.Duration) (bool, error) {
-	l.hub.Lock()
-	defer l.hub.Unlock()
+func (l *localLeases) Acquire(_ context.Context, id, owner string, term time.Duration) (bool, error) {
+	l.leasing.Lock()
+	defer l.leasing.Unlock()
 	now := time.Now()
 	if h, ok := l.leases[id]; ok && h.owner != owner && now.Before(h.until) {
 		return false, nil
@@ -108,7 +121,7 @@ func (l *local) Acquire(_ context.Context, id, owner string, term time.Duration)
 
 // forgetExpired drops the leases of owners that never gave them back, once a
 // minute at most. The caller holds the lock.
-func (l *local) forgetExpired(now time.Time) {
+func (l *localLeases) forgetExpired(now time.Time) {
 	if l.leases == nil {
 		l.leases = make(map[string]held)
 	}
@@ -120,9 +133,9 @@ func (l *local) forgetExpired(now time.Time) {
 }
 
 // Renew implements [session.Leases].
-func (l *local) Renew(_ context.Context, id, owner string, term time.Duration) (bool, error) {
-	l.hub.Lock()
-	defer l.hub.Unlock()
+func (l *localLeases) Renew(_ context.Context, id, owner string, term time.Duration) (bool, error) {
+	l.leasing.Lock()
+	defer l.leasing.Unlock()
 	now := time.Now()
 	if h, ok := l.leases[id]; !ok || h.owner != owner || !now.Before(h.until) {
 		return false, nil
@@ -132,9 +145,9 @@ func (l *local) Renew(_ context.Context, id, owner string, term time.Duration) (
 }
 
 // Release implements [session.Leases].
-func (l *local) Release(_ context.Context, id, owner string) error {
-	l.hub.Lock()
-	defer l.hub.Unlock()
+func (l *localLeases) Release(_ context.Context, id, owner string) error {
+	l.leasing.Lock()
+	defer l.leasing.Unlock()
 	if l.leases[id].owner == owner {
 		delete(l.leases, id)
 	}

@@ -2,7 +2,9 @@ package sessionstore
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"net/url"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
@@ -10,11 +12,16 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/storeurl"
 )
 
+// OpenEntries opens what an address of an own scheme leads to.
+type OpenEntries = func(address *url.URL) (Entries, error)
+
 // Options say which store to open, and what stores need. Each takes what it has a
 // use for.
 type Options struct {
 	// Address is which store, and where it is. Required.
 	Address storeurl.Address
+	// Own are the stores of schemes that are none of Gatehouse's, by scheme.
+	Own map[string]OpenEntries
 	// Ring seals what a store keeps elsewhere. Required.
 	Ring *secret.Ring
 	// Audience is whose sessions these are, as [RedisOptions] have it. Required.
@@ -34,7 +41,8 @@ type Options struct {
 }
 
 // Open returns the store at an address. It reads the files that the address names,
-// and connects to nothing before the first call.
+// and connects to nothing before the first call; what an own store does is its own
+// business.
 func Open(o Options) (session.Store, error) {
 	switch o.Address.Scheme {
 	case storeurl.Memory:
@@ -44,9 +52,25 @@ func Open(o Options) (session.Store, error) {
 			Codec: session.NewPortableCodec(o.Ring, o.Audience), IdleTimeout: o.IdleTimeout, MaxHandle: o.MaxHandle,
 		}))
 	}
+	if open := o.Own[o.Address.Scheme]; open != nil {
+		return openOwn(open, o)
+	}
 	return opened(NewRedis(RedisOptions{
 		Address: o.Address, Ring: o.Ring, Audience: o.Audience, IdleTimeout: o.IdleTimeout,
 		WaitReplicas: o.WaitReplicas, Logger: o.Logger, Observe: o.Observe,
+	}))
+}
+
+func openOwn(open OpenEntries, o Options) (session.Store, error) {
+	entries, err := open(o.Address.URL())
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("open session.store %s: %w", o.Address, err)
+	case entries == nil:
+		return nil, fmt.Errorf("open session.store %s: neither a store nor an error", o.Address)
+	}
+	return opened(NewKeyed(KeyedOptions{
+		Entries: entries, Ring: o.Ring, Audience: o.Audience, IdleTimeout: o.IdleTimeout, Logger: o.Logger, Observe: o.Observe,
 	}))
 }
 

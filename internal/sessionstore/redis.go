@@ -41,8 +41,7 @@ type Redis struct {
 	codec    *session.Codec
 	audience string
 	idle     time.Duration
-	timeout  time.Duration
-	observe  func(ctx context.Context, op string, took time.Duration, err error)
+	calls
 
 	replicas  int          // to wait for
 	waitAgain atomic.Int64 // Unix nanoseconds: until then nobody waits
@@ -61,16 +60,17 @@ var _ session.Store = (*Redis)(nil)
 const (
 	// cacheAge bounds what a change that was not heard can do, while changes are.
 	cacheAge = 10 * time.Second
-	// clusterCacheAge: the sign of life of a cluster is the word of one node. What the
-	// others publish comes to it over the cluster's bus, whose loss does not show. So
-	// there the age is the bound.
-	clusterCacheAge = 900 * time.Millisecond
+	// lossyCacheAge is for stores in which a change can go untold while there are
+	// signs of life: the age is the bound there. A cluster's sign of life is the word
+	// of one node, and what the others publish comes to it over the cluster's bus,
+	// whose loss does not show.
+	lossyCacheAge = 900 * time.Millisecond
 )
 
 // Traits implements [session.Store].
 func (r *Redis) Traits() session.Traits {
 	if _, cluster := r.client.(*redis.ClusterClient); cluster {
-		return session.Traits{CacheAge: clusterCacheAge}
+		return session.Traits{CacheAge: lossyCacheAge}
 	}
 	return session.Traits{CacheAge: cacheAge}
 }
@@ -81,28 +81,6 @@ func (r *Redis) Close() error {
 		return fmt.Errorf("close session store: %w", err)
 	}
 	return nil
-}
-
-// call runs one operation under the store's own deadline and sorts its error:
-// the facts of a session as they are, a caller that left as that, all else as
-// an outage with its cause.
-func (r *Redis) call(ctx context.Context, op string, f func(context.Context) error) error {
-	bounded, cancel := context.WithTimeout(ctx, r.timeout)
-	defer cancel()
-	began := time.Now()
-	err := f(bounded)
-	switch {
-	case err == nil, errors.Is(err, session.ErrNotFound), errors.Is(err, session.ErrConflict),
-		errors.Is(err, session.ErrUnconfirmed):
-	case errors.Is(ctx.Err(), context.Canceled):
-		err = context.Canceled
-	default:
-		err = fmt.Errorf("%s in redis: %w: %w", op, session.ErrUnavailable, err)
-	}
-	if r.observe != nil {
-		r.observe(ctx, op, time.Since(began), err)
-	}
-	return err
 }
 
 // recordKeys is how the key of a record begins.

@@ -17,10 +17,6 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/storeurl"
 )
 
-// defaultTimeout leaves a caller time to word the answer within
-// [session.StoreTimeout].
-const defaultTimeout = session.StoreTimeout - 200*time.Millisecond
-
 // RedisOptions of a [Redis] store.
 type RedisOptions struct {
 	// Address is where to go, and as whom. Required.
@@ -83,7 +79,7 @@ func NewRedis(o RedisOptions) (*Redis, error) {
 	return &Redis{
 		client: client, codec: session.NewCodec(o.Ring, o.Audience), audience: o.Audience.String(),
 		moves: o.Address.Scheme == storeurl.Sentinel || o.Address.Scheme == storeurl.Cluster,
-		idle:  o.IdleTimeout, timeout: o.Timeout, observe: o.Observe,
+		idle:  o.IdleTimeout, calls: calls{where: "redis", timeout: o.Timeout, observe: o.Observe},
 		replicas: o.WaitReplicas, log: o.Logger, counting: make(chan struct{}, 1),
 	}, nil
 }

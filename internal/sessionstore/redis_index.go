@@ -24,9 +24,12 @@ import (
 // younger one may belong to a login whose record is on its way.
 const danglingAfter = time.Minute
 
-// entrySize is that of an index entry: when the session was created, its id, and
-// its absolute limit, times being 8 bytes of Unix milliseconds.
-const entrySize = 8 + idLength + 8
+// An index entry is when the session was created and its id, which make its place,
+// and its absolute limit. Times are 8 bytes of Unix milliseconds.
+const (
+	placeSize = 8 + idLength
+	entrySize = placeSize + 8
+)
 
 // indexKey names the index of a subject without showing the subject. Gateways of
 // other clients have indexes of their own.
@@ -47,11 +50,19 @@ func entry(p session.Position, limit time.Time) string {
 
 // placeOf reads an entry; false for what is none.
 func placeOf(entry string) (session.Position, bool) {
-	if len(entry) != entrySize || !session.IsID(entry[8:8+idLength]) {
+	if len(entry) != entrySize {
 		return session.Position{}, false
 	}
-	created := time.UnixMilli(int64(binary.BigEndian.Uint64([]byte(entry[:8]))))
-	return session.Position{CreatedAt: created, ID: entry[8 : 8+idLength]}, true
+	return positionOf(entry[:placeSize])
+}
+
+// positionOf is the inverse of [place]; false for what is none.
+func positionOf(place string) (session.Position, bool) {
+	if len(place) != placeSize || !session.IsID(place[8:]) {
+		return session.Position{}, false
+	}
+	created := time.UnixMilli(int64(binary.BigEndian.Uint64([]byte(place[:8]))))
+	return session.Position{CreatedAt: created, ID: place[8:]}, true
 }
 
 func (r *Redis) addToIndex(ctx context.Context, s *session.Session, now time.Time) error {

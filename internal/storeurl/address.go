@@ -5,7 +5,8 @@
 //
 // What an address leads to is left to sessionstore: nothing is connected to,
 // looked up or read here. The one invariant: neither an error nor an address
-// that is printed shows a password.
+// that is printed shows a password. What an own scheme's address says besides user
+// and password is left to whoever has that scheme.
 package storeurl
 
 import (
@@ -44,6 +45,23 @@ type Address struct {
 	CertFile   string // tls_cert_file: the client's certificate
 	KeyFile    string // tls_key_file: the certificate's key
 	ServerName string // tls_server_name: the name in the certificates, where it is not the host dialled
+
+	rest string // of an own scheme: all but user and password
+}
+
+// URL is an address of an own scheme, user and password included; nil of any other.
+func (a Address) URL() *url.URL {
+	u, err := url.Parse(a.rest)
+	if a.rest == "" || err != nil { // which Parse has seen to
+		return nil
+	}
+	switch {
+	case !a.Password.Empty():
+		u.User = url.UserPassword(a.Username, a.Password.Reveal())
+	case a.Username != "":
+		u.User = url.User(a.Username)
+	}
+	return u
 }
 
 // String writes the address without its password. Read again, it is the same but
@@ -51,6 +69,10 @@ type Address struct {
 func (a Address) String() string {
 	if a.Scheme == Memory || a.Scheme == Cookie {
 		return a.Scheme + ":"
+	}
+	if a.rest != "" {
+		a.Password = secret.Text{}
+		return a.URL().String()
 	}
 	out := a.Scheme + "://"
 	if a.Username != "" {

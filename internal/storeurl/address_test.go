@@ -3,6 +3,7 @@ package storeurl_test
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"reflect"
 	"strings"
 	"testing"
@@ -59,6 +60,55 @@ func TestParse_refuses(t *testing.T) {
 	}
 }
 
+// TestParse_own: of an own scheme all is taken that a URL can say, once the scheme is
+// known.
+func TestParse_own(t *testing.T) {
+	const own = "my-store"
+	for raw, printed := range map[string]string{
+		"my-store:/var/lib/sessions.db":          "my-store:/var/lib/sessions.db",
+		"my-store:sessions.db?sync=false":        "my-store:sessions.db?sync=false",
+		"my-store:///a%40b.db":                   "my-store:///a%40b.db",
+		"my-store://u:p%2Fw@[::1]:1/x%20y?z=%41": "my-store://u@[::1]:1/x%20y?z=%41",
+		"my-store://:p@h":                        "my-store://h",
+	} {
+		a, err := storeurl.Parse(raw, own)
+		if err != nil || a.Scheme != own || a.String() != printed {
+			t.Errorf("Parse(%q) = %q, %v; want %q", raw, a, err, printed)
+			continue
+		}
+		if u, err := url.Parse(raw); err != nil || u.String() != a.URL().String() {
+			t.Errorf("the URL of %q is %q", raw, a.URL())
+		}
+		if _, err := storeurl.Parse(raw); !errors.Is(err, storeurl.Forms) {
+			t.Errorf("Parse(%q) without the scheme: %v", raw, err)
+		}
+	}
+	for raw, want := range map[string]error{
+		"my-store://u:p#w@h": storeurl.Unencoded, "my-store://u:p/w@h": storeurl.Unencoded, "my-store://u:p w@h": storeurl.Unencoded,
+		"my-store:u:p@h": storeurl.Unencoded, "my-store:/u:p@h": storeurl.Unencoded,
+		"my-store://h#x": storeurl.Refusal("an address (RFC 3986), without a fragment, such as my-store://HOST:PORT/NAME"),
+		"mystore://h":    storeurl.FormsWith([]string{own}),
+	} {
+		if a, err := storeurl.Parse(raw, own); !errors.Is(err, want) {
+			t.Errorf("Parse(%q) = %q, %v; want %v", raw, a, err, want)
+		}
+	}
+	if last := "redis-cluster://HOST:PORT,HOST:PORT, or my-store:…"; !strings.HasSuffix(storeurl.FormsWith([]string{own}).Error(), last) {
+		t.Errorf("%v does not end with %s", storeurl.FormsWith([]string{own}), last)
+	}
+}
+
+func TestCheckScheme(t *testing.T) {
+	for scheme, ok := range map[string]bool{
+		"bolt": true, "my-store": true, "x": true, "a+b.c1": true,
+		"": false, "redis": false, "rediss": false, "memory": false, "cookie": false, "My": false, "1a": false, "a:b": false, "a_b": false,
+	} {
+		if err := storeurl.CheckScheme(scheme); (err == nil) != ok {
+			t.Errorf("CheckScheme(%q) = %v", scheme, err)
+		}
+	}
+}
+
 // TestParse_says_that_a_password_wants_encoding, whatever character does.
 func TestParse_says_that_a_password_wants_encoding(t *testing.T) {
 	for _, password := range []string{"a#b", "a/b", "a?b", "a%b", "a%zz", "a b", "aü", "a[b", `a"b`, "a\x01b", "#@/", "a/@b", "\xff"} {
@@ -78,19 +128,22 @@ func TestParse_says_that_a_password_wants_encoding(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		"memory", "redis://u:p@h/0", "rediss://h?tls_ca_file=/c&tls_server_name=n", "redis-sentinel://a,b:1/main?db=/5",
-		"redis-sentinel://a/m%2e?db=5&tls=true", "redis-cluster://[::1]:1,b?tls=false", "redis://%00:%0a@h", "redis://ü@h/",
+		"redis-sentinel://a/m%2e?db=5&tls=true", "own://u:p@h/x?y", "own:x", "own:///x#", "redis-cluster://[::1]:1,b?tls=false", "redis://%00:%0a@h", "redis://ü@h/",
 	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
-		a, err := storeurl.Parse(raw)
+		a, err := storeurl.Parse(raw, "own")
 		if err != nil {
+			if own := strings.HasPrefix(raw, "own:"); own {
+				return // TestParse_own
+			}
 			if err.Error() != storeurl.Unencoded.Error() && !strings.HasPrefix(err.Error(), storeurl.Forms.Error()) {
 				t.Errorf("Parse(%q): %v", raw, err)
 			}
 			return
 		}
-		b, err := storeurl.Parse(a.String())
+		b, err := storeurl.Parse(a.String(), "own")
 		a.Password = secret.Text{}
 		if err != nil || !reflect.DeepEqual(a, b) {
 			t.Errorf("%q reads as %+v, and %q as %+v, %v", raw, a, a, b, err)

@@ -1,9 +1,11 @@
 package storeurl
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,6 +30,52 @@ const (
 	Unencoded Refusal = "user and password percent-encoded: # as %23, % as %25, / as %2F, ? as %3F, @ as %40, a space as %20"
 )
 
+// FormsWith are the forms that there are where own schemes are known as well.
+func FormsWith(own []string) Refusal {
+	r := Forms
+	for _, scheme := range own {
+		r += Refusal(", or " + scheme + ":…")
+	}
+	return r
+}
+
+// CheckScheme refuses what cannot be a scheme (RFC 3986 §3.1, in lower case), or is
+// one of this package's.
+func CheckScheme(scheme string) error {
+	_, known := forms[scheme]
+	switch {
+	case known, scheme == Memory, scheme == Cookie:
+		return errors.New("is a scheme of Gatehouse's own stores")
+	case !schemes.MatchString(scheme):
+		return errors.New("is no scheme: want a lower-case letter, then such letters, digits, +, - and dots")
+	}
+	return nil
+}
+
+var schemes = regexp.MustCompile(`^[a-z][a-z0-9+.-]*$`)
+
+// parseOwn reads an address of which only the beginning and user and password are
+// known.
+func parseOwn(raw string) (Address, error) {
+	u, err := url.Parse(raw)
+	scheme, rest, _ := strings.Cut(raw, ":")
+	if behind, ok := strings.CutPrefix(rest, "//"); ok {
+		rest = behind[authority(behind):]
+	}
+	switch sound := err == nil && printable(raw) && !strings.Contains(raw, "#"); {
+	case strings.Contains(rest, "@"), !sound && strings.Contains(raw, "@"): // a password outside of its place would be shown
+		return Address{}, Unencoded
+	case !sound:
+		return Address{}, Refusal("an address (RFC 3986), without a fragment, such as " + scheme + "://HOST:PORT/NAME")
+	}
+	a := Address{Scheme: u.Scheme, Username: u.User.Username()}
+	password, _ := u.User.Password()
+	a.Password = secret.NewText(password)
+	u.User = nil
+	a.rest = u.String()
+	return a, nil
+}
+
 // form is what an address of one scheme may say.
 type form struct {
 	port       string // where none is given
@@ -45,22 +93,23 @@ var (
 	}
 )
 
-// Parse reads an address. The error is a [Refusal].
-func Parse(raw string) (Address, error) {
+// Parse reads an address. Besides the schemes of this package it may be of one of
+// own. The error is a [Refusal].
+func Parse(raw string, own ...string) (Address, error) {
 	scheme, rest, _ := strings.Cut(raw, ":")
 	if rest == "" && (scheme == Memory || scheme == Cookie) { // without quotes, YAML takes the colon for its own
 		return Address{Scheme: scheme}, nil
 	}
+	if slices.Contains(own, scheme) {
+		return parseOwn(raw)
+	}
 	form, known := forms[scheme]
 	rest, opaque := strings.CutPrefix(rest, "//")
 	if !known || !opaque {
-		return Address{}, Forms
+		return Address{}, FormsWith(own)
 	}
 	a := Address{Scheme: scheme, TLS: scheme == RedisTLS}
-	end := strings.IndexAny(rest, "/?#")
-	if end < 0 {
-		end = len(rest)
-	}
+	end := authority(rest)
 	if strings.Contains(rest[end:], "@") {
 		return Address{}, Unencoded // the authority ended within a password
 	}
@@ -75,6 +124,14 @@ func Parse(raw string) (Address, error) {
 		return Address{}, err
 	}
 	return a, nil
+}
+
+// authority is where the authority ends that a text begins with (RFC 3986 §3.2).
+func authority(text string) (end int) {
+	if end = strings.IndexAny(text, "/?#"); end < 0 {
+		return len(text)
+	}
+	return end
 }
 
 // setUserinfo reads what stands before the hosts, the @ included.

@@ -135,6 +135,25 @@ func (w *Watcher) hears(changes []session.Change) error {
 	return nil
 }
 
+// TellsOthers tests that what one instance does to a session another hears of.
+func TellsOthers(t *testing.T, here, there session.Store) {
+	t.Helper()
+	Hears(t, func() (want []session.Change) {
+		s := create(t, here, Sample("sub-1"))
+		for range 5 {
+			next, err := here.Replace(t.Context(), refreshed(s))
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, want = next, append(want, session.Change{ID: s.ID, Generation: next.Generation})
+		}
+		if err := here.DeleteID(t.Context(), s.ID, session.ReasonAdmin); err != nil {
+			t.Fatal(err)
+		}
+		return append(want, session.Change{ID: s.ID, Reason: session.ReasonAdmin})
+	}, Watch(t, here), Watch(t, there))
+}
+
 func testWatch(t *testing.T, open Open) {
 	st := open(t, longIdle)
 	one, two := Watch(t, st), Watch(t, st)
