@@ -16,6 +16,10 @@ TOOL := go tool -modfile=tools/go.mod
 FLEET := internal/fleet
 FLEETTOOL := go -C $(FLEET) tool -modfile=$(CURDIR)/tools/go.mod
 
+# And so is the example of a gateway with a store of its own.
+STORE := examples/store
+STORETOOL := go -C $(STORE) tool -modfile=$(CURDIR)/tools/go.mod
+
 # Where .ci/deps puts a Node.js, if the machine's own is too old.
 export PATH := $(CURDIR)/.cache/node/bin:$(PATH)
 
@@ -80,7 +84,7 @@ image: ## build the container images gatehouse (production) and gatehouse:dev
 
 # The parts of the tests, each of which can be made by itself. TESTFLAGS are for
 # go test: `make test-fleet TESTFLAGS='-count=1 -run Logout'`.
-TESTS := test-go test-fleet test-client test-browser
+TESTS := test-go test-fleet test-store test-client test-browser
 TESTFLAGS ?=
 
 # npm packages: of the tests in Chromium, the client, and the pages that they open; and those of all tests.
@@ -114,6 +118,10 @@ test-go: test-gateway $(API_NPM) ## run the tests of the gateway's packages
 .PHONY: test-fleet
 test-fleet: ## run the tests of several gateways at once
 	$(FLEETTOOL) $(GOTEST)
+
+.PHONY: test-store
+test-store: ## run the test of the example's session store
+	$(STORETOOL) $(GOTEST)
 
 .PHONY: test-client
 test-client: web/client/node_modules/.package-lock.json web/amplify/test/node_modules/.package-lock.json ## run the tests of the browser's client and of its adapter for aws-amplify
@@ -173,12 +181,14 @@ check: lint types vuln tidy generated cross toolchains ## run every check that i
 
 .PHONY: lint
 lint: vet ## gofmt, go vet, staticcheck, golangci-lint
-	@unformatted=$$(gofmt -l bench cmd examples internal web); \
+	@unformatted=$$(gofmt -l *.go bench cmd examples internal storetest web); \
 	if [[ -n $$unformatted ]]; then echo "not formatted; run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
 	$(TOOL) staticcheck ./...
 	$(TOOL) golangci-lint run
 	$(FLEETTOOL) staticcheck ./...
 	$(FLEETTOOL) golangci-lint run --config $(CURDIR)/.golangci.yml
+	$(STORETOOL) staticcheck ./...
+	$(STORETOOL) golangci-lint run --config $(CURDIR)/.golangci.yml
 
 .PHONY: types
 types: test-deps web/client/types web/amplify/test/node_modules/.package-lock.json bench/sizes/node_modules/.package-lock.json ## check the types of the browser's client, of its adapter and of the demo page
@@ -192,6 +202,8 @@ vet:
 	go vet -tags production ./...
 	go vet -tags soak ./internal/session
 	go -C examples/api-go vet ./...
+	go -C $(STORE) vet ./...
+	go -C $(STORE) vet -tags production ./...
 	go -C $(FLEET) vet ./...
 	go -C $(FLEET) vet -tags soak ./...
 
@@ -223,6 +235,7 @@ vuln:
 tidy:
 	go mod tidy -diff
 	go -C examples/api-go mod tidy -diff
+	go -C $(STORE) mod tidy -diff
 	go -C $(FLEET) mod tidy -diff
 	go mod verify
 

@@ -29,11 +29,17 @@ func browse(t *testing.T, binary string, a *api, poolAddr string) *browser {
 	t.Helper()
 	addr := freeport.Addr(t)
 	run(t, ".", addr, []string{binary, "dev", "--listen", addr, "--cognito-listen", poolAddr, "--api", a.origin})
+	return newBrowser(t, "http://localhost:"+portOf(t, addr))
+}
+
+// newBrowser is a browser without cookies, for the gateway at a URL.
+func newBrowser(t *testing.T, url string) *browser {
+	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &browser{t, "http://localhost:" + portOf(t, addr), http.Client{Jar: jar}}
+	return &browser{t, url, http.Client{Jar: jar}}
 }
 
 // devIssuer is the issuer of a `gateway dev` whose user pool is at addr.
@@ -84,7 +90,12 @@ func (b *browser) signIn() string {
 // get asks the gateway, with a header besides.
 func (b *browser) get(path, header, value string) (*http.Response, string) {
 	b.t.Helper()
-	r, err := http.NewRequest(http.MethodGet, b.url+path, nil)
+	return b.send(http.MethodGet, path, header, value)
+}
+
+func (b *browser) send(method, path, header, value string) (*http.Response, string) {
+	b.t.Helper()
+	r, err := http.NewRequest(method, b.url+path, nil)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -104,8 +104,9 @@ func (e example) start(t *testing.T, issuer string) *api {
 	return &api{t, "http://" + addr}
 }
 
-// run runs a program until the test ends, and waits until it listens at addr.
-func run(t *testing.T, dir, addr string, command []string, environ ...string) {
+// run runs a program until it is stopped or the test ends, and waits until it listens
+// at addr. It is stopped as if the machine were: nothing is told to the program.
+func run(t *testing.T, dir, addr string, command []string, environ ...string) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	var output bytes.Buffer
@@ -120,7 +121,7 @@ func run(t *testing.T, dir, addr string, command []string, environ ...string) {
 		defer close(ended)
 		_ = cmd.Wait() // killed at the end; one that ends before is found below, or does not answer
 	}()
-	stop := sync.OnceFunc(func() {
+	stop = sync.OnceFunc(func() {
 		cancel()
 		<-ended
 	})
@@ -133,7 +134,7 @@ func run(t *testing.T, dir, addr string, command []string, environ ...string) {
 	for {
 		if c, err := net.Dial("tcp", addr); err == nil {
 			_ = c.Close()
-			return
+			return stop
 		}
 		select {
 		case <-ended:
