@@ -24,7 +24,7 @@ var stylesheet string
 //go:embed page.html
 var pageSource string
 
-//go:embed demo/index.html demo/*.css demo/*.js demo/*.svg demo/views/*.js
+//go:embed demo/index.html demo/*.css demo/*.js demo/*.svg demo/account/*.js demo/views/*.js
 var files embed.FS
 
 //go:embed client/src/*.js

@@ -50,7 +50,8 @@ func (d *dev) presets() ([]config.Preset, error) {
 		// Cookies know no ports: two gateways on one host would sign each other out.
 		dictate("session.cookie.name", "gatehouse-"+listenPort(d.on.front)),
 		d.store(), suggest("log.format", "text"),
-		suggest("amplify.enabled", "true"), dictate("amplify.redirect_uris", d.publicURL()+"/,"+d.publicURL()),
+		suggest("amplify.enabled", "true"), suggest("amplify.password_sign_in", "true"),
+		dictate("amplify.redirect_uris", d.publicURL()+"/,"+d.publicURL()),
 	}
 	routes, err := d.routes()
 	return append(presets, routes...), err

@@ -406,6 +406,9 @@ func TestDevServesTheFacade(t *testing.T) {
 			t.Errorf("%s: %d %.200s", text, res.StatusCode, body)
 		}
 		d.stop()
+		if warned := d.stderr(); strings.Contains(warned, "password_sign_in") {
+			t.Errorf("%s: warned %q", text, warned)
+		}
 	}
 }
 

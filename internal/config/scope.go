@@ -27,6 +27,8 @@ type setting struct {
 	literal bool
 	// escapes: a variable put a percent-escape into an address's user or password.
 	escapes bool
+	// suggested: a preset, for what nobody had set.
+	suggested bool
 }
 
 type item struct {

@@ -42,7 +42,7 @@ func (l *loader) warn() {
 
 func (l *loader) warnAmplify(say func(format string, args ...any)) {
 	switch c := l.cfg; {
-	case !c.Amplify.Enabled && c.Amplify.PasswordSignIn:
+	case !c.Amplify.Enabled && c.Amplify.PasswordSignIn && !l.top.given["amplify.password_sign_in"].suggested:
 		say("amplify.password_sign_in: does nothing without amplify.enabled")
 	case c.Amplify.Enabled && !slices.Contains(c.Cognito.Scopes, userScope):
 		say("amplify.enabled: without %s among cognito.scopes the user pool refuses all that pages ask about the user's account", userScope)

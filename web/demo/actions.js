@@ -1,4 +1,4 @@
-// What buttons do, one at a time, and what is said when it fails.
+// What buttons do, one at a time, and what is said of it.
 
 import { signInWithRedirect } from '/auth/sdk/index.js';
 import { find } from './dom.js';
@@ -12,24 +12,35 @@ import { errorWords } from './words.js';
  * @param {() => Promise<unknown>} action
  */
 export function onPress(button, action) {
-  button.addEventListener('click', async () => {
+  button.addEventListener('click', () => {
     const failed = placeOf(button);
     if (failed) failed.hidden = true;
-    // aria-disabled, so that the focus stays where it is.
-    if (button.getAttribute('aria-disabled') === 'true') return;
-    button.setAttribute('aria-disabled', 'true');
-    try {
-      await action();
-    } catch (err) {
-      if (failed) {
-        failed.textContent = errorWords(err);
-        failed.hidden = false;
-      }
-      await lookAfter(err);
-    } finally {
-      button.removeAttribute('aria-disabled');
-    }
+    void attempt(button, action, (err) => {
+      if (!failed) return;
+      failed.textContent = errorWords(err);
+      failed.hidden = false;
+    });
   });
+}
+
+/**
+ * Does what a button is for, unless that is under way.
+ * @param {HTMLButtonElement} button
+ * @param {() => Promise<unknown>} action
+ * @param {(err: unknown) => void} fail says what has gone wrong
+ */
+export async function attempt(button, action, fail) {
+  // aria-disabled, so that the focus stays where it is.
+  if (button.getAttribute('aria-disabled') === 'true') return;
+  button.setAttribute('aria-disabled', 'true');
+  try {
+    await action();
+  } catch (err) {
+    fail(err);
+    await lookAfter(err);
+  } finally {
+    button.removeAttribute('aria-disabled');
+  }
 }
 
 /**
@@ -49,6 +60,15 @@ export function onPressOf(root, actions) {
 function placeOf(button) {
   const places = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll('#view .failed'));
   return [...places].find((place) => button.compareDocumentPosition(place) & Node.DOCUMENT_POSITION_FOLLOWING);
+}
+
+/**
+ * Says at the top what has happened, until the user moves on.
+ * @param {string} text
+ * @param {Node[]} more
+ */
+export function say(text, ...more) {
+  find('#notice').replaceChildren(text, ...more);
 }
 
 /**

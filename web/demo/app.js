@@ -2,7 +2,7 @@
 
 import { onCall } from './calls.js';
 import { extendSession } from '/auth/sdk/index.js';
-import { onPress, onPressOf, signIn } from './actions.js';
+import { onPress, onPressOf, say, signIn } from './actions.js';
 import { el, fill, find, setText } from './dom.js';
 import { look, onChange, start, state } from './state.js';
 import { endingWords } from './words.js';
@@ -123,15 +123,6 @@ function openLocked(place) {
   fill(place, { title: views[asked].title });
   find('[data-use]', place).setAttribute('href', `#icon-${asked}`);
   onPressOf(place, { 'sign-in': signIn });
-}
-
-/**
- * Says what has happened, until the user moves on.
- * @param {string} text
- * @param {Node[]} more
- */
-function say(text, ...more) {
-  find('#notice').replaceChildren(text, ...more);
 }
 
 /** @param {import('./state.js').Payload} payload what others than this page have done */

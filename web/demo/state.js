@@ -57,12 +57,15 @@ function failed(err, payload) {
   changed(payload);
 }
 
+/** @param {unknown} err whether it says nothing but that somebody cannot answer for now */
+export const isOutage = (err) => ['NetworkError', 'ServiceUnavailableException'].includes(/** @type {Error} */ (err).name);
+
 /**
  * After something has gone wrong: an outage stands for itself, and all else is for the session to explain.
  * @param {unknown} err
  */
 export async function lookAfter(err) {
-  if (['NetworkError', 'ServiceUnavailableException'].includes(/** @type {Error} */ (err).name)) failed(err);
+  if (isOutage(err)) failed(err);
   else await look();
 }
 

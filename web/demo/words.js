@@ -28,13 +28,25 @@ export function errorWords(err) {
     case 'ServiceUnavailableException':
       return 'The gateway cannot look up your session just now.';
     case 'LimitExceededException':
-      return `That was too often. Try again in ${retryAfter ?? 60} seconds.`;
+      return retryAfter ? `That was too often. Try again in ${retryAfter} seconds.` : 'That was too often. Try again in a while.';
     case 'UserUnAuthenticatedException':
       return 'You are not signed in.';
     case 'PopupBlockedException':
       return 'The browser has blocked the window. Allow it, or sign in in this one.';
     case 'PopupClosedException':
       return 'The window was closed before you were signed in.';
+    case 'CodeMismatchException':
+      return 'This is not the code that was sent last.';
+    case 'ExpiredCodeException':
+      return 'This code has run out. Have another one sent.';
+    case 'EnableSoftwareTokenMFAException':
+      return 'This is not the code that the app shows now.';
+    case 'PasskeyAlreadyExists':
+      return 'This device has a passkey for you already.';
+    case 'PasskeyRegistrationCanceled':
+      return 'No passkey was made.';
+    case 'RelyingPartyMismatch':
+      return 'The user pool takes passkeys for another host than that of this page.';
     default:
       return message || String(err);
   }
@@ -89,6 +101,9 @@ export function browserWords(userAgent) {
 
 /** @param {string} userAgent */
 export const isPhone = (userAgent) => /Mobile|Android|iPhone/.test(userAgent);
+
+/** A code as it is meant, however it was typed. @param {string} typed */
+export const digits = (typed) => typed.replace(/\s/g, '');
 
 const clock = new Intl.DateTimeFormat('en-GB', { timeStyle: 'short' });
 const day = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium' });

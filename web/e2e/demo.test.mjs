@@ -16,7 +16,7 @@ const views = ['You', 'Session', 'Activity', 'API', 'Devices', 'Account'];
 /** What stands in them, signed in. */
 const contents = {
   You: user.name, Session: /\d+:\d\d/, Activity: 'GET /auth/session', API: 'Not called yet', Devices: 'This browser',
-  Account: 'E-mail verified',
+  Account: 'Authenticator app',
 };
 const openToAll = ['Activity', 'API'];
 

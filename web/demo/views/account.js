@@ -1,32 +1,81 @@
-import { fetchAuthSession, fetchUserAttributes } from '/auth/sdk/index.js';
-import { onPressOf } from '../actions.js';
-import { fact, fill } from '../dom.js';
-import { look, state } from '../state.js';
+import { fetchUserAttributes } from '/auth/sdk/index.js';
+import { appPart } from '../account/app.js';
+import { emailPart, names, textPart } from '../account/attributes.js';
+import { leavePart } from '../account/leave.js';
+import { passkeysPart } from '../account/passkeys.js';
+import { passwordPart } from '../account/password.js';
+import { fact, fill, find, setText } from '../dom.js';
+import { giveUp } from '../row.js';
+import { isOutage, lookAfter, state } from '../state.js';
+import { errorWords } from '../words.js';
 
 /**
- * What attributes are called, in the order they are shown (OpenID Connect Core §5.1). Others come last, with the name
- * that the pool gives them.
- * @type {Record<string, string>}
+ * A row of the account.
+ * @typedef {object} Part
+ * @property {import('../row.js').Row} row
+ * @property {(attributes: Record<string, string>) => void} [draw] shows what the session says
+ * @property {() => Promise<void>} [load] asks the user pool
  */
-const names = {
-  name: 'Name', given_name: 'Given name', family_name: 'Family name', nickname: 'Nickname', email: 'E-mail address',
-  email_verified: 'E-mail verified', phone_number: 'Phone number', phone_number_verified: 'Phone verified', locale: 'Language',
-  zoneinfo: 'Time zone', birthdate: 'Date of birth', address: 'Address', picture: 'Picture', website: 'Website', gender: 'Gender',
-  preferred_username: 'Preferred username', profile: 'Profile', updated_at: 'Updated', sub: 'Subject',
-};
 
 /** @type {Record<string, string>} */
 const values = { true: 'yes', false: 'no' };
 
+/** Of the open view. @type {Part[]} */
+let parts = [];
+/** Whether the user pool has been asked, or is being asked. */
+let asked = false;
+
 /** @param {HTMLElement} root */
 async function show(root) {
   const attributes = await fetchUserAttributes();
-  const ordered = new Set([...Object.keys(names), ...Object.keys(attributes)].filter((name) => name in attributes));
+  for (const { draw } of parts) draw?.(attributes);
+  const known = new Set([...Object.keys(names), ...Object.keys(attributes)]);
+  for (const name of ['name', 'nickname', 'email', 'email_verified']) known.delete(name);
+  const others = [...known].filter((name) => name in attributes);
   const row = (/** @type {string} */ name) => {
     const value = attributes[name];
     return fact(names[name] ?? name.replace(/^custom:/, ''), values[value] ?? value);
   };
-  fill(root, { attributes: [...ordered].map(row) });
+  fill(root, { others: others.map(row) });
+}
+
+/**
+ * Asks the user pool for what the session does not say. If it, or the gateway, does not let the page do so, nothing can be
+ * changed either.
+ * @param {HTMLElement} root
+ */
+async function load(root) {
+  asked = true;
+  try {
+    await Promise.all(parts.map((part) => part.load?.()));
+    allow(root);
+  } catch (err) {
+    asked = !isOutage(err);
+    if (asked) refuse(root, err);
+    await lookAfter(err);
+  }
+}
+
+/** @param {HTMLElement} root */
+function allow(root) {
+  for (const place of root.querySelectorAll('[data-when="allowed"]')) /** @type {HTMLElement} */ (place).hidden = false;
+  for (const { row } of parts) row.buttons.hidden = false;
+}
+
+/**
+ * @param {HTMLElement} root
+ * @param {unknown} err
+ */
+function refuse(root, err) {
+  const off = 'Nothing can be changed here: the configuration of this gateway lacks amplify.enabled.';
+  const isOff = /** @type {Error} */ (err).name === 'NotEnabledException';
+  setText(find('[data-fill="refused"]', root), isOff ? off : `Nothing can be changed here. ${errorWords(err)}`);
+}
+
+/** The provider that somebody signs in with who has no password in the user pool. */
+function provider() {
+  const [identity] = [state.session?.tokens.idToken.payload.identities].flat();
+  return /** @type {{providerName?: string} | undefined} */ (identity)?.providerName;
 }
 
 /** @type {import('../app.js').View} */
@@ -34,10 +83,27 @@ export default {
   title: 'Account',
   personal: true,
   open(root) {
-    onPressOf(root, { reload: () => fetchAuthSession({ forceRefresh: true }).then(() => look()) });
+    const elsewhere = provider();
+    const about = [textPart('name'), textPart('nickname'), emailPart()];
+    const signingIn = elsewhere ? [] : [passwordPart(), appPart(), passkeysPart()];
+    const leaving = [leavePart()];
+    parts = [...about, ...signingIn, ...leaving];
+    for (const { row } of about) row.buttons.hidden = true;
+    const rows = (/** @type {Part[]} */ some) => some.map(({ row }) => row.element);
+    fill(root, {
+      about: rows(about),
+      'signing-in': elsewhere ? [fact('With', elsewhere)] : rows(signingIn),
+      leaving: rows(leaving),
+    });
+    asked = false;
   },
   draw(root) {
+    if (!state.session) return;
     // What was shown stays where they cannot be had, and the page says so above.
-    if (state.session) show(root).catch(() => {});
+    show(root).catch(() => {});
+    if (!asked && !state.trouble) void load(root);
+  },
+  close() {
+    giveUp();
   },
 };
