@@ -4,8 +4,8 @@
 // to send its own.
 //
 // It owns what of Cognito's protocols passes, in which direction. It leaves to
-// others: sessions and their steps (middleware), sign-outs (handlers), and the calls of
-// the user pool (cognito, oauth).
+// others: sessions and their steps (middleware), logins and sign-outs (handlers), and
+// the calls of the user pool (cognito, oauth).
 //
 // The one invariant: what a page gets is put together from fields that are named
 // here, and where one of them is a token it gets a shadow, which no service takes.
