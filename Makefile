@@ -59,8 +59,9 @@ client: web/client/types web/amplify/types ## pack the browser's client and its 
 	@mkdir -p bin
 	for package in client amplify; do (cd web/$$package && npm pack --silent --ignore-scripts --pack-destination ../../bin); done
 
-# The example has a copy of the client, which is as old as its types.
+# These examples have copies of the packages, which are as old as their types.
 examples/spa-react/node_modules/.package-lock.json: web/client/types
+examples/amplify-react/node_modules/.package-lock.json: web/amplify/types
 
 web/client/types: web/client/node_modules/.package-lock.json web/client/package.json $(wildcard web/client/src/*.js)
 	npm --prefix web/client run prepack
@@ -89,8 +90,8 @@ TESTFLAGS ?=
 
 # npm packages: of the tests in Chromium, the client, and the pages that they open; and those of all tests.
 npm_packages = $(addsuffix /node_modules/.package-lock.json,$(1))
-BROWSER_NPM := $(call npm_packages,web/client web/amplify/test web/e2e web/e2e/frameworks web/e2e/quickstart \
-	$(patsubst %/package-lock.json,%,$(wildcard examples/next/package-lock.json examples/spa-*/package-lock.json)))
+BROWSER_NPM := $(call npm_packages,web/client web/amplify/test web/e2e web/e2e/frameworks web/e2e/from-amplify web/e2e/quickstart \
+	$(patsubst %/package-lock.json,%,$(wildcard examples/amplify-react/package-lock.json examples/next/package-lock.json examples/spa-*/package-lock.json)))
 API_NPM := $(call npm_packages,examples/api-express)
 TEST_NPM := $(BROWSER_NPM) $(API_NPM)
 

@@ -40,7 +40,7 @@ export class Example {
   }
 
   /**
-   * Edits a file, as a developer would.
+   * Edits a file, wherever it holds the text, as a developer would.
    * @param {string} file
    * @param {string} before
    * @param {string} after
@@ -48,7 +48,7 @@ export class Example {
   async edit(file, before, after) {
     const text = await readFile(`${this.dir}/${file}`, 'utf8');
     if (!text.includes(before)) throw new Error(`${file} does not hold "${before}"`);
-    await writeFile(`${this.dir}/${file}`, text.replace(before, after));
+    await writeFile(`${this.dir}/${file}`, text.replaceAll(before, after));
   }
 
   async stop() {

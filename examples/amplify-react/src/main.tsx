@@ -1,0 +1,7 @@
+import '@gatehouse/amplify/auto';
+import { Amplify } from 'aws-amplify';
+import outputs from '../amplify_outputs.json';
+import { show } from './show.tsx';
+
+Amplify.configure(outputs);
+show();
