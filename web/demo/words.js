@@ -35,6 +35,8 @@ export function errorWords(err) {
       return 'The browser has blocked the window. Allow it, or sign in in this one.';
     case 'PopupClosedException':
       return 'The window was closed before you were signed in.';
+    case 'UnsupportedOperationException':
+      return 'The configuration of this gateway lacks amplify.password_sign_in.';
     case 'CodeMismatchException':
       return 'This is not the code that was sent last.';
     case 'ExpiredCodeException':

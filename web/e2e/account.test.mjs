@@ -319,24 +319,40 @@ describe('the account page', { timeout: suiteTimeout }, () => {
     assert.deepEqual(wire.leaks(), []);
   });
 
-  it('shows the attributes where the gateway passes nothing on', async () => {
+  /**
+   * Somebody with the account page of another gateway open.
+   * @param {string} config what the file of that says
+   * @param {(visit: Visit) => Promise<void>} test
+   */
+  const openedWith = (config, test) => async () => {
     const dir = await mkdtemp(join(tmpdir(), 'gatehouse-e2e-'));
     const file = join(dir, 'gatehouse.yaml');
-    await writeFile(file, 'amplify: {enabled: false}\n');
-    const without = await startDev(['--config', file]);
+    await writeFile(file, config);
+    const other = await startDev(['--config', file]);
     try {
-      await (await Visit.start(browser, without)).run(async (visit) => {
-        const { page } = visit;
+      await (await Visit.start(browser, other)).run(async (visit) => {
         await visit.signIn();
         await visit.view('Account');
-        await page.getByText('lacks amplify.enabled').waitFor();
-        await row(page, 'E-mail address').getByText(user.name).waitFor();
-        assert.equal(await page.locator('#view button:visible').count(), 0);
-        await state(page, 'off');
+        await test(visit);
       });
     } finally {
-      await without.stop();
+      await other.stop();
       await rm(dir, { recursive: true });
     }
-  });
+  };
+
+  it('shows the attributes where the gateway passes nothing on', openedWith('amplify: {enabled: false}', async ({ page }) => {
+    await page.getByText('lacks amplify.enabled').waitFor();
+    await row(page, 'E-mail address').getByText(user.name).waitFor();
+    assert.equal(await page.locator('#view button:visible').count(), 0);
+    await state(page, 'off');
+  }));
+
+  it('says so where the gateway takes no password', openedWith('amplify: {password_sign_in: false}', async ({ page }) => {
+    await press(page, 'Change password');
+    await page.getByLabel('Current password').fill(user.password);
+    await page.getByLabel('New password').fill('Corr3ct-horse!');
+    await page.locator('#view form').getByRole('button', { name: 'Change password' }).click();
+    await page.locator('#view form .failed', { hasText: 'lacks amplify.password_sign_in' }).waitFor();
+  }));
 });
