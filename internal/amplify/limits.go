@@ -3,6 +3,7 @@ package amplify
 import (
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,12 +29,15 @@ func newAttempts() attempts {
 	return attempts{users: ratelimit.New(operationsPerUser), addresses: ratelimit.New(operationsPerAddress)}
 }
 
-// take counts one attempt to be the named user.
-func (a attempts) take(x *middleware.Exchange, user string) error {
+// take counts one attempt to be the user of these names, of each name once.
+func (a attempts) take(x *middleware.Exchange, names ...string) error {
 	now := time.Now()
 	wait := a.addresses.Take(network(x.Decision.Client), now)
-	if wait == 0 && user != "" {
-		wait = a.users.Take(userKey(user), now)
+	for i := range names {
+		names[i] = userKey(names[i])
+		if wait == 0 && names[i] != "" && !slices.Contains(names[:i], names[i]) {
+			wait = a.users.Take(names[i], now)
+		}
 	}
 	if wait == 0 {
 		return nil
@@ -53,9 +57,10 @@ func network(address string) string {
 	return prefix.String()
 }
 
-// userKey is the name as the pool may take it, whatever its case, and bounded.
+// userKey is the name as the pool may take it, whatever its case, and bounded: a copy,
+// as a part of a string keeps all of it in memory.
 func userKey(name string) string {
 	const most = 128
 	name = strings.ToLower(strings.TrimSpace(name))
-	return name[:min(len(name), most)]
+	return strings.Clone(name[:min(len(name), most)])
 }

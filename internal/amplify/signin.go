@@ -114,7 +114,8 @@ func (f *Facade) asAnyone(ctx context.Context, x *middleware.Exchange, c *call, 
 	if begins.Flow != "" || next.SignIn.IsZero() {
 		next.SignIn = begins
 	}
-	if err := f.attempts.take(x, next.SignIn.LoginID); err != nil {
+	// A further step names its user once more, and need not mean the same.
+	if err := f.attempts.take(x, next.SignIn.LoginID, begins.LoginID); err != nil {
 		return nil, challenge{}, err
 	}
 	if next.Session != "" {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"mime"
 	"net/http"
 	"regexp"
@@ -81,12 +80,17 @@ func (c *call) text(field string) string {
 // texts returns those members of a field that may pass. Its values are strings, as all
 // parameters of sign-ins are.
 func (c *call) texts(field string, passes func(name string) bool) (map[string]string, error) {
-	all := map[string]string{}
+	var all map[string]string
 	if raw, there := c.input[field]; there && json.Unmarshal(raw, &all) != nil {
 		return nil, invalidParameter(field + " takes strings by their names.")
 	}
-	maps.DeleteFunc(all, func(name, _ string) bool { return !passes(name) })
-	return all, nil
+	passed := make(map[string]string, len(all)) // never nil, as null in the input would make it
+	for name, value := range all {
+		if passes(name) {
+			passed[name] = value
+		}
+	}
+	return passed, nil
 }
 
 // write answers a call; nil is the answer that has nothing to say.

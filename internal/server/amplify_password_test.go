@@ -116,6 +116,8 @@ func TestFacadePasswordRefusals(t *testing.T) {
 		"a_disabled_user":          {"InitiateAuth", passwordSignIn("erin@example.com", "Passw0rd!"), "NotAuthorizedException"},
 		"an_unknown_flow":          {"InitiateAuth", `{"AuthFlow":"ADMIN_USER_PASSWORD_AUTH"}`, "InvalidParameterException"},
 		"no_flow":                  {"InitiateAuth", `{}`, "InvalidParameterException"},
+		"parameters_that_are_null": {"InitiateAuth", `{"AuthFlow":"USER_PASSWORD_AUTH","AuthParameters":null}`, "NotAuthorizedException"},
+		"answers_that_are_null":    {"RespondToAuthChallenge", `{"ChallengeName":"PASSWORD_VERIFIER","ChallengeResponses":null}`, "NotAuthorizedException"},
 		"parameters_of_a_kind":     {"InitiateAuth", `{"AuthFlow":"USER_SRP_AUTH","AuthParameters":{"USERNAME":["a"]}}`, "InvalidParameterException"},
 		"a_forged_session":         {"RespondToAuthChallenge", `{"ChallengeName":"SOFTWARE_TOKEN_MFA","Session":"forged","ChallengeResponses":{}}`, "NotAuthorizedException"},
 		"an_unknown_challenge":     {"RespondToAuthChallenge", `{"ChallengeName":"RIDDLE","ChallengeResponses":{"USERNAME":"a"}}`, "InvalidParameterException"},
@@ -300,6 +302,27 @@ func TestFacadeLimitsAttempts(t *testing.T) {
 	}
 	if res, _ := b.operation("InitiateAuth", passwordSignIn("bob@example.com", "Passw0rd!")); res.StatusCode != http.StatusOK {
 		t.Errorf("another user is answered %d", res.StatusCode)
+	}
+}
+
+// TestFacadeLimitsAnswersByTheNamesTheyHave: a sign-in that began for one user may be
+// answered for another, and counts for both.
+func TestFacadeLimitsAnswersByTheNamesTheyHave(t *testing.T) {
+	r := newRig(t, passwords)
+	b := r.browser()
+	const answers = 25
+	var refused int
+	for i := range answers {
+		begun := b.does("InitiateAuth", fmt.Sprintf(`{"AuthFlow":"USER_SRP_AUTH","AuthParameters":{"USERNAME":"user%d@example.com","SRP_A":%q}}`,
+			i, strings.Repeat("a1", 384)))
+		res, body := b.operation("RespondToAuthChallenge", fmt.Sprintf(`{"ChallengeName":"PASSWORD_VERIFIER","Session":%q,"ChallengeResponses":
+			{"USERNAME":"alice@example.com","PASSWORD_CLAIM_SECRET_BLOCK":"x"}}`, begun["Session"]))
+		if exception(t, res, body) == "LimitExceededException" {
+			refused++
+		}
+	}
+	if n := r.emu.Levers().Calls("RespondToAuthChallenge"); refused != 5 || n != 20 {
+		t.Errorf("%d of %d refused, %d reached the pool", refused, answers, n)
 	}
 }
 
