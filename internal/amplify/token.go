@@ -38,10 +38,10 @@ type tokenError struct {
 // names, which must be of the user who signed in.
 func (f *Facade) Token(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
 	got, err := f.redeem(w, r, x)
-	if err != nil {
-		return err
+	if failed := f.deliver(w, r, x); failed != nil {
+		return failed
 	}
-	if err := f.Sessions.Deliver(w, r, x); err != nil {
+	if err != nil {
 		return err
 	}
 	return problem.WriteJSON(w, http.StatusOK, tokenAnswer{

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/cognitoemu"
 )
@@ -292,5 +293,21 @@ func TestFacadeAtAnotherHostOfOurs(t *testing.T) {
 	b.metadata(req, "same-origin", "cors", "empty")
 	if res, body := b.do(req); res.StatusCode != http.StatusOK {
 		t.Errorf("%d %s", res.StatusCode, body)
+	}
+}
+
+// TestFacadeRefusedCodeKeepsWhatWasRefreshed: with the store "cookie:" only the answer
+// takes a session's new tokens to the browser, and a pool that rotates has spent the old.
+func TestFacadeRefusedCodeKeepsWhatWasRefreshed(t *testing.T) {
+	st := newStatelessBefore(t, func(o *cognitoemu.Options) { o.Rotate = true }, facadeOfPages)
+	b, _, end := st.signedInBriefly("alice@example.com")
+	time.Sleep(time.Until(end))
+	res, got := b.redeem(tokenRequest("not-a-code", st.url+"/"))
+	if res.StatusCode != http.StatusBadRequest || got.Error != "invalid_grant" || len(res.Cookies()) == 0 {
+		t.Errorf("%d %+v, with %d cookies", res.StatusCode, got, len(res.Cookies()))
+	}
+	elsewhere := st.at(st.another(), b)
+	if s := elsewhere.session(); !s.Authenticated || s.Generation != 1 {
+		t.Errorf("at another instance: %+v", s)
 	}
 }
