@@ -66,7 +66,9 @@ func hsts(public *url.URL) string {
 func returnPolicy(cfg *config.Config) returnto.Policy {
 	p := returnto.Policy{
 		Own: origin(cfg.PublicURL), Origins: slices.Clone(cfg.Login.ReturnOrigins),
-		Refused: []string{cfg.Mount + "/login", cfg.Mount + "/callback"},
+		// The login would loop; the façade's logout would end the session just made, at
+		// the wish of whoever made the link.
+		Refused: []string{cfg.Mount + "/login", cfg.Mount + "/callback", cfg.Mount + facadePath + "/logout"},
 	}
 	for _, host := range cfg.AllowedHosts {
 		p.Origins = append(p.Origins, cfg.PublicURL.Scheme+"://"+host)

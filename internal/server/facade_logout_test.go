@@ -134,3 +134,16 @@ func TestFacadeLogoutOverAnOutage(t *testing.T) {
 		t.Errorf("ended with %d at %s, through %q", own.status, own.url, own.hops)
 	}
 }
+
+// TestFacadeLogoutIsNoReturnAddress: a login that ends there would end at once the session
+// it brought. Under a Strict cookie a page of ours goes on to the return address, so that
+// any site could sign a visitor out by a link to the login.
+func TestFacadeLogoutIsNoReturnAddress(t *testing.T) {
+	r := newRig(t, facadeOfPages, section("session", map[string]any{"cookie": map[string]any{"same_site": "strict"}}))
+	for _, back := range []string{"/auth/amplify/logout", "/auth/amplify/logout?logout_uri=/", "/auth/AMPLIFY/../amplify/logout", r.url + "/auth/amplify/logout#x"} {
+		p := r.browser().navigate("GET", r.url+"/auth/login?return_to="+url.QueryEscape(back), "same-origin", nil)
+		if p.status != http.StatusBadRequest || !strings.Contains(p.body, "invalid_return_to") {
+			t.Errorf("%s: ended with %d at %s", back, p.status, p.url)
+		}
+	}
+}
