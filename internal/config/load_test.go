@@ -195,6 +195,7 @@ func TestLoad_warns(t *testing.T) {
 		"a_name_for_a_whole_domain": {values{"session.cookie.domain": "example.com"}, "session.cookie.domain: the cookie goes to every host under example.com"},
 		"passwords_without_facade":  {values{"amplify.password_sign_in": "true"}, "amplify.password_sign_in: does nothing without amplify.enabled"},
 		"facade_without_its_scope":  {values{"amplify.enabled": "true", "cognito.scopes": "[openid]"}, "amplify.enabled: without aws.cognito.signin.user.admin"},
+		"one_address_for_all":       {values{"amplify.enabled": "true", "amplify.password_sign_in": "true"}, "amplify.password_sign_in: without trusted_proxies"},
 		"no_routes":                 {values{"routes[].path": "-", "routes[].upstream": "-"}, "routes: there is none"},
 	} {
 		t.Run(name, func(t *testing.T) {

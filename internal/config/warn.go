@@ -41,11 +41,20 @@ func (l *loader) warn() {
 }
 
 func (l *loader) warnAmplify(say func(format string, args ...any)) {
-	switch c := l.cfg; {
-	case !c.Amplify.Enabled && c.Amplify.PasswordSignIn && !l.top.given["amplify.password_sign_in"].suggested:
-		say("amplify.password_sign_in: does nothing without amplify.enabled")
-	case c.Amplify.Enabled && !slices.Contains(c.Cognito.Scopes, userScope):
+	c := l.cfg
+	if !c.Amplify.Enabled {
+		if c.Amplify.PasswordSignIn && !l.top.given["amplify.password_sign_in"].suggested {
+			say("amplify.password_sign_in: does nothing without amplify.enabled")
+		}
+		return
+	}
+	if !slices.Contains(c.Cognito.Scopes, userScope) {
 		say("amplify.enabled: without %s among cognito.scopes the user pool refuses all that pages ask about the user's account", userScope)
+	}
+	// Who serves https without a certificate has something before it that ends TLS.
+	behind := c.PublicURL.Scheme == "https" && c.TLS == TLS{}
+	if c.Amplify.PasswordSignIn && behind && len(c.TrustedProxies) == 0 {
+		say("amplify.password_sign_in: without trusted_proxies all users have the address of the proxy, and its limit of attempts together")
 	}
 }
 
