@@ -9,9 +9,13 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
 
-// sampleKeys are the keys that our own documentation shows. Everybody has them.
+// sampleKeys are the keys that our own documentation shows, and what there has the form
+// of one. Everybody has them.
 var sampleKeys = []string{
 	"0Q0IxJDgOiTVY1J7/mfERzLQaeYCO2bl/kGclEpZ2Ok=",
+	// A code_verifier and its code_challenge (RFC 7636, appendix B).
+	"dBjftJeZ4CVP+mB92K27uhbUJU1p1r/wW1gFWFOEjXk=",
+	"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw+cM=",
 }
 
 // ringKey fills a *Keys.
