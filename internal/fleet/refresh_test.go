@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"encoding/json"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -68,6 +69,54 @@ func TestOneRefreshAcrossTheFleet(t *testing.T) {
 	if n := f.API.Expired(); n != 0 {
 		t.Errorf("%d calls came to the API with a token past its end", n)
 	}
+}
+
+// TestOneForcedRefreshAcrossTheFleet: twenty that ask for new tokens at the same time,
+// as pages do that hear of a change, get the same ones. Who comes after the answer
+// rightly gets others; then nothing was shown, and it is tried again.
+func TestOneForcedRefreshAcrossTheFleet(t *testing.T) {
+	t.Parallel()
+	pool := StartPool(t, PoolOptions{Rotate: true, Grace: grace})
+	settings := graceful()
+	settings["refresh"] = map[string]any{"forced_per_minute": 1000}
+	f := Start(t, Options{Pool: pool, Store: at(redistest.Start(t, redistest.Options{}).URL), Settings: settings})
+	b := f.SignIn(0)
+	pool.Decide(func(int) Fate { return Fate{Delay: time.Second} })
+	for range 20 {
+		before := pool.Refreshes()
+		seen := forced(t, b, 20)
+		calls := pool.Refreshes() - before
+		if calls != len(seen) {
+			t.Fatalf("%d token calls, and callers got tokens of the generations %v", calls, seen)
+		}
+		if calls == 1 {
+			return
+		}
+	}
+	t.Error("callers at the same time never got the same tokens")
+}
+
+// forced has n callers, at two instances by turns, ask for new tokens, and returns the
+// generations that they got.
+func forced(t *testing.T, b *Browser, n int) map[int]bool {
+	t.Helper()
+	var mu sync.Mutex
+	seen := map[int]bool{}
+	inParallel(n, func(i int) {
+		a, err := b.Post(t.Context(), i%2, "/auth/refresh", "")
+		var session struct{ Generation int }
+		if err == nil {
+			err = json.Unmarshal([]byte(a.Body), &session)
+		}
+		if err != nil || a.Status != http.StatusOK {
+			t.Errorf("instance %d answers %d %s: %v", i%2, a.Status, a.Body, err)
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		seen[session.Generation] = true
+	})
+	return seen
 }
 
 // lives are what browsers went through, three tabs each, one at each instance.
