@@ -96,21 +96,41 @@ describe('examples/amplify-react', { timeout: suiteTimeout }, () => {
       await told(tab.page, ['signedOut']);
     }));
 
-  it("takes a password in Amplify's own form", () =>
+  it("signs in, signs up and replaces a forgotten password in Amplify's own form", () =>
     begun('main', async ({ page }) => {
       await page.getByRole('link', { name: 'Authenticator' }).click();
-      const send = () => page.getByRole('button', { name: 'Sign in', exact: true }).click();
-      await page.getByRole('textbox', { name: 'Username' }).fill(user.name);
-      await page.getByRole('textbox', { name: 'Password' }).fill('not this one');
-      await send();
+      await fill(page, { Email: user.name, Password: 'not this one' });
+      await button(page, 'Sign in');
       await page.getByText('Incorrect username or password.').waitFor();
-      await page.getByRole('textbox', { name: 'Password' }).fill(user.password);
-      await send();
+      await fill(page, { Password: user.password });
+      await button(page, 'Sign in');
       await heading(page, /^Hello, \S/);
       await page.getByRole('link', { name: 'Account' }).click();
       await page.getByText(user.name).first().waitFor();
       await button(page, 'Sign out everywhere');
       await heading(page, 'Nobody is signed in');
+
+      const newcomer = 'zoe@example.com';
+      await page.getByRole('link', { name: 'Authenticator' }).click();
+      await page.getByRole('tab', { name: 'Create Account' }).click();
+      await fill(page, { Email: newcomer, Password: user.password, 'Confirm Password': user.password });
+      await button(page, 'Create Account');
+      await page.getByRole('heading', { name: 'We Emailed You' }).waitFor();
+      await fill(page, { 'Confirmation Code': await codeFor(newcomer) });
+      await button(page, 'Confirm');
+      await heading(page, /^Hello, \S/);
+      await button(page, 'Sign out');
+
+      await button(page, 'Forgot your password?');
+      await fill(page, { 'Enter your email': newcomer });
+      await button(page, 'Send code');
+      const next = 'An0therPassw0rd!';
+      await page.getByRole('textbox', { name: 'New Password' }).waitFor();
+      await fill(page, { 'Code *': await codeFor(newcomer), 'New Password': next, 'Confirm Password': next });
+      await button(page, 'Submit');
+      await fill(page, { Email: newcomer, Password: next });
+      await button(page, 'Sign in');
+      await heading(page, /^Hello, \S/);
     }));
 
   it('goes to the user pool itself without the import', () =>
@@ -171,6 +191,14 @@ describe('examples/amplify-react', { timeout: suiteTimeout }, () => {
     await heading(page, /^Hello, \S/);
   }
 
+  /** The code that the user pool would have mailed. @param {string} to */
+  async function codeFor(to) {
+    const start = await (await fetch(gateway.hosted)).text();
+    const code = start.match(`<span>${to}</span><code>(\\d{6})</code>`)?.[1];
+    assert.ok(code, `no code for ${to}`);
+    return code;
+  }
+
   /** @param {string} sub of a user, all of whose sessions are ended from outside */
   async function endSessions(sub) {
     const { status } = await fetch(`${gateway.admin}/admin/users/${sub}/sessions`, { method: 'DELETE' });
@@ -192,6 +220,14 @@ function heading(page, name) {
  */
 function button(page, name) {
   return page.getByRole('button', { name, exact: true }).click();
+}
+
+/**
+ * @param {Page} page
+ * @param {Record<string, string>} fields by their labels
+ */
+async function fill(page, fields) {
+  for (const [name, value] of Object.entries(fields)) await page.getByRole('textbox', { name, exact: true }).fill(value);
 }
 
 /**
