@@ -265,18 +265,21 @@ describe('the account page', { timeout: suiteTimeout }, () => {
     await isDone(page, 'Passkeys', 'Deleted.', 'None');
   }));
 
-  it('says where it is who signs in elsewhere, and has no password for them', async () => {
+  /** Signs in as somebody whom Google knows, and opens the account page. @param {Visit} visit */
+  async function signInWithGoogle(visit) {
+    await visit.openDemo();
+    await press(visit.page, 'Continue with Google');
+    await visit.page.getByRole('button', { name: /Gina/ }).click();
+    await visit.status('Signed in');
+    await visit.view('Account');
+  }
+
+  it('says with whom somebody signs in elsewhere, and has no password for them', async () => {
     await (await Visit.start(browser, gateway)).run(async (visit) => {
-      const { page } = visit;
-      await visit.openDemo();
-      await page.getByRole('button', { name: 'Continue with Google' }).click();
-      await visit.atHostedPages();
-      await page.getByRole('button', { name: /Gina/ }).click();
-      await visit.status('Signed in');
-      await visit.view('Account');
-      await row(page, 'With').getByText('Google').waitFor();
-      assert.equal(await row(page, 'Password').count(), 0);
-      await state(page, 'google');
+      await signInWithGoogle(visit);
+      await row(visit.page, 'With').getByText('Google').waitFor();
+      assert.equal(await row(visit.page, 'Password').count(), 0);
+      await state(visit.page, 'google');
     });
   });
 
@@ -346,6 +349,13 @@ describe('the account page', { timeout: suiteTimeout }, () => {
     await row(page, 'E-mail address').getByText(user.name).waitFor();
     assert.equal(await page.locator('#view button:visible').count(), 0);
     await state(page, 'off');
+  }));
+
+  it('and so for who signs in elsewhere', openedWith('amplify: {enabled: false}', async (visit) => {
+    await visit.signOut();
+    await signInWithGoogle(visit);
+    await visit.page.getByText('lacks amplify.enabled').waitFor();
+    assert.equal(await visit.page.locator('#view button:visible').count(), 0);
   }));
 
   it('says so where the gateway takes no password', openedWith('amplify: {password_sign_in: false}', async ({ page }) => {

@@ -30,7 +30,7 @@ async function show(root) {
   const attributes = await fetchUserAttributes();
   for (const { draw } of parts) draw?.(attributes);
   const known = new Set([...Object.keys(names), ...Object.keys(attributes)]);
-  for (const name of ['name', 'nickname', 'email', 'email_verified']) known.delete(name);
+  for (const name of ['name', 'nickname', 'email', 'email_verified', 'identities']) known.delete(name); // shown above
   const others = [...known].filter((name) => name in attributes);
   const row = (/** @type {string} */ name) => {
     const value = attributes[name];
@@ -85,7 +85,8 @@ export default {
   open(root) {
     const elsewhere = provider();
     const about = [textPart('name'), textPart('nickname'), emailPart()];
-    const signingIn = elsewhere ? [] : [passwordPart(), appPart(), passkeysPart()];
+    // Asked for even where they are not shown: the answer tells whether anything can be changed.
+    const signingIn = [passwordPart(), appPart(), passkeysPart()];
     const leaving = [leavePart()];
     parts = [...about, ...signingIn, ...leaving];
     for (const { row } of about) row.buttons.hidden = true;
