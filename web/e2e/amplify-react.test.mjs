@@ -105,6 +105,7 @@ describe('examples/amplify-react', { timeout: suiteTimeout }, () => {
       await fill(page, { Password: user.password });
       await button(page, 'Sign in');
       await heading(page, /^Hello, \S/);
+      await told(page, ['signedIn']);
       await page.getByRole('link', { name: 'Account' }).click();
       await page.getByText(user.name).first().waitFor();
       await button(page, 'Sign out everywhere');
@@ -120,6 +121,7 @@ describe('examples/amplify-react', { timeout: suiteTimeout }, () => {
       await button(page, 'Confirm');
       await heading(page, /^Hello, \S/);
       await button(page, 'Sign out');
+      await told(page, ['signedIn', 'signedOut', 'signedIn', 'signedOut']);
 
       await button(page, 'Forgot your password?');
       await fill(page, { 'Enter your email': newcomer });

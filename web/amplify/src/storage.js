@@ -44,7 +44,7 @@ export const storage = {
 
   /** @param {string} key @param {string} _value */
   async setItem(key, _value) {
-    if (nameOf(key) === 'accessToken') own.signedIn = true;
+    if (nameOf(key) === 'LastAuthUser') own.signedIn = true; // the first that a sign-in writes
   },
 
   /** @param {string} _key */
