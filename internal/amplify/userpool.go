@@ -179,6 +179,8 @@ func (f *Facade) signOutEverywhere(w http.ResponseWriter, r *http.Request, x *mi
 
 // deleteUser is DeleteUser, which ends all of the user's sessions.
 func (f *Facade) deleteUser(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, c *call) error {
+	// The pool deletes the user whether or not the page still waits.
+	r = r.WithContext(context.WithoutCancel(r.Context()))
 	if _, err := f.asUser(r.Context(), x, c); err != nil {
 		if failed := f.deliver(w, r, x); failed != nil {
 			return failed

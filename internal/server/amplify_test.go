@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -139,6 +141,47 @@ func TestFacadeCallsOnTheUsersBehalf(t *testing.T) {
 			t.Error("somebody else's session has ended")
 		}
 	})
+}
+
+// TestFacadeDeletesForAPageThatLeaves: once the pool is asked to delete a user their
+// sessions end, though nobody waits for the answer.
+func TestFacadeDeletesForAPageThatLeaves(t *testing.T) {
+	asked, left := make(chan struct{}), make(chan struct{})
+	front := func(r *rig) {
+		r.around = func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".DeleteUser") {
+					body, _ := io.ReadAll(r.Body) // what is left unread hides that the caller leaves
+					close(asked)
+					<-left
+					select { // the time in which a gateway may give up, if it does
+					case <-r.Context().Done():
+					case <-time.After(time.Second):
+					}
+					r = r.WithContext(context.WithoutCancel(r.Context()))
+					r.Body = io.NopCloser(bytes.NewReader(body))
+				}
+				next.ServeHTTP(w, r)
+			})
+		}
+	}
+	r := newRigBehind(t, front, facade)
+	b, other := r.signedIn("bob@example.com"), r.signedIn("bob@example.com")
+	ctx, leave := context.WithCancel(t.Context())
+	go func() {
+		defer close(left)
+		<-asked
+		leave()
+	}()
+	req := b.request("POST", r.url+"/auth/amplify/idp/", strings.NewReader("{}")).WithContext(ctx)
+	b.metadata(req, "same-origin", "cors", "empty")
+	req.Header.Set("Content-Type", "application/x-amz-json-1.1")
+	req.Header.Set("X-Amz-Target", "AWSCognitoIdentityProviderService.DeleteUser")
+	if res, err := b.http.Do(req); err == nil {
+		_ = res.Body.Close()
+		t.Fatalf("answered %d before it was left", res.StatusCode)
+	}
+	until(t, "the end of both sessions", func() bool { return !b.session().Authenticated && !other.session().Authenticated })
 }
 
 func TestFacadeRefreshes(t *testing.T) {
