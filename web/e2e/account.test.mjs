@@ -9,6 +9,7 @@ import { after, before, describe, it } from 'node:test';
 import { auditFocus } from './audit.mjs';
 import { appCode } from './authenticator.mjs';
 import { launch, picture } from './browser.mjs';
+import { codeFor } from './codes.mjs';
 import { startDev } from './gateway.mjs';
 import { Visit, secondUser, suiteTimeout, tabTo, user } from './visit.mjs';
 import { Wire } from './wire.mjs';
@@ -98,19 +99,6 @@ describe('the account page', { timeout: suiteTimeout }, () => {
     await picture(page, `account-${name}`);
   }
 
-  /**
-   * The code that the user pool has sent to an address, as its start page lists it.
-   * @param {Visit} visit
-   * @param {string} address
-   */
-  async function codeFor({ context }, address) {
-    const page = await context.newPage();
-    await page.goto(gateway.hosted);
-    const code = await page.locator('h2:text-is("Codes") ~ ul').first().locator('li', { hasText: address }).locator('code').textContent();
-    await page.close();
-    return code ?? '';
-  }
-
   /** Another code than that one. @param {string} code */
   const mistyped = (code) => code.replace(/\d$/, (digit) => String((Number(digit) + 1) % 10));
 
@@ -164,14 +152,14 @@ describe('the account page', { timeout: suiteTimeout }, () => {
     await press(page, 'Save');
 
     await page.getByLabel('Code', { exact: true }).waitFor();
-    const first = await codeFor(visit, address);
+    const first = await codeFor(gateway, address);
     await page.getByLabel('Code', { exact: true }).fill(mistyped(first));
     await press(page, 'Verify');
     await isRefused(page, 'Code', 'This is not the code');
     await state(page, 'code');
     await press(page, 'Send another code');
     await page.getByText('Another code is on its way').waitFor();
-    await page.getByLabel('Code', { exact: true }).fill(await codeFor(visit, address));
+    await page.getByLabel('Code', { exact: true }).fill(await codeFor(gateway, address));
     await press(page, 'Verify');
     await isDone(page, 'E-mail address', 'Verified.', `${address}, verified`);
 
@@ -184,7 +172,7 @@ describe('the account page', { timeout: suiteTimeout }, () => {
     await row(page, 'E-mail address').getByText('not verified').waitFor();
     await press(page, 'Verify e-mail address');
     await page.getByLabel('Code', { exact: true }).waitFor();
-    await page.getByLabel('Code', { exact: true }).fill(await codeFor(visit, dave.name));
+    await page.getByLabel('Code', { exact: true }).fill(await codeFor(gateway, dave.name));
     await press(page, 'Verify');
     await isDone(page, 'E-mail address', 'Verified.', `${dave.name}, verified`);
     assert.equal(await page.getByRole('button', { name: 'Verify e-mail address' }).count(), 0);

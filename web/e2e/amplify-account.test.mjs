@@ -9,6 +9,7 @@ import { ownSamples } from './amplify/guide.mjs';
 import { buildPages, call, show, told, versions } from './amplify/pages.mjs';
 import { sendAppCode } from './authenticator.mjs';
 import { launch } from './browser.mjs';
+import { codeFor } from './codes.mjs';
 import { freePorts, startServe } from './gateway.mjs';
 import { until } from './until.mjs';
 import { Visit, suiteTimeout } from './visit.mjs';
@@ -79,14 +80,6 @@ describe("aws-amplify's functions for the account", { timeout: suiteTimeout }, (
 
   it('shows no token', () => assert.deepEqual(wire.leaks(), []));
 
-  /** The code that the user pool would have mailed. @param {string} to */
-  async function codeFor(to) {
-    const text = await (await fetch(gateway.hosted)).text();
-    const [, code = ''] = text.match(new RegExp(`${to.replaceAll('.', '\\.')}</span><code>(\\d+)<`)) ?? [];
-    assert.notEqual(code, '', `no code waits for ${to}`);
-    return code;
-  }
-
   /** @param {Page} page @param {string} version */
   async function attributes(page, version) {
     const email = userOf(version);
@@ -101,12 +94,12 @@ describe("aws-amplify's functions for the account", { timeout: suiteTimeout }, (
       await call(page, 'confirmUserAttribute', { userAttributeKey: 'email', confirmationCode: '000000' }),
       { error: 'CodeMismatchException' },
     );
-    await call(page, 'confirmUserAttribute', { userAttributeKey: 'email', confirmationCode: await codeFor(next) });
+    await call(page, 'confirmUserAttribute', { userAttributeKey: 'email', confirmationCode: await codeFor(gateway, next) });
     assert.equal((await call(page, 'fetchUserAttributes')).email, next);
     await until(async () => (await claims(page)).email === next, 'the claims are as they were');
     const { deliveryMedium } = await call(page, 'sendUserAttributeVerificationCode', { userAttributeKey: 'email' });
     assert.equal(deliveryMedium, 'EMAIL');
-    await call(page, 'confirmUserAttribute', { userAttributeKey: 'email', confirmationCode: await codeFor(next) });
+    await call(page, 'confirmUserAttribute', { userAttributeKey: 'email', confirmationCode: await codeFor(gateway, next) });
     await call(page, 'deleteUserAttributes', { userAttributeKeys: ['nickname'] });
     assert.equal((await call(page, 'fetchUserAttributes')).nickname, undefined);
   }

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { launch, picture } from './browser.mjs';
+import { codeFor } from './codes.mjs';
 import { Example, examples } from './example.mjs';
 import { freePorts, startDev } from './gateway.mjs';
 import { until } from './until.mjs';
@@ -117,7 +118,7 @@ describe('examples/amplify-react', { timeout: suiteTimeout }, () => {
       await fill(page, { Email: newcomer, Password: user.password, 'Confirm Password': user.password });
       await button(page, 'Create Account');
       await page.getByRole('heading', { name: 'We Emailed You' }).waitFor();
-      await fill(page, { 'Confirmation Code': await codeFor(newcomer) });
+      await fill(page, { 'Confirmation Code': await codeFor(gateway, newcomer) });
       await button(page, 'Confirm');
       await heading(page, /^Hello, \S/);
       await button(page, 'Sign out');
@@ -128,7 +129,7 @@ describe('examples/amplify-react', { timeout: suiteTimeout }, () => {
       await button(page, 'Send code');
       const next = 'An0therPassw0rd!';
       await page.getByRole('textbox', { name: 'New Password' }).waitFor();
-      await fill(page, { 'Code *': await codeFor(newcomer), 'New Password': next, 'Confirm Password': next });
+      await fill(page, { 'Code *': await codeFor(gateway, newcomer), 'New Password': next, 'Confirm Password': next });
       await button(page, 'Submit');
       await fill(page, { Email: newcomer, Password: next });
       await button(page, 'Sign in');
@@ -191,14 +192,6 @@ describe('examples/amplify-react', { timeout: suiteTimeout }, () => {
     await context.unroute('**/auth/*');
     await button(page, 'Try again');
     await heading(page, /^Hello, \S/);
-  }
-
-  /** The code that the user pool would have mailed. @param {string} to */
-  async function codeFor(to) {
-    const start = await (await fetch(gateway.hosted)).text();
-    const code = start.match(`<span>${to}</span><code>(\\d{6})</code>`)?.[1];
-    assert.ok(code, `no code for ${to}`);
-    return code;
   }
 
   /** @param {string} sub of a user, all of whose sessions are ended from outside */

@@ -7,6 +7,7 @@ import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { appCode, sendAppCode } from './authenticator.mjs';
 import { launch } from './browser.mjs';
+import { codeFor } from './codes.mjs';
 import { startPool } from './gateway.mjs';
 import { serve } from './upstream.mjs';
 import { suiteTimeout } from './visit.mjs';
@@ -91,14 +92,6 @@ describe('aws-amplify at the emulator', { timeout: suiteTimeout }, () => {
     );
   }
 
-  /** The code that was sent to an address, as the start page shows it. @param {string} address */
-  async function codeFor(address) {
-    const start = await (await fetch(pool.hosted)).text();
-    const code = start.match(`<span>${address}</span><code>(\\d{6})</code>`)?.[1];
-    assert.ok(code, `no code for ${address}`);
-    return code;
-  }
-
   const confirm = (/** @type {string} */ challengeResponse) => call('confirmSignIn', { challengeResponse });
 
   const done = { isSignedIn: true, nextStep: { signInStep: 'DONE' } };
@@ -114,7 +107,7 @@ describe('aws-amplify at the emulator', { timeout: suiteTimeout }, () => {
     assert.equal(updated.nickname.isUpdated, true);
     assert.equal(updated.email.nextStep.updateAttributeStep, 'CONFIRM_ATTRIBUTE_WITH_CODE');
     await call('sendUserAttributeVerificationCode', { userAttributeKey: 'email' });
-    await call('confirmUserAttribute', { userAttributeKey: 'email', confirmationCode: await codeFor('alex@example.com') });
+    await call('confirmUserAttribute', { userAttributeKey: 'email', confirmationCode: await codeFor(pool, 'alex@example.com') });
     const { sub, ...attributes } = await call('fetchUserAttributes');
     assert.ok(sub);
     assert.deepEqual(attributes, { email: 'alex@example.com', email_verified: 'true', name: 'Alice Archer', nickname: 'Ali' });
@@ -187,7 +180,7 @@ describe('aws-amplify at the emulator', { timeout: suiteTimeout }, () => {
     const options = { userAttributes: { email: username }, autoSignIn: true };
     assert.equal((await call('signUp', { username, password: 'Sesame-12', options })).nextStep.signUpStep, 'CONFIRM_SIGN_UP');
     await call('resendSignUpCode', { username });
-    const confirmed = await call('confirmSignUp', { username, confirmationCode: await codeFor(username) });
+    const confirmed = await call('confirmSignUp', { username, confirmationCode: await codeFor(pool, username) });
     assert.equal(confirmed.nextStep.signUpStep, 'COMPLETE_AUTO_SIGN_IN');
     assert.deepEqual(await call('autoSignIn'), done);
     await call('signOut');
@@ -196,7 +189,7 @@ describe('aws-amplify at the emulator', { timeout: suiteTimeout }, () => {
   it('sets a new password in place of a forgotten one', async () => {
     const username = 'zoe@example.com';
     assert.equal((await call('resetPassword', { username })).nextStep.resetPasswordStep, 'CONFIRM_RESET_PASSWORD_WITH_CODE');
-    assert.equal(await call('confirmResetPassword', { username, newPassword: 'Sesame-13', confirmationCode: await codeFor(username) }), undefined);
+    assert.equal(await call('confirmResetPassword', { username, newPassword: 'Sesame-13', confirmationCode: await codeFor(pool, username) }), undefined);
     assert.deepEqual(await call('signIn', { username, password: 'Sesame-13' }), done);
   });
 });
