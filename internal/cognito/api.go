@@ -34,7 +34,7 @@ type APIOptions struct {
 	Region   string // empty: [DefaultRegion]
 	// HTTP makes the calls; nil: [oauth.NewHTTPClient].
 	HTTP *http.Client
-	// Timeout bounds one call; zero: [DefaultAPITimeout].
+	// Timeout bounds one call, other than those of [API.Do]; zero: [DefaultAPITimeout].
 	Timeout time.Duration
 	// Observe is told of each call: the operation (get_user, global_sign_out), how
 	// long it took, retries included, its error after sorting. Default: none.
@@ -54,6 +54,7 @@ type API struct {
 	http     *http.Client // for Do, which the SDK has no part in
 	endpoint string       // without a slash at its end
 	timeout  time.Duration
+	patience time.Duration // of Do
 	observe  oauth.Observer
 }
 
@@ -72,7 +73,7 @@ func NewAPI(o APIOptions) *API {
 		o.Observe = func(context.Context, string, time.Duration, error) {}
 	}
 	endpoint := strings.TrimSuffix(o.Endpoint.String(), "/")
-	return &API{http: o.HTTP, endpoint: endpoint, timeout: o.Timeout, observe: o.Observe, client: idp.New(idp.Options{
+	return &API{http: o.HTTP, endpoint: endpoint, timeout: o.Timeout, patience: operationTimeout, observe: o.Observe, client: idp.New(idp.Options{
 		Region:           o.Region,
 		BaseEndpoint:     aws.String(endpoint),
 		Credentials:      aws.AnonymousCredentials{},

@@ -28,6 +28,10 @@ const (
 )
 
 const (
+	// operationTimeout bounds one call. It may wait for a Lambda trigger of the pool,
+	// which has five seconds and is called up to three times. To give up before would have
+	// the caller repeat what is being carried out: a second SignUp finds the name taken.
+	operationTimeout = 20 * time.Second
 	// maxOperationAnswer is the most that is read of an answer, in bytes. Sixty devices take 40 kB.
 	maxOperationAnswer = 512 << 10
 	// maxRefusalText is where the words of a refusal are cut, in bytes.
@@ -56,7 +60,7 @@ var exceptions = regexp.MustCompile(`^[A-Z][A-Za-z]{1,60}Exception$`)
 //
 // Errors: *[Refusal], [oauth.ErrUnavailable].
 func (a *API) Do(ctx context.Context, operation string, input map[string]any) (map[string]json.RawMessage, error) {
-	bounded, cancel := context.WithTimeout(ctx, a.timeout)
+	bounded, cancel := context.WithTimeout(ctx, a.patience)
 	defer cancel()
 	began := time.Now()
 	output, err := a.do(bounded, operation, input)

@@ -3,10 +3,12 @@ package cognito
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -82,12 +84,28 @@ func TestDo(t *testing.T) {
 	}
 	t.Run("gives up at its deadline", func(t *testing.T) {
 		_, a := serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-		a.timeout = 100 * time.Millisecond
+		a.patience = 100 * time.Millisecond
 		_, err := a.Do(t.Context(), "GetUser", nil)
 		assertOnly(t, err, oauth.ErrUnavailable)
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}
+	})
+	t.Run("waits for a trigger that takes its three attempts", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			slow := roundTripper(func(r *http.Request) (*http.Response, error) {
+				select {
+				case <-time.After(15 * time.Second):
+					return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader("{}"))}, nil
+				case <-r.Context().Done():
+					return nil, r.Context().Err()
+				}
+			})
+			a := NewAPI(APIOptions{Endpoint: mustURL(t, "http://localhost"), HTTP: &http.Client{Transport: slow}})
+			if _, err := a.Do(t.Context(), "SignUp", nil); err != nil {
+				t.Error(err)
+			}
+		})
 	})
 	t.Run("tells its observer", func(t *testing.T) {
 		var told []string
@@ -108,3 +126,7 @@ func TestDo(t *testing.T) {
 		}
 	})
 }
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
