@@ -20,15 +20,35 @@ const lowest, highest = 10_000, 30_000
 // test's own until its end.
 func Addr(t testing.TB) string {
 	t.Helper()
+	return loopback(Row(t, 1))
+}
+
+// Row returns the first of n ports, one after another, on each of which nobody listens.
+// It is for what moves on to the next port where somebody does. They are the
+// test's own until its end.
+func Row(t testing.TB, n int) int {
+	t.Helper()
 	for range 1000 {
-		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(lowest+rand.IntN(highest-lowest))) //nolint:gosec // spreads ports, guards nothing
-		if reserve(t, addr) {
-			return addr
+		first := lowest + rand.IntN(highest-lowest-n) //nolint:gosec // spreads ports, guards nothing
+		if reserveAll(t, first, n) {
+			return first
 		}
 	}
-	t.Fatal("find a free port: none of a thousand is")
-	return ""
+	t.Fatalf("find %d free ports: none of a thousand places has them", n)
+	return 0
 }
+
+// reserveAll may keep some of the ports where it cannot have all.
+func reserveAll(t testing.TB, first, n int) bool {
+	for port := first; port < first+n; port++ {
+		if !reserve(t, loopback(port)) {
+			return false
+		}
+	}
+	return true
+}
+
+func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
 // reserve takes the UDP port of the same number, which no server of ours wants:
 // other tests then see that the number is taken, before there is a server.

@@ -12,6 +12,14 @@ func TestAddr(t *testing.T) {
 			t.Errorf("%s was given out twice", addr)
 		}
 	})
+	t.Run("is_one_tests_alone_with_those_behind_it", func(t *testing.T) {
+		first := Row(t, 3)
+		for port := first; port < first+3; port++ {
+			if reserve(t, loopback(port)) {
+				t.Errorf("%d was given out twice", port)
+			}
+		}
+	})
 	t.Run("is_no_port_that_somebody_listens_on", func(t *testing.T) {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
