@@ -146,7 +146,7 @@ test-gateway:
 	go build -o $(GATEWAY_BIN) ./cmd/gateway
 
 %/node_modules/.package-lock.json: %/package-lock.json
-	npm --prefix $* ci --ignore-scripts --no-audit --no-fund
+	npm --prefix $* ci --ignore-scripts --no-audit --no-fund --loglevel=error
 
 .PHONY: test-loaded
 test-loaded: ## run every test RUNS (5) times on a machine that is kept busy (needs stress-ng)

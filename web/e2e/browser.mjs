@@ -34,6 +34,16 @@ export function launch(proxy, options) {
 }
 
 /**
+ * Closes a browser's profile. Of one whose page is on its way to another Chromium may never say that it is closed: it is
+ * not waited for then, and ends with the browser.
+ * @param {import('playwright-core').BrowserContext} context
+ */
+export async function closeProfile(context) {
+  const closed = context.close().catch(() => {});
+  await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 20_000).unref())]);
+}
+
+/**
  * Takes pictures of the page as it stands, light, dark, and on a small phone, and
  * has each of them pass the audits.
  * @param {import('playwright-core').Page} page

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { audit, auditByAxe, auditFocus } from './audit.mjs';
-import { launch, picture } from './browser.mjs';
+import { closeProfile, launch, picture } from './browser.mjs';
 import { startDev } from './gateway.mjs';
 import { serve } from './upstream.mjs';
 import { Visit, tabTo, user, suiteTimeout } from './visit.mjs';
@@ -348,7 +348,7 @@ describe('gateway dev', { timeout: suiteTimeout }, () => {
       const before = wire.answers.length;
       await page.goto(`${planted.url}/`);
       await page.waitForURL(`${planted.url}/body?*`);
-      await context.close();
+      await closeProfile(context);
       planted.stop();
       const found = wire.leaks().map((leak) => leak.split(':')[0]);
       assert.deepEqual([...new Set(found)].sort(), ['address of http', 'body of http', 'head of http']);

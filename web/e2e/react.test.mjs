@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
-import { failure, launch } from './browser.mjs';
+import { closeProfile, failure, launch } from './browser.mjs';
 import { serve } from './upstream.mjs';
 import { until, wait } from './until.mjs';
 import { suiteTimeout } from './visit.mjs';
@@ -132,7 +132,7 @@ for (const [name, modules] of [['React 18', './node_modules'], ['React 19', '../
       } catch (err) {
         throw await failure(page, /** @type {Error} */ (err));
       } finally {
-        await context.close();
+        await closeProfile(context);
         gateway.stop();
       }
     };

@@ -2,7 +2,7 @@
 // the demo page and at the user pool.
 
 import assert from 'node:assert/strict';
-import { failure } from './browser.mjs';
+import { closeProfile, failure } from './browser.mjs';
 import { wait } from './until.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
@@ -60,7 +60,7 @@ export class Visit {
     } catch (err) {
       throw await failure(this.page, /** @type {Error} */ (err));
     } finally {
-      await this.context.close();
+      await closeProfile(this.context);
     }
   }
 
