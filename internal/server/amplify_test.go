@@ -218,6 +218,35 @@ func TestFacadeRefreshes(t *testing.T) {
 	}
 }
 
+// TestShadowIsNoBearer: pages put what they take for a token into their calls.
+func TestShadowIsNoBearer(t *testing.T) {
+	r := newRig(t, facade)
+	b := r.signedIn("alice@example.com")
+	result := b.does("GetTokensFromRefreshToken", `{"RefreshToken":"x"}`)["AuthenticationResult"].(map[string]any)
+	shadow := "Bearer " + result["AccessToken"].(string)
+
+	t.Run("with_the_session_the_upstream_gets_the_real_token", func(t *testing.T) {
+		if res, body := b.fetch("GET", "/api/x", "", "Authorization", shadow); res.StatusCode != http.StatusOK {
+			t.Fatalf("%d %s", res.StatusCode, body)
+		}
+		if got := r.seen.last(t).Header.Values("Authorization"); len(got) != 1 || got[0] == shadow {
+			t.Errorf("the upstream got %q", got)
+		}
+	})
+	t.Run("without_it_is_refused", func(t *testing.T) {
+		res, body := r.browser().fetch("GET", "/api/alone", "", "Authorization", shadow)
+		if code := problemCode(t, res, body); res.StatusCode != http.StatusUnauthorized || code != "unauthenticated" {
+			t.Errorf("%d %s", res.StatusCode, body)
+		}
+		if path := r.seen.last(t).URL.Path; path == "/api/alone" {
+			t.Error("it reached the upstream")
+		}
+	})
+	if strings.Contains(r.logs.String(), result["AccessToken"].(string)) {
+		t.Error("the log has it")
+	}
+}
+
 func TestFacadeSignsOut(t *testing.T) {
 	t.Run("here", func(t *testing.T) {
 		r := newRig(t, facade)
