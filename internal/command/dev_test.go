@@ -384,7 +384,7 @@ func TestDevServesTheFacade(t *testing.T) {
 			t.Errorf("%s: %d %.200s", text, res.StatusCode, body)
 		}
 		d.stop()
-		if warned := d.stderr(); strings.Contains(warned, "password_sign_in") {
+		if warned := d.stderr(); strings.Contains(warned, "amplify.") {
 			t.Errorf("%s: warned %q", text, warned)
 		}
 	}

@@ -194,9 +194,9 @@ func (l *loader) underMount(address string) bool {
 }
 
 // checkAmplify refuses redirect addresses at which the façade's cookie would not
-// be, or which a login may not lead to.
+// be, which a login may not lead to, or at which there is no page.
 func (l *loader) checkAmplify() {
-	if l.cfg.PublicURL == nil || !l.top.sound("public_url", "allowed_hosts", "login.return_origins", "amplify.redirect_uris") {
+	if l.cfg.PublicURL == nil || !l.top.sound("public_url", "mount", "allowed_hosts", "login.return_origins", "amplify.redirect_uris") {
 		return
 	}
 	scheme := l.cfg.PublicURL.Scheme + "://"
@@ -205,8 +205,12 @@ func (l *loader) checkAmplify() {
 		origins = append(origins, scheme+host)
 	}
 	for i, uri := range l.cfg.Amplify.RedirectURIs {
-		if u, ok := parseRedirect(uri); ok && !slices.Contains(origins, u.Scheme+"://"+u.Host) {
+		switch u, ok := parseRedirect(uri); {
+		case !ok:
+		case !slices.Contains(origins, u.Scheme+"://"+u.Host):
 			l.reject(l.top, "amplify.redirect_uris", i, curef("an address at %s; %s://%s must be among login.return_origins otherwise", origins[0], u.Scheme, u.Host))
+		case l.underMount(u.EscapedPath()) && !slices.Contains(l.cfg.Login.ReturnOrigins, u.Scheme+"://"+u.Host):
+			l.reject(l.top, "amplify.redirect_uris", i, curef("the page's own redirectSignIn, outside %s: what the user pool leads back to is not listed here", l.cfg.Mount))
 		}
 	}
 }

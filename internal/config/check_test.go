@@ -292,6 +292,7 @@ var amplifyRules = []rule{
 	{"redirect_uri_has_credentials", values{"amplify.redirect_uris": "[https://me:pw@app.example.com/]"}, "amplify.redirect_uris[0]", "a page's address"},
 	{"redirect_uri_is_a_pattern", values{"amplify.redirect_uris": `["https://app.example.com/*"]`}, "amplify.redirect_uris[0]", "wildcards are not accepted"},
 	{"redirect_uri_is_http_off_loopback", values{"amplify.redirect_uris": "[http://app.example.com/]"}, "amplify.redirect_uris[0]", "https://app.example.com; plain http"},
+	{"redirect_uri_is_the_gateways_own", values{"amplify.redirect_uris": "[https://app.example.com/auth/callback]"}, "amplify.redirect_uris[0]", "the page's own redirectSignIn, outside /auth"},
 }
 
 var laterRules = []rule{
@@ -330,7 +331,7 @@ func TestLoad_accepts(t *testing.T) {
 		"return_address_at_a_return_origin":    {"login.return_origins": "[https://b.example.com]", "login.logout_return_to": "https://b.example.com/bye"},
 		"return_address_at_public_url":         {"login.default_return_to": "https://app.example.com/home"},
 		"redirect_uris_of_the_own_origins":     {"allowed_hosts": "[b.example.com]", "session.cookie.domain": "example.com", "amplify.redirect_uris": `[https://app.example.com, "https://APP.example.com:443/", "https://b.example.com/x?y=1"]`},
-		"redirect_uri_at_a_return_origin":      {"login.return_origins": "[https://other.example]", "amplify.redirect_uris": "[https://other.example/]"},
+		"redirect_uri_at_a_return_origin":      {"login.return_origins": "[https://other.example]", "amplify.redirect_uris": "[https://other.example/auth/done]"},
 		"logout_that_leads_to_the_login":       {"login.logout_return_to": "/auth/login"},
 		"one_upstream_in_a_list":               {"routes[].upstream": `["http://localhost:9000"]`},
 		"upstream_with_a_base_path":            {"routes[].upstream": "https://api.internal/v1"},

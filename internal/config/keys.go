@@ -199,7 +199,7 @@ var amplifyKeys = []key{
 		doc:   "Serves `/auth/amplify`, where unchanged `aws-amplify` v6 finds what it calls Cognito for. See [HTTP](http.md#the-façade-for-aws-amplify)."},
 	{path: "amplify.redirect_uris", kind: redirectURI{}, list: true,
 		field: func(c *Config) any { return &c.Amplify.RedirectURIs },
-		doc:   "The pages at which `signInWithRedirect` ends: each `redirectSignIn` of the pages' own configuration, to the letter. They lie at this gateway, or at one of `login.return_origins`."},
+		doc:   "The pages at which `signInWithRedirect` ends: each `redirectSignIn` of the pages' own configuration, to the letter. They lie at this gateway, outside its mount, or at one of `login.return_origins`."},
 	{path: "amplify.password_sign_in", kind: boolean{}, def: "false",
 		field: func(c *Config) any { return &c.Amplify.PasswordSignIn },
 		doc:   "Lets pages sign in and up in a form of their own, and change passwords: what is typed there passes through the page and the gateway. The app client needs the flow that the page uses, such as `ALLOW_USER_SRP_AUTH`. See [HTTP](http.md#passwords)."},

@@ -194,7 +194,9 @@ func TestLoad_warns(t *testing.T) {
 		"token_that_can_be_guessed": {values{"admin_token": "hunter2"}, "admin_token: fewer than 16"},
 		"a_name_for_a_whole_domain": {values{"session.cookie.domain": "example.com"}, "session.cookie.domain: the cookie goes to every host under example.com"},
 		"passwords_without_facade":  {values{"amplify.password_sign_in": "true"}, "amplify.password_sign_in: does nothing without amplify.enabled"},
-		"facade_without_its_scope":  {values{"amplify.enabled": "true", "cognito.scopes": "[openid]"}, "amplify.enabled: without aws.cognito.signin.user.admin"},
+		"addresses_without_facade":  {values{"amplify.redirect_uris": "[https://app.example.com/]"}, "amplify.redirect_uris: they do nothing without amplify.enabled"},
+		"facade_without_addresses":  {values{"amplify.enabled": "true"}, "amplify.enabled: without amplify.redirect_uris"},
+		"facade_without_its_scope":  {values{"amplify.enabled": "true", "amplify.redirect_uris": "[https://app.example.com/]", "cognito.scopes": "[openid]"}, "amplify.enabled: without aws.cognito.signin.user.admin"},
 		"one_address_for_all":       {values{"amplify.enabled": "true", "amplify.password_sign_in": "true"}, "amplify.password_sign_in: without trusted_proxies"},
 		"no_routes":                 {values{"routes[].path": "-", "routes[].upstream": "-"}, "routes: there is none"},
 	} {

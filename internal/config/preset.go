@@ -48,7 +48,7 @@ func (l *loader) overrule(p Preset) {
 		}
 	}
 	if p.Text != "" {
-		l.top.given[p.Key] = setting{file: p.By, items: []item{{text: p.Text}}, single: true, literal: true, suggested: p.Default}
+		l.top.given[p.Key] = setting{file: p.By, items: []item{{text: p.Text}}, single: true, literal: true, preset: true}
 	}
 }
 

@@ -27,8 +27,8 @@ type setting struct {
 	literal bool
 	// escapes: a variable put a percent-escape into an address's user or password.
 	escapes bool
-	// suggested: a preset, for what nobody had set.
-	suggested bool
+	// preset: brought by the program, and not by file or variables.
+	preset bool
 }
 
 type item struct {

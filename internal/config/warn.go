@@ -43,10 +43,16 @@ func (l *loader) warn() {
 func (l *loader) warnAmplify(say func(format string, args ...any)) {
 	c := l.cfg
 	if !c.Amplify.Enabled {
-		if c.Amplify.PasswordSignIn && !l.top.given["amplify.password_sign_in"].suggested {
+		if len(c.Amplify.RedirectURIs) > 0 && !l.top.given["amplify.redirect_uris"].preset {
+			say("amplify.redirect_uris: they do nothing without amplify.enabled")
+		}
+		if c.Amplify.PasswordSignIn && !l.top.given["amplify.password_sign_in"].preset {
 			say("amplify.password_sign_in: does nothing without amplify.enabled")
 		}
 		return
+	}
+	if len(c.Amplify.RedirectURIs) == 0 && !c.Amplify.PasswordSignIn {
+		say("amplify.enabled: without amplify.redirect_uris nobody can sign in by signInWithRedirect: list what the pages have as redirectSignIn")
 	}
 	if !slices.Contains(c.Cognito.Scopes, userScope) {
 		say("amplify.enabled: without %s among cognito.scopes the user pool refuses all that pages ask about the user's account", userScope)
