@@ -90,6 +90,9 @@ func (rec *Record) end(r *http.Request, x *Exchange) {
 	}
 	rec.Metrics(x).Observe(&x.Event)
 	x.Event.Log(r.Context(), rec.Logger)
+	if x.Event.Recorded != nil {
+		x.Event.Recorded()
+	}
 	if broken {
 		panic(http.ErrAbortHandler) // the answer had begun: it must not look complete
 	}

@@ -209,6 +209,23 @@ func exchangeOverTCP(t *testing.T, h middleware.Handler) (answer []byte, whole b
 	return fmt.Appendf(nil, "%d %v\n%s", res.StatusCode, res.Header, body), err == nil, l
 }
 
+// TestRecordTellsWhenItIsWritten: a stop waits for that.
+func TestRecordTellsWhenItIsWritten(t *testing.T) {
+	rec, l := newRecord()
+	told := 0
+	rec.Handler(func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
+		x.Event.Recorded = func() {
+			if told++; len(l.requests(t)) != 1 {
+				t.Error("the request is not logged yet")
+			}
+		}
+		return answered(w, r, x)
+	}).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	if told != 1 {
+		t.Errorf("told %d times", told)
+	}
+}
+
 func TestPanic(t *testing.T) {
 	begin := func(status int) func(http.ResponseWriter) {
 		return func(w http.ResponseWriter) {

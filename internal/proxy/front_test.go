@@ -77,6 +77,9 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			f.mu.Lock()
 			f.events, f.errs = append(f.events, event), append(f.errs, err)
 			f.mu.Unlock()
+			if event.Recorded != nil {
+				event.Recorded()
+			}
 		}()
 		err = f.serve(w, r, &event)
 	}()

@@ -56,7 +56,11 @@ func (t *trip) switchProtocols(res *http.Response) error {
 	if !ok {
 		return stopping()
 	}
-	defer through.Close()
+	if t.d.Event == nil {
+		defer through.Close()
+	} else {
+		t.d.Event.Recorded = through.Close // a stop waits for the log line too
+	}
 	client, buffered, err := http.NewResponseController(t.w).Hijack()
 	if err != nil {
 		return fmt.Errorf("switch protocols: %w", err)

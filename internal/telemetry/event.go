@@ -31,6 +31,8 @@ type Event struct {
 	Stream  bool
 	Refresh string // outcome of a token refresh that this request waited for
 	Note    string // what else an operator should know
+	// Recorded is called once the request is logged and counted; nil: nothing waits for that.
+	Recorded func()
 }
 
 // AddNote notes one thing more.

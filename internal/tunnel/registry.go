@@ -4,7 +4,7 @@
 // its handshake, are left to package proxy.
 //
 // The one invariant: a tunnel that is open is in its registry until its last byte
-// has passed.
+// has passed, and whoever opened it has nothing left to do.
 package tunnel
 
 import (
