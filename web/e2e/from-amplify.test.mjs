@@ -73,7 +73,11 @@ async function tour(visit) {
   const readable = await visit.readable();
   assert.deepEqual([readable.cookie, tokensIn(JSON.stringify(readable))], ['', []]);
   assert.doesNotMatch(JSON.stringify(readable), /accessToken|idToken/);
+  const other = await page.context().newPage();
+  await other.goto(gateway.url);
+  await other.getByRole('heading', { name: /^Hello, \S/ }).waitFor();
   await page.getByRole('button', { name: 'Sign out' }).click();
   await page.getByRole('button', { name: 'Sign in' }).waitFor();
+  await other.getByRole('button', { name: 'Sign in' }).waitFor();
   assert.equal(page.url(), `${gateway.url}/`);
 }

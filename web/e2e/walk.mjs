@@ -55,7 +55,7 @@ export class Walk {
    */
   async create(block = '') {
     const [begin = '', enter, ...install] = block.split('\n');
-    const create = `npm create vite@latest ${this.name} -- `;
+    const create = `npm create --yes vite@latest ${this.name} -- `;
     assert.ok(begin.startsWith(create), begin);
     await this.shell(begin.replace(create, `${here}node_modules/.bin/create-vite ${this.name} `), this.dir);
     assert.equal(enter, `cd ${this.name}`);
