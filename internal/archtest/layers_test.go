@@ -86,10 +86,13 @@ var layers = []row{
 		imports: []string{"internal/fetchmeta", "internal/problem"},
 	},
 	{pkg: "internal/routing", imports: []string{"internal/problem", "internal/urlpath"}},
+	{pkg: "internal/peek"},
+	{pkg: "internal/http1", imports: []string{"internal/peek"}},
+	{pkg: "internal/connpool", imports: []string{"internal/http1", "internal/peek"}},
 	{
 		pkg: "internal/proxy",
 		imports: []string{
-			"internal/headers", "internal/problem", "internal/routing", "internal/secret", "internal/static",
+			"internal/connpool", "internal/headers", "internal/http1", "internal/problem", "internal/routing", "internal/secret", "internal/static",
 			"internal/telemetry", "internal/tunnel", "internal/urlpath",
 		},
 	},

@@ -10,7 +10,7 @@ import (
 )
 
 var (
-	packageRow = regexp.MustCompile("(?m)^\\| `([a-z/]+)` \\| [^|]+ \\| [^|]+ \\|$")
+	packageRow = regexp.MustCompile("(?m)^\\| `([a-z0-9/]+)` \\| [^|]+ \\| [^|]+ \\|$")
 	repoFile   = regexp.MustCompile("`((?:internal|cmd|docs|examples|web)/[a-z0-9_/.]+)`")
 )
 

@@ -156,7 +156,11 @@ type Route struct {
 	Token               string // access, id, none
 	Methods             []string
 	Timeout             time.Duration
+	Transport           string // auto, standard
+	Reuse               string // auto, never
 	UpstreamIdleTimeout time.Duration
+	UpstreamRest        time.Duration
+	UpstreamConnections int
 	PreserveHost        bool
 	AllowEncodedSlash   bool
 	Navigations         bool // false: navigations are refused

@@ -20,7 +20,7 @@ func (t *trip) answer(res *http.Response) {
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	t.end(res, announced)
+	t.trailers(res, announced)
 }
 
 // begin writes status and header, and returns the trailers it announced.
@@ -109,10 +109,13 @@ func (t *trip) copyBody(res *http.Response) error {
 // bufferPool holds pointers to arrays: putting a slice back would allocate.
 var bufferPool = sync.Pool{New: func() any { return new([bufferBytes]byte) }}
 
-// end writes the trailers. Those that were not announced reach a client of HTTP/1.1
+// trailers writes the trailers. Those that were not announced reach a client of HTTP/1.1
 // if the answer came without a length, as it is written in chunks then. HTTP/2 alone
 // can carry others.
-func (t *trip) end(res *http.Response, announced []string) {
+func (t *trip) trailers(res *http.Response, announced []string) {
+	if t.exchange != nil {
+		res.Trailer = t.exchange.Trailer
+	}
 	t.reverse.headers.trailer(res.Trailer)
 	own := t.w.Header()
 	for name, values := range res.Trailer {

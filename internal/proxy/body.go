@@ -6,15 +6,13 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 const (
 	// replayBytes is how much of a body is kept so that it can be sent again. Longer
 	// bodies are sent once.
 	replayBytes = 64 << 10
-	// keptAtFirst bounds the memory that is set aside before a body comes: a client
-	// may announce one and never send it.
-	keptAtFirst = 4 << 10
 )
 
 // requestBody is the client's body on its way upstream. It keeps the error that
@@ -24,6 +22,8 @@ const (
 type requestBody struct {
 	closed atomic.Bool
 	result atomic.Pointer[error] // io.EOF is the good end
+
+	late atomic.Bool // no more is to be gathered
 
 	mu    sync.Mutex // held while reading
 	from  io.Reader
@@ -49,11 +49,44 @@ func newRequestBody(body io.ReadCloser, length, limit int64) *requestBody {
 		body = http.MaxBytesReader(nil, body, limit)
 	}
 	b := &requestBody{from: body, spent: length > replayBytes}
-	if length > 0 && !b.spent {
-		b.kept = make([]byte, 0, min(length, keptAtFirst))
-	}
 	b.first.body, b.try = b, &b.first
 	return b
+}
+
+// gather reads the body for as long as the limit, and reports whether all of it came.
+// What came is kept for a try, which goes on from there: it waits for a reading that
+// is under way.
+func (b *requestBody) gather(limit time.Duration) (whole bool) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for b.gatherMore() {
+		}
+	}()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+		b.late.Store(true)
+	}
+	return b.ended()
+}
+
+// gatherMore reads once, into the room that kept has, and reports whether there may
+// be more.
+func (b *requestBody) gatherMore() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.late.Load() || b.closed.Load() || len(b.kept) == cap(b.kept) {
+		return false
+	}
+	n, err := b.from.Read(b.kept[len(b.kept):cap(b.kept)])
+	b.kept = b.kept[:len(b.kept)+n]
+	if err != nil {
+		b.result.CompareAndSwap(nil, &err)
+	}
+	return err == nil
 }
 
 var (

@@ -149,8 +149,9 @@ func TestRequestBody_is_not_sent_again(t *testing.T) {
 // it: thousands of them cost it nothing.
 func TestRequestBody_takes_room_for_what_has_come(t *testing.T) {
 	body := newRequestBody(io.NopCloser(strings.NewReader(strings.Repeat("x", replayBytes))), replayBytes, 0)
+	const atFirst = 4 << 10
 	for came := 0; ; {
-		if most := max(keptAtFirst, 4*came); cap(body.kept) > most {
+		if most := max(atFirst, 4*came); cap(body.kept) > most {
 			t.Fatalf("room for %d bytes after %d, want %d at most", cap(body.kept), came, most)
 		}
 		n, err := body.first.Read(make([]byte, 1000))

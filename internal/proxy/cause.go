@@ -10,6 +10,9 @@ import (
 	"net/http"
 	"net/textproto"
 	"syscall"
+
+	"github.com/gatehouse-auth/gatehouse/internal/connpool"
+	"github.com/gatehouse-auth/gatehouse/internal/http1"
 )
 
 // cause is an error with a text that is safe to log. The texts of net/http quote
@@ -36,6 +39,8 @@ func (f fault) Error() string { return string(f) }
 func words(err error) string {
 	var (
 		own    fault
+		answer http1.Malformed
+		asked  connpool.Unsendable
 		lookup *net.DNSError
 		op     *net.OpError
 		errno  syscall.Errno
@@ -45,6 +50,10 @@ func words(err error) string {
 	switch {
 	case errors.As(err, &own):
 		return own.Error()
+	case errors.As(err, &answer):
+		return answer.Error()
+	case errors.As(err, &asked):
+		return asked.Error()
 	case errors.As(err, &reset):
 		return reset.Error()
 	case errors.As(err, &lookup):

@@ -65,9 +65,6 @@ func (p *headerPolicy) request(in *http.Request, d *Decision) http.Header {
 	d.values.set(out, "X-Forwarded-Host", from.host)
 	d.values.set(out, "X-Forwarded-Proto", from.proto)
 	d.values.set(out, "Traceparent", from.trace)
-	if _, ok := out["User-Agent"]; !ok {
-		out["User-Agent"] = nil // or the transport names itself
-	}
 	return out
 }
 

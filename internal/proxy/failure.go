@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 
+	"github.com/gatehouse-auth/gatehouse/internal/connpool"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 )
 
@@ -25,6 +26,15 @@ func (t *trip) classify(err error) error {
 			Code:   "malformed_body",
 			Public: "The body of the request is malformed or incomplete.",
 			Err:    fmt.Errorf("read request body: %w", causeOf(broken)),
+		}
+	}
+	if errors.Is(err, connpool.ErrBusy) {
+		return &problem.Error{
+			Status: http.StatusServiceUnavailable,
+			Code:   "upstream_busy",
+			Public: "The service behind this address is busy. Try again in a moment.",
+			Header: http.Header{"Retry-After": {"1"}},
+			Err:    fmt.Errorf("ask upstream %s: %w", t.up.name, err),
 		}
 	}
 	err = fmt.Errorf("ask upstream %s: %w", t.up.name, causeOf(err))

@@ -123,8 +123,8 @@ func TestReverse_tells_the_log_what_kind_of_failure_it_was(t *testing.T) {
 		"http://no-such-host.invalid":                     "look up the host: ",
 		rawUpstream(t, "").String():                       "the connection ended where a message was due",
 		rawUpstream(t, "HTTP/1.1 200 OK\r\nX: ").String(): "in the middle of a message",
-		rawUpstream(t, "HTTP/1.1 200 OK\r\nX: "+strings.Repeat("x", 1<<20)+"\r\n\r\n").String(): "exceeded 262144 bytes",
-		rawUpstream(t, "HTTP/1.1 200 OK\r\nno colon\r\n\r\n").String():                          "a header line is malformed",
+		rawUpstream(t, "HTTP/1.1 200 OK\r\nX: "+strings.Repeat("x", 1<<20)+"\r\n\r\n").String(): "longer than 256 kB",
+		rawUpstream(t, "HTTP/1.1 200 OK\r\nno colon\r\n\r\n").String():                          "the name of a header is no token",
 		strings.Replace(plain.URL, "http", "https", 1):                                          "TLS: the other side does not speak it",
 		secure.URL: "TLS: the certificate is of an unknown authority",
 	} {

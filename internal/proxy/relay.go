@@ -82,6 +82,9 @@ type Options struct {
 	// Tunnels is where the relay's tunnels are. It outlives the relay, so that those
 	// of the routes before a reload are among them. Default: a registry of its own.
 	Tunnels *tunnel.Registry
+	// Upstreams counts what happens on the way to upstreams. It outlives the relay, as
+	// counters never go back. Default: one of its own.
+	Upstreams *Upstreams
 	// Proxy names the forward proxy to an address, or nil, for routes with
 	// UseProxy. It is asked when the relay is built. Default: there is none.
 	Proxy func(*url.URL) (*url.URL, error)

@@ -10,19 +10,60 @@ import (
 	"sync/atomic"
 )
 
-// send asks the upstream. An upstream may close a kept connection while a request
+// transported asks by net/http's transport, which reads while it writes, and speaks
+// HTTP/2 and TLS.
+func (t *trip) transported() (*http.Response, error) {
+	if t.in.ContentLength != 0 {
+		if t.body == nil {
+			t.body = newRequestBody(t.in.Body, t.in.ContentLength, t.reverse.bodyBytes)
+		}
+		if t.in.ProtoMajor == 1 {
+			// Without it the server reads the body to its end before an answer begins.
+			// unfinished says what full duplex takes.
+			_ = http.NewResponseController(t.w).EnableFullDuplex()
+		}
+	}
+	t.transportRequest()
+	return t.sendOnce()
+}
+
+// transportRequest makes the request for the transport.
+func (t *trip) transportRequest() {
+	t.url = t.up.url(t.d.Path, t.in.URL)
+	t.out = *t.in // for its context, which only copying takes along
+	t.out.URL = &t.url
+	t.out.Header = t.header
+	if t.upgrade {
+		t.out.Header["Connection"] = t.d.values.one("Upgrade")
+		t.out.Header["Upgrade"] = t.in.Header["Upgrade"]
+	}
+	if _, ok := t.out.Header["User-Agent"]; !ok {
+		t.out.Header["User-Agent"] = nil // or the transport names itself
+	}
+	t.out.Host = t.host
+	t.out.Close = false // the client's connection ends, not the upstream's
+	// Request trailers would bypass every rule for headers; nobody needs them.
+	t.out.Trailer = nil
+	t.out.Body = nil // so the transport may try again over another connection
+	if t.body != nil {
+		t.out.Body, t.out.GetBody = &t.body.first, t.body.again
+	}
+	t.hideKeys()
+}
+
+// sendOnce lets the transport ask. An upstream may close a kept connection while a request
 // is on its way to it. The transport itself then repeats requests without an effect,
-// and those of which nothing was written. send repeats PUT and DELETE, which are
+// and those of which nothing was written. sendOnce repeats PUT and DELETE, which are
 // idempotent (RFC 9110 §9.2.2), once and over a new connection: the transport would
 // try every kept connection, and each may be as dead as the first. POST and PATCH
 // are never sent twice.
-func (t *trip) send() (*http.Response, error) {
+func (t *trip) sendOnce() (*http.Response, error) {
 	if t.out.Method != http.MethodPut && t.out.Method != http.MethodDelete {
-		return t.roundTrip(t.up.transport, &t.out)
+		return t.roundTrip(t.up.ways.kept, &t.out)
 	}
 	var first attempt
 	traced := httptrace.WithClientTrace(t.out.Context(), first.trace())
-	res, err := t.roundTrip(t.up.transport, t.out.WithContext(traced))
+	res, err := t.roundTrip(t.up.ways.kept, t.out.WithContext(traced))
 	if err == nil || !first.lost(err) || t.in.Context().Err() != nil {
 		return res, err
 	}
@@ -33,10 +74,8 @@ func (t *trip) send() (*http.Response, error) {
 		}
 		t.out.Body = body
 	}
-	if t.d.Event != nil {
-		t.d.Event.AddNote("asked again: a kept connection had ended")
-	}
-	return t.roundTrip(t.up.fresh, &t.out)
+	t.askedAgain()
+	return t.roundTrip(t.up.ways.fresh, &t.out)
 }
 
 // attempt is what a transport tells of one try.

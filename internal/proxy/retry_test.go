@@ -105,43 +105,49 @@ func TestReverse_asks_once_more_what_may_be_asked_twice(t *testing.T) {
 		last               string // what comes back on the kept connection
 		want               []string
 		status             string
+		streamed           bool // only ever by net/http's transport
 	}{
-		"GET":                         {"GET", "", "", "", []string{"GET  0", "GET  0"}, "200 OK"},
-		"DELETE":                      {"DELETE", "", "", "", []string{"DELETE  0", "DELETE  0"}, "200 OK"},
-		"DELETE with a body":          {"DELETE", length("abc"), "abc", "", []string{"DELETE abc 3", "DELETE abc 3"}, "200 OK"},
-		"PUT":                         {"PUT", length("abc"), "abc", "", []string{"PUT abc 3", "PUT abc 3"}, "200 OK"},
-		"PUT of nothing":              {"PUT", length(""), "", "", []string{"PUT  0", "PUT  0"}, "200 OK"},
-		"PUT in chunks":               {"PUT", "Transfer-Encoding: chunked\r\n", "3\r\nabc\r\n0\r\n\r\n", "", []string{"PUT abc 3", "PUT abc 3"}, "200 OK"},
-		"PUT of much":                 {"PUT", length(strings.Repeat("x", long)), strings.Repeat("x", long), "", []string{"PUT xxxxxxxxxxxxxxxxxxxx 65537"}, "502 Bad Gateway"},
-		"PUT with a key":              {"PUT", "Idempotency-Key: k\r\n" + length("abc"), "abc", "", []string{"PUT kabc 3", "PUT kabc 3"}, "200 OK"},
-		"PUT that was half answered":  {"PUT", length("abc"), "abc", "HTTP/1.1 2", []string{"PUT abc 3"}, "502 Bad Gateway"},
-		"PUT that was ill answered":   {"PUT", length("abc"), "abc", "x\r\n", []string{"PUT abc 3"}, "502 Bad Gateway"},
-		"POST":                        {"POST", length("abc"), "abc", "", []string{"POST abc 3"}, "502 Bad Gateway"},
-		"POST of nothing":             {"POST", length(""), "", "", []string{"POST  0"}, "502 Bad Gateway"},
-		"POST with a key":             {"POST", "Idempotency-Key: k\r\n" + length(""), "", "", []string{"POST k 0"}, "502 Bad Gateway"},
-		"POST with a key and a body":  {"POST", "Idempotency-Key: k\r\n" + length("abc"), "abc", "", []string{"POST kabc 3"}, "502 Bad Gateway"},
-		"POST with the other key":     {"POST", "X-Idempotency-Key: k\r\n" + length(""), "", "", []string{"POST k 0"}, "502 Bad Gateway"},
-		"PATCH":                       {"PATCH", length("abc"), "abc", "", []string{"PATCH abc 3"}, "502 Bad Gateway"},
-		"a method of somebody's own":  {"FROB", "", "", "", []string{"FROB  0"}, "502 Bad Gateway"},
-		"GET that was badly answered": {"GET", "", "", "x\r\n", []string{"GET  0"}, "502 Bad Gateway"},
+		"GET":                         {"GET", "", "", "", []string{"GET  0", "GET  0"}, "200 OK", false},
+		"DELETE":                      {"DELETE", "", "", "", []string{"DELETE  0", "DELETE  0"}, "200 OK", false},
+		"DELETE with a body":          {"DELETE", length("abc"), "abc", "", []string{"DELETE abc 3", "DELETE abc 3"}, "200 OK", false},
+		"PUT":                         {"PUT", length("abc"), "abc", "", []string{"PUT abc 3", "PUT abc 3"}, "200 OK", false},
+		"PUT of nothing":              {"PUT", length(""), "", "", []string{"PUT  0", "PUT  0"}, "200 OK", false},
+		"PUT in chunks":               {"PUT", "Transfer-Encoding: chunked\r\n", "3\r\nabc\r\n0\r\n\r\n", "", []string{"PUT abc 3", "PUT abc 3"}, "200 OK", true},
+		"PUT of much":                 {"PUT", length(strings.Repeat("x", long)), strings.Repeat("x", long), "", []string{"PUT xxxxxxxxxxxxxxxxxxxx 65537"}, "502 Bad Gateway", true},
+		"PUT with a key":              {"PUT", "Idempotency-Key: k\r\n" + length("abc"), "abc", "", []string{"PUT kabc 3", "PUT kabc 3"}, "200 OK", false},
+		"PUT that was half answered":  {"PUT", length("abc"), "abc", "HTTP/1.1 2", []string{"PUT abc 3"}, "502 Bad Gateway", false},
+		"PUT that was ill answered":   {"PUT", length("abc"), "abc", "x\r\n", []string{"PUT abc 3"}, "502 Bad Gateway", false},
+		"POST":                        {"POST", length("abc"), "abc", "", []string{"POST abc 3"}, "502 Bad Gateway", false},
+		"POST of nothing":             {"POST", length(""), "", "", []string{"POST  0"}, "502 Bad Gateway", false},
+		"POST with a key":             {"POST", "Idempotency-Key: k\r\n" + length(""), "", "", []string{"POST k 0"}, "502 Bad Gateway", false},
+		"POST with a key and a body":  {"POST", "Idempotency-Key: k\r\n" + length("abc"), "abc", "", []string{"POST kabc 3"}, "502 Bad Gateway", false},
+		"POST with the other key":     {"POST", "X-Idempotency-Key: k\r\n" + length(""), "", "", []string{"POST k 0"}, "502 Bad Gateway", false},
+		"PATCH":                       {"PATCH", length("abc"), "abc", "", []string{"PATCH abc 3"}, "502 Bad Gateway", false},
+		"a method of somebody's own":  {"FROB", "", "", "", []string{"FROB  0"}, "502 Bad Gateway", false},
+		"GET that was badly answered": {"GET", "", "", "x\r\n", []string{"GET  0"}, "502 Bad Gateway", false},
 	} {
-		t.Run(name, func(t *testing.T) {
-			c, up := newCloser(t, test.last)
-			f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up, UpstreamIdle: time.Hour})
-			f.talk(t, request("/first")) // opens the connection that is kept
-			c.took()
-			answer := f.talk(t, message(test.method, "/x", test.head, test.body))
-			if status(t, answer) != test.status {
-				t.Errorf("answer: %s", answer)
+		for _, standard := range []bool{false, true} {
+			if !standard && test.streamed {
+				continue // its kept connection is not the one of the request before
 			}
-			if diff := cmp.Diff(test.want, c.took()); diff != "" {
-				t.Errorf("the upstream was asked (-want +got):\n%s", diff)
-			}
-			event, _ := f.last()
-			if noted := strings.Contains(event.Note, "asked again"); noted != (len(test.want) == 2 && test.method != "GET") {
-				t.Errorf("note: %q", event.Note)
-			}
-		})
+			t.Run(fmt.Sprintf("%s, standard %v", name, standard), func(t *testing.T) {
+				c, up := newCloser(t, test.last)
+				f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up, UpstreamIdle: time.Hour, StandardTransport: standard})
+				f.talk(t, request("/first")) // opens the connection that is kept
+				c.took()
+				answer := f.talk(t, message(test.method, "/x", test.head, test.body))
+				if status(t, answer) != test.status {
+					t.Errorf("answer: %s", answer)
+				}
+				if diff := cmp.Diff(test.want, c.took()); diff != "" {
+					t.Errorf("the upstream was asked (-want +got):\n%s", diff)
+				}
+				event, _ := f.last()
+				if noted := strings.Contains(event.Note, "asked again"); noted != (len(test.want) == 2 && !(standard && test.method == "GET")) {
+					t.Errorf("note: %q", event.Note)
+				}
+			})
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ type reverseProxy struct {
 	upstreams map[*routing.Route]*upstream
 	tunnels   *tunnel.Registry
 	pool      transportPool
+	bodies    bodies
 }
 
 // newReverseProxy builds the relay for all routes of a table that name an upstream.
@@ -26,7 +27,7 @@ func newReverseProxy(table *routing.Table, o Options) (*reverseProxy, error) {
 		bodyBytes: o.BodyBytes,
 		upstreams: make(map[*routing.Route]*upstream),
 		tunnels:   cmp.Or(o.Tunnels, &tunnel.Registry{}),
-		pool:      transportPool{tls: o.upstreamTLS},
+		pool:      transportPool{tls: o.upstreamTLS, upstreams: cmp.Or(o.Upstreams, &Upstreams{})},
 	}
 	for _, route := range table.Routes() {
 		if route.Upstream == nil {

@@ -3,11 +3,13 @@ package proxy
 import (
 	"cmp"
 	"crypto/tls"
-	"net"
 	"net/http"
 	"net/url"
+	"strings"
+	"sync/atomic"
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/connpool"
 	"github.com/gatehouse-auth/gatehouse/internal/routing"
 )
 
@@ -20,46 +22,85 @@ const (
 	headerBytes  = 256 << 10
 	bufferBytes  = 32 << 10
 	keepAliveGap = 30 * time.Second
+
+	restTime    = 20 * time.Millisecond
+	connections = 1024 // at once to an upstream, streams excepted
+	waiters     = 1024 // requests that wait for one
+	waitTimeout = 5 * time.Second
 )
 
-// transportPool holds a pair of transports for each upstream with its limits, so that
-// routes to one upstream share its connections.
+// transportPool holds the ways to each upstream with its limits, so that routes to
+// one upstream share its connections.
 type transportPool struct {
-	tls *tls.Config
-	all map[transportKey]transportPair
+	tls       *tls.Config
+	upstreams *Upstreams
+	all       map[transportKey]*ways
 }
 
 type transportKey struct {
-	scheme, host  string
-	timeout, idle time.Duration
-	proxied       bool
+	scheme, host        string
+	timeout, idle, rest time.Duration
+	connections         int
+	standard, proxied   bool
 }
 
-// transportPair is a transport that keeps connections, and one that keeps none.
-type transportPair struct{ kept, fresh *http.Transport }
+// ways are those to ask an upstream: over a pool of our own, or by a transport that
+// keeps connections, or by one that keeps none.
+type ways struct {
+	pool        *connpool.Pool // nil where requests never go by it
+	http1       atomic.Bool    // the upstream is known to speak HTTP/1.1, which is all that the pool does
+	kept, fresh *http.Transport
+	figures     *upstreamFigures
+}
 
-// get returns the transports for the route, by the proxy via unless it is nil.
-func (p *transportPool) get(route *routing.Route, via *url.URL) (kept, fresh *http.Transport) {
+// get returns the ways for the route, by the proxy via unless it is nil.
+func (p *transportPool) get(route *routing.Route, via *url.URL) *ways {
 	target := route.Upstream
-	key := transportKey{target.Scheme, target.Host, route.Timeout, cmp.Or(route.UpstreamIdle, idleTimeout), via != nil}
-	pair, ok := p.all[key]
-	if !ok {
-		pair = transportPair{p.transport(key, via), p.transport(key, via)}
-		pair.fresh.DisableKeepAlives = true
-		if p.all == nil {
-			p.all = make(map[transportKey]transportPair)
-		}
-		p.all[key] = pair
+	key := transportKey{
+		scheme: target.Scheme, host: target.Host, timeout: route.Timeout,
+		idle: cmp.Or(route.UpstreamIdle, idleTimeout), rest: cmp.Or(route.UpstreamRest, restTime),
+		connections: cmp.Or(route.UpstreamConnections, connections),
+		standard:    route.StandardTransport, proxied: via != nil,
 	}
-	return pair.kept, pair.fresh
+	if route.ReuseNever {
+		key.idle = 0
+	}
+	w, ok := p.all[key]
+	if !ok {
+		w = p.ways(key, via)
+		if p.all == nil {
+			p.all = make(map[transportKey]*ways)
+		}
+		p.all[key] = w
+	}
+	return w
 }
 
-// transport returns a transport that leaves bodies as they are and asks nobody
-// for a proxy, which might see the tokens.
-func (p *transportPool) transport(key transportKey, via *url.URL) *http.Transport {
+func (p *transportPool) ways(key transportKey, via *url.URL) *ways {
+	w := &ways{figures: p.upstreams.of(key.scheme + "://" + key.host)}
+	dial := p.dialer(key, w)
+	w.kept, w.fresh = transport(key, via, dial), transport(key, via, dial)
+	w.fresh.DisableKeepAlives = true
+	w.http1.Store(key.scheme == "http")
+	if key.scheme == "h2c" || key.standard || via != nil {
+		return w
+	}
+	w.pool = connpool.New(connpool.Options{
+		Dial: dial.pooled, Idle: key.idle, Rest: key.rest,
+		Connections: key.connections, Waiters: waiters, Wait: waitTimeout,
+		Counters: &w.figures.Counters, Excess: w.figures.excess,
+	})
+	return w
+}
+
+// transport returns a transport that leaves bodies as they are and asks nobody for a
+// proxy, which might see the tokens. Its connections over HTTP/1.1 are guarded. Where
+// they cannot be, as a proxy hands bytes through, each serves one request.
+func transport(key transportKey, via *url.URL, dial *dialer) *http.Transport {
 	t := &http.Transport{
 		Proxy:                  nil,
-		DialContext:            (&net.Dialer{Timeout: dialTimeout, KeepAlive: keepAliveGap}).DialContext,
+		DialContext:            dial.guarded,
+		DialTLSContext:         dial.guardedTLS,
 		TLSHandshakeTimeout:    tlsTimeout,
 		ResponseHeaderTimeout:  key.timeout,
 		MaxIdleConns:           idlePerHost,
@@ -67,16 +108,19 @@ func (p *transportPool) transport(key transportKey, via *url.URL) *http.Transpor
 		IdleConnTimeout:        key.idle,
 		MaxResponseHeaderBytes: headerBytes,
 		DisableCompression:     true,
+		DisableKeepAlives:      key.idle == 0,
 		Protocols:              new(http.Protocols),
 	}
 	if via != nil {
 		t.Proxy = http.ProxyURL(via)
 	}
-	if p.tls != nil {
-		t.TLSClientConfig = p.tls.Clone()
+	if via != nil && (key.scheme == "https" || !strings.HasPrefix(via.Scheme, "http")) {
+		t.DialContext, t.DialTLSContext, t.DisableKeepAlives = dial.plain, nil, true
+		t.TLSClientConfig = dial.tls
 	}
 	switch key.scheme {
 	case "h2c":
+		t.DialContext = dial.plain
 		t.Protocols.SetUnencryptedHTTP2(true)
 	case "https":
 		t.Protocols.SetHTTP1(true)
@@ -88,7 +132,10 @@ func (p *transportPool) transport(key transportKey, via *url.URL) *http.Transpor
 }
 
 func (p *transportPool) closeIdle() {
-	for _, pair := range p.all {
-		pair.kept.CloseIdleConnections()
+	for _, w := range p.all {
+		w.kept.CloseIdleConnections()
+		if w.pool != nil {
+			w.pool.Close()
+		}
 	}
 }

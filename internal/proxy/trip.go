@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/connpool"
 )
 
 // trip is one request on its way to an upstream, and its answer on the way back.
@@ -19,11 +21,18 @@ type trip struct {
 	in      *http.Request
 	w       http.ResponseWriter
 
-	upgrade bool // a WebSocket was asked for
+	upgrade bool        // a WebSocket was asked for
+	header  http.Header // for the upstream
+	host    string      // for the upstream
 	body    *requestBody
-	release context.CancelFunc // ends the context of the answer, where it has one of its own
-	out     http.Request
-	url     url.URL
+	buffer  *wholeBuffer // of the body; nil where it is not read whole
+
+	// What one of the two ways to ask needs.
+	exchange *connpool.Exchange
+	res      http.Response      // of the exchange
+	release  context.CancelFunc // ends the context of the answer, where it has one of its own
+	out      http.Request
+	url      url.URL
 }
 
 // run relays the request, and returns why it could not.
@@ -31,21 +40,8 @@ func (t *trip) run() error {
 	if limit := t.reverse.bodyBytes; limit > 0 && t.in.ContentLength > limit {
 		return t.closing(tooLarge(nil))
 	}
-	if t.in.ContentLength != 0 {
-		t.body = newRequestBody(t.in.Body, t.in.ContentLength, t.reverse.bodyBytes)
-		defer t.body.close() // nobody may read it when the handler has returned
-		if t.in.ProtoMajor == 1 {
-			// Without it the server reads the body to its end before an answer begins.
-			// unfinished says what full duplex takes.
-			_ = http.NewResponseController(t.w).EnableFullDuplex()
-		}
-	}
+	defer t.end()
 	t.prepare()
-	defer func() {
-		if t.release != nil {
-			t.release()
-		}
-	}()
 	res, err := t.ask()
 	if err != nil {
 		return t.closing(t.classify(err))
@@ -57,30 +53,31 @@ func (t *trip) run() error {
 	return nil
 }
 
-// prepare makes the upstream's request. It leaves the client's as it is, because
-// the answer to a failure depends on what the client accepts.
+// end gives back what the trip has, however it ended.
+func (t *trip) end() {
+	if t.body != nil {
+		t.body.close() // nobody may read it when the handler has returned
+	}
+	if t.buffer != nil {
+		t.reverse.bodies.put(t.buffer, t.exchange == nil)
+	}
+	if t.exchange != nil {
+		_ = t.exchange.Close()
+	}
+	if t.release != nil {
+		t.release()
+	}
+}
+
+// prepare makes what the upstream gets. It leaves the client's request as it is,
+// because the answer to a failure depends on what the client accepts.
 func (t *trip) prepare() {
 	t.upgrade = t.up.upgrades && webSocketUpgrade(t.in)
-	t.url = t.up.url(t.d.Path, t.in.URL)
-	t.out = *t.in // for its context, which only copying takes along
-	t.out.URL = &t.url
-	t.out.Header = t.reverse.headers.request(t.in, t.d)
-	if t.upgrade {
-		t.out.Header["Connection"] = t.d.values.one("Upgrade")
-		t.out.Header["Upgrade"] = t.in.Header["Upgrade"]
+	t.header = t.reverse.headers.request(t.in, t.d)
+	t.host = t.up.hostHeader
+	if t.d.Route.PreserveHost && t.d.Host != "" {
+		t.host = t.d.Host
 	}
-	t.out.Host = "" // which means the upstream's own
-	if t.d.Route.PreserveHost {
-		t.out.Host = t.d.Host
-	}
-	t.out.Close = false // the client's connection ends, not the upstream's
-	// Request trailers would bypass every rule for headers; nobody needs them.
-	t.out.Trailer = nil
-	t.out.Body = nil // so the transport may try again over another connection
-	if t.body != nil {
-		t.out.Body, t.out.GetBody = &t.body.first, t.body.again
-	}
-	t.hideKeys()
 }
 
 // ask sends the request and returns the answer when its header has arrived. Interim

@@ -2,12 +2,12 @@ package proxy
 
 import (
 	"fmt"
-	"net/http"
 	"net/url"
 	"strings"
 
 	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"github.com/gatehouse-auth/gatehouse/internal/urlpath"
+	"golang.org/x/net/http/httpguts"
 )
 
 // upstream is where the requests of one route go.
@@ -19,8 +19,8 @@ type upstream struct {
 	multiplexed  bool   // it may speak HTTP/2
 	upgrades     bool   // it may speak HTTP/1.1, which alone has Upgrade (RFC 9113 §8.6)
 	absolute     bool   // a proxy on the way is asked by the whole address (RFC 9112 §3.2.2)
-	transport    *http.Transport
-	fresh        *http.Transport // the same, over a connection of its own each time
+	hostHeader   string // what the upstream is called by, unless by the client's name for it
+	ways         *ways
 }
 
 // newUpstream makes the upstream of a route that names one. Its transports are
@@ -55,8 +55,24 @@ func newUpstream(route *routing.Route, pool *transportPool, proxy func(*url.URL)
 	}
 	// A SOCKS proxy sees no request, nor does one that connects to a TLS port.
 	up.absolute = via != nil && up.scheme == "http" && strings.HasPrefix(via.Scheme, "http")
-	up.transport, up.fresh = pool.get(route, via)
+	if up.hostHeader, err = hostHeader(target.Host); err != nil {
+		return nil, fmt.Errorf("route %s: upstream host: %w", route.Path, err)
+	}
+	up.ways = pool.get(route, via)
 	return up, nil
+}
+
+// hostHeader is what the upstream is called in Host: international names in their
+// ASCII form, and addresses without the zone, which means nothing elsewhere (RFC 6874).
+func hostHeader(host string) (string, error) {
+	host, err := httpguts.PunycodeHostPort(host)
+	if err != nil {
+		return "", err
+	}
+	if begin := strings.IndexByte(host, '%'); begin >= 0 && host[0] == '[' {
+		host = host[:begin] + host[strings.LastIndexByte(host, ']'):]
+	}
+	return host, nil
 }
 
 // via returns the forward proxy on the way to the upstream, or nil.
@@ -71,14 +87,28 @@ func (u *upstream) via(route *routing.Route, proxy func(*url.URL) (*url.URL, err
 	return via, nil
 }
 
-// url returns the upstream's address of the path, with the query as it came. A
-// canonical path has no dot segments, so it cannot leave the base path. It is opaque
-// to net/http, which sends it as it is.
-func (u *upstream) url(p urlpath.Path, query *url.URL) url.URL {
+// path returns the path as the upstream gets it. A canonical path has no dot segments,
+// so it cannot leave the base path.
+func (u *upstream) path(p urlpath.Path) string {
 	target := urlpath.After(p.Escaped(), u.strip)
 	if u.base != "" {
 		target = u.base + target
 	}
+	return target
+}
+
+// target returns the path and the query, the latter as it came.
+func (u *upstream) target(p urlpath.Path, query *url.URL) string {
+	if query.RawQuery == "" && !query.ForceQuery {
+		return u.path(p)
+	}
+	return u.path(p) + "?" + query.RawQuery
+}
+
+// url returns the upstream's address of the path, with the query as it came. It is
+// opaque to net/http, which sends it as it is.
+func (u *upstream) url(p urlpath.Path, query *url.URL) url.URL {
+	target := u.path(p)
 	if u.absolute {
 		target = "//" + u.host + target
 	}

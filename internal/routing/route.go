@@ -48,6 +48,16 @@ type Route struct {
 	// UpstreamIdle is how long a connection to the upstream is kept unused; 0 is
 	// 4 s. It should be less than the upstream keeps it.
 	UpstreamIdle time.Duration
+	// UpstreamRest is how long a connection to the upstream is left alone where more may
+	// come than its answer; 0 is 20 ms.
+	UpstreamRest time.Duration
+	// UpstreamConnections bounds the connections to the upstream at once, but for
+	// streams; 0 is 1024.
+	UpstreamConnections int
+	// ReuseNever uses each connection to the upstream for one request.
+	ReuseNever bool
+	// StandardTransport sends every request by net/http's transport.
+	StandardTransport bool
 	// CacheUpstream leaves the upstream's Cache-Control alone.
 	CacheUpstream bool
 

@@ -10,6 +10,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/handlers"
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
+	"github.com/gatehouse-auth/gatehouse/internal/proxy"
 	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
@@ -134,13 +135,51 @@ var (
 	sessionsCounted = telemetry.NewReading("sessions_counted_timestamp_seconds", "When sessions were last counted, in Unix seconds.")
 )
 
+// upstreamReadings are what a scrape shows of each upstream.
+var upstreamReadings = []struct {
+	figure *telemetry.Reading
+	of     func(proxy.UpstreamFigures) float64
+}{
+	{telemetry.NewReading("upstream_connections", "Connections to the upstream that are open, of the gateway's own pool.", "upstream"),
+		func(up proxy.UpstreamFigures) float64 { return float64(up.Open.Load()) }},
+	{telemetry.NewReading("upstream_dialed_total", "Connections made to the upstream.", "upstream"),
+		func(up proxy.UpstreamFigures) float64 { return float64(up.Dialed.Load()) }},
+	{telemetry.NewReading("upstream_dial_failures_total", "Connections to the upstream that could not be made.", "upstream"),
+		func(up proxy.UpstreamFigures) float64 { return float64(up.Failed.Load()) }},
+	{telemetry.NewReading("upstream_reused_total", "Requests over a kept connection.", "upstream"),
+		func(up proxy.UpstreamFigures) float64 { return float64(up.Reused.Load()) }},
+	{telemetry.NewReading("upstream_stale_total", "Kept connections that the upstream had closed.", "upstream"),
+		func(up proxy.UpstreamFigures) float64 { return float64(up.Stale.Load()) }},
+	{telemetry.NewReading("upstream_retried_total", "Requests sent again, as a kept connection ended under them.", "upstream"),
+		func(up proxy.UpstreamFigures) float64 { return float64(up.Retried.Load()) }},
+	{telemetry.NewReading("upstream_excess_total", "Connections closed over bytes that belong to no answer.", "upstream"),
+		func(up proxy.UpstreamFigures) float64 { return float64(up.Excess.Load()) }},
+	{telemetry.NewReading("upstream_refused_total", "Requests that got no connection, as all were taken.", "upstream"),
+		func(up proxy.UpstreamFigures) float64 { return float64(up.Refused.Load()) }},
+}
+
+var upstreamDetours = telemetry.NewReading("upstream_detours_total",
+	"Requests by net/http's transport instead of the gateway's own pool, by reason.", "upstream", "reason")
+
+// upstreamFigures shows what a scrape reads of upstreams.
+func upstreamFigures(u *proxy.Upstreams, show telemetry.Show) {
+	for _, up := range u.Figures() {
+		for _, r := range upstreamReadings {
+			show(r.figure, r.of(up), up.Name)
+		}
+		for reason, n := range up.Detours {
+			show(upstreamDetours, float64(n), up.Name, reason)
+		}
+	}
+}
+
 var tunnelsOpen = telemetry.NewReading("tunnels", "WebSockets that are open.")
 
 // countTimeout is how long a scrape waits for the number of sessions.
 const countTimeout = time.Second
 
 // figures shows what a scrape reads of sessions.
-func (s *sessions) figures(show func(*telemetry.Reading, float64)) {
+func (s *sessions) figures(show telemetry.Show) {
 	stats := s.manager.Stats()
 	for _, r := range managerReadings {
 		show(r.figure, r.of(stats))

@@ -30,14 +30,18 @@ func newPipeline(
 	forward func(*url.URL) (*url.URL, error), sig signals,
 ) *pipeline {
 	tunnels := &tunnel.Registry{}
-	sig.metrics.OnScrape(func(show func(*telemetry.Reading, float64)) { show(tunnelsOpen, float64(tunnels.Len())) })
+	upstreams := &proxy.Upstreams{Log: sig.log}
+	sig.metrics.OnScrape(func(show telemetry.Show) {
+		show(tunnelsOpen, float64(tunnels.Len()))
+		upstreamFigures(upstreams, show)
+	})
 	edge := newEdge(cfg, o, sessions.cookies, sig)
 	return &pipeline{
 		mount: cfg.Mount, edge: edge, sessions: sessions.steps, metrics: sig.metrics,
 		own: newOwnHandlers(cfg, ring, pool, sessions, edge, sig.metrics),
 		relay: proxy.Options{
 			CookieNames: sessions.cookies.Names(), BodyBytes: cfg.Limits.BodyBytes,
-			Proxy: forward, TrustedHeaders: cfg.TrustedHeaders, Tunnels: tunnels,
+			Proxy: forward, TrustedHeaders: cfg.TrustedHeaders, Tunnels: tunnels, Upstreams: upstreams,
 		},
 	}
 }

@@ -38,7 +38,8 @@ func routeTable(routes []config.Route) []routing.Route {
 			Path: r.Path, Host: r.Host, Access: access(r), Methods: r.Methods,
 			Upstream: r.Upstream, StripPrefix: r.StripPrefix, PreserveHost: r.PreserveHost,
 			Token: token[r.Token], UseProxy: r.UseProxy, Timeout: r.Timeout,
-			UpstreamIdle: r.UpstreamIdleTimeout, CacheUpstream: r.CacheUpstream,
+			UpstreamIdle: r.UpstreamIdleTimeout, UpstreamRest: r.UpstreamRest, UpstreamConnections: r.UpstreamConnections,
+			ReuseNever: r.Reuse == "never", StandardTransport: r.Transport == "standard", CacheUpstream: r.CacheUpstream,
 			Static: r.Static, SPAFallback: r.SPAFallback,
 			AllowEncodedSlash: r.AllowEncodedSlash,
 		}

@@ -75,8 +75,8 @@ func NewGauge(name, help string) *Gauge {
 }
 
 // NewReading describes a reading: of a counter, if its name ends in _total.
-func NewReading(name, help string) *Reading {
-	r := &Reading{prometheus.NewDesc(prefix+name, help, nil, nil), prometheus.GaugeValue}
+func NewReading(name, help string, labels ...string) *Reading {
+	r := &Reading{prometheus.NewDesc(prefix+name, help, labels, nil), prometheus.GaugeValue}
 	if strings.HasSuffix(name, "_total") {
 		r.kind = prometheus.CounterValue
 	}
@@ -152,21 +152,26 @@ func (m *Metrics) SetTime(g *Gauge, at time.Time) {
 // Seconds is a time in Unix seconds, as Prometheus has it.
 func Seconds(at time.Time) float64 { return float64(at.UnixNano()) / 1e9 }
 
+// Show shows a reading, with a value for each of its labels.
+type Show func(r *Reading, v float64, labels ...string)
+
 // OnScrape has read show readings at each scrape, all of one moment. One that it
 // does not show is absent.
-func (m *Metrics) OnScrape(read func(show func(*Reading, float64))) {
+func (m *Metrics) OnScrape(read func(Show)) {
 	m.registry.MustRegister(scraped(read))
 }
 
 // scraped is a collector that describes nothing beforehand, as it may show nothing.
-type scraped func(show func(*Reading, float64))
+type scraped func(Show)
 
 // Describe implements [prometheus.Collector].
 func (scraped) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements [prometheus.Collector].
 func (read scraped) Collect(out chan<- prometheus.Metric) {
-	read(func(r *Reading, v float64) { out <- prometheus.MustNewConstMetric(r.desc, r.kind, v) })
+	read(func(r *Reading, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(r.desc, r.kind, v, labels...)
+	})
 }
 
 // Handler serves the metrics in Prometheus' text format.

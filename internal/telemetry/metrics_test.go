@@ -37,7 +37,7 @@ func TestMetrics(t *testing.T) {
 	m.Observe(waits, 300*time.Millisecond, "a turn", "done")
 	m.Observe(gaps, 250*time.Millisecond)
 	m.SetTime(since, time.UnixMilli(1_700_000_000_500))
-	m.OnScrape(func(show func(*telemetry.Reading, float64)) {
+	m.OnScrape(func(show telemetry.Show) {
 		show(level, 0.125)
 		show(drops, 7)
 	})

@@ -1,0 +1,178 @@
+package connpool
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/http1"
+)
+
+const errSwitched = http1.Malformed("it switches protocols without being asked")
+
+// Exchange is a request that was sent, and its answer as far as it was read. It is
+// its body's reader, and must be closed.
+type Exchange struct {
+	http1.Head
+	// Retried says that it was asked twice.
+	Retried bool
+
+	pool   *Pool
+	conn   *conn
+	ctx    context.Context
+	body   http1.Body
+	method string
+	rest   bool        // the connection is to rest afterwards
+	stop   func() bool // ends the watch over the context; false: the connection is closed
+	closed bool
+}
+
+// Do asks the upstream, and returns the answer when its head has come. The exchange
+// ends with the context: the connection is closed then.
+//
+// A request that met the end of a kept connection, before a byte of an answer, is
+// sent once more over a connection of its own if it is idempotent, or if nothing of
+// it was sent. POST and PATCH are never sent twice.
+//
+// Errors: the context's, [ErrBusy], [http1.Malformed], a timeout ([net.Error]), or
+// what the dial or the connection says.
+func (p *Pool) Do(ctx context.Context, r *Request) (*Exchange, error) {
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	x := &Exchange{pool: p, ctx: ctx, method: r.Method, rest: len(r.Body) > 0}
+	var deadline time.Time
+	careful := !r.idempotent()
+	for {
+		c, err := p.take(ctx, careful, x.Retried)
+		if err != nil {
+			return nil, err
+		}
+		if r.Timeout > 0 && deadline.IsZero() {
+			deadline = time.Now().Add(r.Timeout)
+		}
+		sent, err := x.ask(c, r, deadline)
+		if err == nil {
+			return x, nil
+		}
+		again := c.uses > 1 && !x.Retried && !c.reader.Begun() && lost(err) && (r.idempotent() || sent == 0)
+		p.drop(c)
+		if ended := ctx.Err(); ended != nil {
+			return nil, ended
+		}
+		if !again {
+			return nil, err
+		}
+		x.Retried = true
+		p.count.Retried.Add(1)
+		p.forget()
+	}
+}
+
+// lost reports whether the other side has ended the connection. A timeout is none of
+// that: it may be at work.
+func lost(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// ask sends the request over the connection and reads the head of the answer. It
+// returns how many bytes were sent.
+func (x *Exchange) ask(c *conn, r *Request, deadline time.Time) (sent int64, err error) {
+	c.uses++
+	c.reader.Begin()
+	stop := context.AfterFunc(x.ctx, c.close)
+	defer func() {
+		if err != nil {
+			stop()
+		}
+	}()
+	if !deadline.IsZero() {
+		_ = c.SetDeadline(deadline)
+	}
+	sent, unsent := r.write(c, x.pool.o.Idle == 0)
+	if unsent != nil && sent == 0 {
+		return 0, unsent
+	}
+	// An upstream may answer before it has read everything, and read no more.
+	head, err := c.reader.ReadHead(r.Method)
+	switch {
+	case err != nil && unsent != nil && !c.reader.Begun():
+		return sent, unsent
+	case err != nil:
+		return sent, err
+	case head.Status == http.StatusSwitchingProtocols:
+		return sent, errSwitched // RFC 9110 §7.8
+	}
+	if !deadline.IsZero() {
+		_ = c.SetDeadline(time.Time{})
+	}
+	x.Head, x.conn, x.stop = head, c, stop
+	x.Last = x.Last || unsent != nil
+	x.body = c.reader.Body(&x.Head)
+	x.pool.lastGood.Store(time.Now().UnixNano())
+	if lines, ok := x.Header["Keep-Alive"]; ok {
+		c.heed(lines)
+	}
+	return sent, nil
+}
+
+// heed takes over how long the upstream keeps the connection, and for how many
+// requests: "timeout=5, max=100".
+func (c *conn) heed(lines []string) {
+	for item := range strings.SplitSeq(strings.Join(lines, ","), ",") {
+		name, value, _ := strings.Cut(strings.Trim(item, " \t"), "=")
+		n, err := strconv.Atoi(value)
+		if err != nil || n < 0 {
+			continue
+		}
+		switch strings.ToLower(name) {
+		case "timeout":
+			// A second less: it may have begun to count before the answer came.
+			c.idle = min(c.idle, max(0, time.Duration(min(n, 1e6))*time.Second-time.Second))
+		case "max":
+			c.most = min(c.most, c.uses+n)
+		}
+	}
+}
+
+// Read implements [io.Reader] over the answer's body. An end before its framed one
+// is [io.ErrUnexpectedEOF].
+func (x *Exchange) Read(p []byte) (int, error) {
+	n, err := x.body.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		if ended := x.ctx.Err(); ended != nil {
+			err = ended
+		}
+	}
+	return n, err
+}
+
+// Stream takes the connection out of the pool's bound: the answer lasts for as long
+// as both sides like.
+func (x *Exchange) Stream() { x.pool.detach(x.conn) }
+
+// Close gives the connection back if the answer was read to its end and the next may
+// follow, and closes it otherwise. A second call does nothing.
+func (x *Exchange) Close() error {
+	if x.closed {
+		return nil
+	}
+	x.closed = true
+	watched := x.stop()
+	if x.body.Ended() && x.conn.reader.Buffered() > 0 {
+		x.pool.excess()
+		x.pool.drop(x.conn)
+		return nil
+	}
+	if !watched || !x.body.Ended() || x.Last || x.conn.stream {
+		x.pool.drop(x.conn)
+		return nil
+	}
+	x.pool.put(x.conn, x.rest || x.Bodiless())
+	return nil
+}

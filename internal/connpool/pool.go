@@ -1,0 +1,366 @@
+// Package connpool keeps connections to one HTTP/1.1 upstream and asks over them, one
+// request at a time on each.
+//
+// The one invariant: an answer goes to the request it was given to, or to nobody. A
+// connection is used again only if all that was said on it is known to be over. Where
+// that cannot be known it is closed, which costs a dial.
+package connpool
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Options say how a pool keeps connections.
+type Options struct {
+	// Dial connects, with TLS where the upstream wants it. Its context ends with none
+	// of the requests, so it must have a limit of its own.
+	Dial func(ctx context.Context) (net.Conn, error)
+	// Idle is how long an unused connection is kept; 0 keeps none, and tells the
+	// upstream so. An upstream that names a shorter time in Keep-Alive has its way.
+	Idle time.Duration
+	// Rest is how long a connection is left alone after an answer whose end no bytes
+	// tell, or to a request with a body: an upstream that is wrong about either sends
+	// more, which is noticed then.
+	Rest time.Duration
+	// Connections bounds those that are open at once, but for streams. Waiters bounds
+	// the requests that wait for one, and Wait how long.
+	Connections int
+	Waiters     int
+	Wait        time.Duration
+	// Counters are counted up. Default: the pool's own.
+	Counters *Counters
+	// Excess is told of bytes that belong to no answer. It must not block.
+	Excess func()
+}
+
+const (
+	// maxAge bounds the life of a connection, so that what the upstream's name stands
+	// for now is found out. A share of it is drawn for each, lest all end together.
+	maxAge  = 10 * time.Minute
+	maxUses = 10_000
+	// freshFor is how long ago a connection was used at most to get a request that
+	// cannot be sent again: the less, the less likely it is just being closed.
+	freshFor = 2 * time.Second
+	// sweepEvery is how often idle connections are looked at.
+	sweepEvery = time.Second
+)
+
+// ErrBusy says that all connections are taken, and that it was waited for one in vain.
+var ErrBusy = errors.New("all connections to the upstream are busy")
+
+// Pool is the connections to one upstream. Safe for concurrent use.
+type Pool struct {
+	o Options
+
+	count    *Counters
+	lastGood atomic.Int64 // when an answer last began, in Unix nanoseconds
+
+	mu      sync.Mutex
+	idle    []*conn   // usable now, the one used last at the end
+	resting []*conn   // not usable yet, the one to be usable next at the beginning
+	waiters []*waiter // the first to be served at the beginning
+	open    int       // busy, idle, resting and being dialled, but for streams
+	streams int
+	closed  bool
+	sweeper *time.Timer // nil while there is nothing to sweep
+}
+
+// New returns a pool without connections.
+func New(o Options) *Pool { return &Pool{o: o, count: cmp.Or(o.Counters, &Counters{})} }
+
+// waiter is a request that waits for a connection.
+type waiter struct {
+	ready   chan delivery // of one
+	dialing bool          // a dial was begun for it
+	fresh   bool          // it takes no connection that was used before
+}
+
+type delivery struct {
+	c   *conn
+	err error
+}
+
+// take returns a connection for one request. A careful request takes none that may
+// be about to be closed, a fresh one none that was used.
+func (p *Pool) take(ctx context.Context, careful, fresh bool) (*conn, error) {
+	for !fresh {
+		c := p.pop(careful)
+		if c == nil {
+			break
+		}
+		if c.spent(time.Now()) {
+			p.drop(c)
+			continue
+		}
+		if c.quiet() {
+			p.count.Reused.Add(1)
+			return c, nil
+		}
+		p.stale(c)
+	}
+	w, err := p.join(fresh)
+	if err != nil {
+		return nil, err
+	}
+	return p.await(ctx, w)
+}
+
+// pop takes the connection off the idle ones that was used last, nil if there is
+// none.
+func (p *Pool) pop(careful bool) *conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	p.promote(now)
+	last := len(p.idle) - 1
+	if last < 0 || careful && now.Sub(p.idle[last].usedAt) > freshFor {
+		return nil
+	}
+	c := p.idle[last]
+	p.idle[last] = nil
+	p.idle = p.idle[:last]
+	return c
+}
+
+// promote makes those usable that have rested. The caller holds the lock.
+func (p *Pool) promote(now time.Time) {
+	n := 0
+	for n < len(p.resting) && !now.Before(p.resting[n].restsUntil) {
+		n++
+	}
+	if n > 0 {
+		p.idle = append(p.idle, p.resting[:n]...)
+		p.resting = slices.Delete(p.resting, 0, n)
+	}
+}
+
+// join lines up for a connection.
+func (p *Pool) join(fresh bool) (*waiter, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.open >= p.o.Connections && len(p.waiters) >= p.o.Waiters && !p.evict() {
+		p.count.Refused.Add(1)
+		return nil, ErrBusy
+	}
+	w := &waiter{ready: make(chan delivery, 1), fresh: fresh}
+	p.waiters = append(p.waiters, w)
+	p.dialForWaiters()
+	return w, nil
+}
+
+// await waits until the waiter is served, by its own dial or by a connection that
+// somebody else gives back.
+func (p *Pool) await(ctx context.Context, w *waiter) (*conn, error) {
+	limit := time.NewTimer(p.o.Wait)
+	defer limit.Stop()
+	for {
+		select {
+		case d := <-w.ready:
+			return d.c, d.err
+		case <-ctx.Done():
+			p.leave(w)
+			return nil, ctx.Err()
+		case <-limit.C:
+			if !p.dialing(w) {
+				p.leave(w)
+				p.count.Refused.Add(1)
+				return nil, ErrBusy
+			} // else the dial has a limit of its own
+		}
+	}
+}
+
+func (p *Pool) dialing(w *waiter) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return w.dialing
+}
+
+// leave takes the waiter out of the line. What was delivered meanwhile is for others.
+func (p *Pool) leave(w *waiter) {
+	p.mu.Lock()
+	if i := slices.Index(p.waiters, w); i >= 0 {
+		p.waiters = slices.Delete(p.waiters, i, i+1)
+	}
+	p.mu.Unlock()
+	select {
+	case d := <-w.ready:
+		if d.c != nil {
+			p.put(d.c, false)
+		}
+	default:
+	}
+}
+
+// dialForWaiters begins a dial for each waiter that has none, as far as the bound
+// allows. The caller holds the lock.
+func (p *Pool) dialForWaiters() {
+	for _, w := range p.waiters {
+		if w.dialing {
+			continue
+		}
+		if p.open >= p.o.Connections && !p.evict() {
+			return
+		}
+		p.open++
+		w.dialing = true
+		go p.dial(w)
+	}
+}
+
+// evict closes the oldest connection that nobody uses, to make room for one that can
+// be used. The caller holds the lock.
+func (p *Pool) evict() bool {
+	from := &p.resting
+	if len(*from) == 0 {
+		from = &p.idle
+	}
+	if len(*from) == 0 {
+		return false
+	}
+	c := (*from)[0]
+	*from = slices.Delete(*from, 0, 1)
+	c.close()
+	p.open--
+	return true
+}
+
+// dial connects for a waiter. Should it be served before, the connection is for
+// others.
+func (p *Pool) dial(w *waiter) {
+	c, err := p.connect()
+	p.mu.Lock()
+	if err != nil {
+		p.open--
+		p.remove(w, delivery{err: err})
+		p.dialForWaiters()
+		p.mu.Unlock()
+		return
+	}
+	if p.remove(w, delivery{c: c}) {
+		p.mu.Unlock()
+		return
+	}
+	p.mu.Unlock()
+	p.put(c, false)
+}
+
+// remove takes the waiter out of the line and delivers to it, unless it is served or
+// has left. The caller holds the lock.
+func (p *Pool) remove(w *waiter, d delivery) bool {
+	i := slices.Index(p.waiters, w)
+	if i < 0 {
+		return false
+	}
+	p.waiters = slices.Delete(p.waiters, i, i+1)
+	w.ready <- d
+	return true
+}
+
+// put takes back a connection that may be used again: by the first who waits for one,
+// or once it has rested.
+func (p *Pool) put(c *conn, rest bool) {
+	if !c.quiet() {
+		p.stale(c)
+		return
+	}
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c.usedAt = now
+	switch {
+	case p.closed || p.o.Idle == 0 || c.spent(now):
+		c.close()
+		p.open--
+	case rest && p.o.Rest > 0:
+		c.restsUntil = now.Add(p.o.Rest)
+		p.resting = append(p.resting, c)
+	case !p.handOver(c):
+		p.idle = append(p.idle, c)
+	}
+	p.dialForWaiters()
+	p.sweepLater()
+}
+
+// handOver gives the connection to the first waiter that takes one which was used.
+// The caller holds the lock.
+func (p *Pool) handOver(c *conn) bool {
+	for _, w := range p.waiters {
+		if !w.fresh {
+			p.count.Reused.Add(1)
+			return p.remove(w, delivery{c: c})
+		}
+	}
+	return false
+}
+
+// drop closes a connection that a request had.
+func (p *Pool) drop(c *conn) {
+	c.close()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c.stream {
+		p.streams--
+	} else {
+		p.open--
+	}
+	p.dialForWaiters()
+}
+
+// stale drops a connection that is not quiet, and counts why.
+func (p *Pool) stale(c *conn) {
+	if c.excess() {
+		p.excess()
+	} else {
+		p.count.Stale.Add(1)
+	}
+	p.drop(c)
+}
+
+// excess counts bytes that belong to no answer.
+func (p *Pool) excess() {
+	p.count.Excess.Add(1)
+	if p.o.Excess != nil {
+		p.o.Excess()
+	}
+}
+
+// detach takes a connection out of the bound, as it serves a stream now. It will not
+// be used again.
+func (p *Pool) detach(c *conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c.stream {
+		return
+	}
+	c.stream = true
+	p.open--
+	p.streams++
+	p.dialForWaiters()
+}
+
+// forget closes all connections that nobody uses: one has ended just as a request
+// was written to it, and the others may have ended with it.
+func (p *Pool) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.evict() {
+	}
+	p.dialForWaiters()
+}
+
+// Close closes all connections that nobody uses, and lets no other be kept. Requests
+// may go on, and may still come.
+func (p *Pool) Close() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.forget()
+}

@@ -1,0 +1,218 @@
+package http1
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+
+	"github.com/gatehouse-auth/gatehouse/internal/peek"
+)
+
+// Guard is a connection to an upstream for a client that reads answers less strictly,
+// such as net/http's transport. It hands on one answer to each request. What is
+// malformed is an error before anybody reads it. Behind an answer that more may follow
+// the connection ends, as the client sees it.
+//
+// The client writes the head of a request, and reads the answer to its end, before it
+// writes the next. After 101 (Switching Protocols) all bytes pass.
+type Guard struct {
+	net.Conn
+	look   *peek.Peeker
+	excess func()
+	closed chan struct{}
+	close  sync.Once
+
+	mu   sync.Mutex
+	busy bool        // a request was begun, and its answer is not over
+	last bool        // no request may begin any more
+	asks chan string // the method of the request that was begun
+
+	// What follows is the reader's.
+	reader *Reader
+	stage  stage
+	head   Head
+	body   Body
+	ready  []byte // of a head: judged, and not handed on yet
+	extra  bool   // bytes came behind the last chunk
+	ended  error  // what reading ends with
+}
+
+// stage says what the reader of a guard reads next.
+type stage int
+
+const (
+	aHead stage = iota
+	aBody
+	allThatComes
+	noMore
+)
+
+// NewGuard returns a guard over a connection that has carried nothing yet. It calls
+// excess where bytes follow that belong to no answer.
+func NewGuard(conn net.Conn, excess func()) *Guard {
+	return &Guard{
+		Conn: conn, look: peek.New(conn), excess: excess, closed: make(chan struct{}),
+		asks: make(chan string, 1), reader: NewReader(conn),
+	}
+}
+
+// errUsed ends a connection on which no request may be written any more. As nothing of
+// one was written, it may be sent over another.
+const errUsed = Malformed("the connection to the upstream has ended, or bytes of no answer have come on it")
+
+// Write implements [net.Conn]. With the first bytes of a request it looks whether the
+// connection is silent, as nobody reads from it then.
+func (g *Guard) Write(p []byte) (int, error) {
+	if err := g.begin(p); err != nil {
+		return 0, err
+	}
+	return g.Conn.Write(p)
+}
+
+// begin begins a request, unless one is under way.
+func (g *Guard) begin(p []byte) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case g.busy:
+		return nil
+	case g.last:
+		return errUsed
+	case !g.look.Quiet():
+		g.last = true
+		if g.look.Excess() {
+			g.excess()
+		}
+		return errUsed
+	}
+	g.busy = true
+	method, _, _ := bytes.Cut(p[:min(len(p), 32)], []byte(" "))
+	g.asks <- string(method)
+	return nil
+}
+
+// Read implements [net.Conn].
+func (g *Guard) Read(p []byte) (n int, err error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if g.stage == aHead {
+		if err := g.readHead(); err != nil {
+			g.end(err)
+		}
+	}
+	switch {
+	case len(g.ready) > 0:
+		n = copy(p, g.ready)
+		g.ready = g.ready[n:]
+	case g.stage == aBody:
+		n, err = g.readBody(p)
+	case g.stage == allThatComes:
+		return g.reader.read(p)
+	default:
+		return 0, g.ended
+	}
+	if err == nil && len(g.ready) == 0 && g.stage == aBody && g.body.ended {
+		err = g.over()
+	}
+	if err != nil {
+		g.stage, g.ended = noMore, err
+	}
+	return n, err
+}
+
+// end ends reading with an error in place of a head. If any of that came, the client
+// gets a byte before the error: without one it would take it that the upstream never
+// read the request, and send it again.
+func (g *Guard) end(err error) {
+	g.stage, g.ended = noMore, err
+	if g.reader.Begun() {
+		g.ready = []byte(proto[:1])
+	}
+}
+
+// readHead waits for a request to begin, and reads the head of its answer. Interim
+// answers are dropped.
+func (g *Guard) readHead() error {
+	var method string
+	select {
+	case method = <-g.asks:
+	case <-g.closed:
+		return net.ErrClosed
+	}
+	g.reader.Begin()
+	head, block, err := g.reader.readHead(method, false)
+	if err != nil {
+		return err
+	}
+	g.head, g.ready, g.stage = head, []byte(block), aBody
+	if head.Status == http.StatusSwitchingProtocols {
+		g.stage = allThatComes
+	}
+	g.body = g.reader.Body(&g.head)
+	return nil
+}
+
+// readBody hands a piece of the body on as it came, chunks and all.
+func (g *Guard) readBody(p []byte) (int, error) {
+	b := &g.body
+	if g.head.Ending != Chunked {
+		n, err := b.Read(p)
+		if b.ended && g.head.Ending == ByLength {
+			err = nil // what follows is another question
+		}
+		return n, err
+	}
+	n, err := g.reader.read(p)
+	for at := 0; at < n; {
+		took, _, err := b.chunks.scan(p[at:n])
+		if err != nil {
+			return 0, err
+		}
+		if at += took; b.chunks.state == ended {
+			b.ended = true
+			g.extra = at < n
+			return at, nil
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+// over ends an answer, and says whether the connection ends with it: where more may
+// follow, which is not seen if it comes later.
+func (g *Guard) over() error {
+	excess := g.extra || g.reader.Buffered() > 0
+	if excess {
+		g.excess()
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.busy = false
+	if excess || g.head.Last || g.head.Bodiless() {
+		g.last = true
+		return io.EOF
+	}
+	g.stage = aHead
+	return nil
+}
+
+// CloseWrite says that no more will be written, which WebSockets do.
+func (g *Guard) CloseWrite() error {
+	half, ok := g.Conn.(interface{ CloseWrite() error })
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return half.CloseWrite()
+}
+
+// Close implements [net.Conn].
+func (g *Guard) Close() error {
+	g.close.Do(func() { close(g.closed) })
+	return g.Conn.Close()
+}

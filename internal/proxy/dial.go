@@ -1,0 +1,99 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/gatehouse-auth/gatehouse/internal/http1"
+	"golang.org/x/net/http/httpguts"
+)
+
+// dialer connects to one upstream, or to the proxy on the way there.
+type dialer struct {
+	net  *net.Dialer
+	tls  *tls.Config
+	ways *ways
+	// scheme and address are the upstream's.
+	scheme, address string
+}
+
+func (p *transportPool) dialer(key transportKey, w *ways) *dialer {
+	config := &tls.Config{}
+	if p.tls != nil {
+		config = p.tls.Clone()
+	}
+	address, _ := httpguts.PunycodeHostPort(key.host) // which was checked
+	d := &dialer{
+		net: &net.Dialer{Timeout: dialTimeout, KeepAlive: keepAliveGap}, tls: config, ways: w,
+		scheme: key.scheme, address: address,
+	}
+	if _, _, err := net.SplitHostPort(d.address); err != nil {
+		port := map[string]string{"http": "80", "https": "443"}[key.scheme]
+		d.address = net.JoinHostPort(strings.Trim(d.address, "[]"), port)
+	}
+	return d
+}
+
+// plain connects without a guard.
+func (d *dialer) plain(ctx context.Context, network, address string) (net.Conn, error) {
+	return d.net.DialContext(ctx, network, address)
+}
+
+// guarded connects to an http upstream, for net/http's transport.
+func (d *dialer) guarded(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := d.net.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return http1.NewGuard(conn, d.ways.figures.unsolicited), nil
+}
+
+// guardedTLS connects to an https upstream, for net/http's transport, which takes a
+// connection of HTTP/2 as it is. It notes what the upstream speaks.
+func (d *dialer) guardedTLS(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := d.handshake(ctx, network, address, "h2", "http/1.1")
+	if err != nil {
+		return nil, err
+	}
+	if conn.ConnectionState().NegotiatedProtocol == "h2" {
+		d.ways.http1.Store(false)
+		return conn, nil
+	}
+	d.ways.http1.Store(true)
+	return http1.NewGuard(conn, d.ways.figures.unsolicited), nil
+}
+
+// pooled connects for the pool, which reads HTTP/1.1 itself.
+func (d *dialer) pooled(ctx context.Context) (net.Conn, error) {
+	if d.scheme != "https" {
+		return d.net.DialContext(ctx, "tcp", d.address)
+	}
+	conn, err := d.handshake(ctx, "tcp", d.address, "http/1.1")
+	if err != nil {
+		return nil, err
+	}
+	return conn, nil
+}
+
+func (d *dialer) handshake(ctx context.Context, network, address string, protocols ...string) (*tls.Conn, error) {
+	raw, err := d.net.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	config := d.tls.Clone()
+	config.NextProtos = protocols
+	if config.ServerName == "" {
+		config.ServerName, _, _ = net.SplitHostPort(address)
+	}
+	ctx, cancel := context.WithTimeout(ctx, tlsTimeout)
+	defer cancel()
+	conn := tls.Client(raw, config)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		_ = raw.Close()
+		return nil, fmt.Errorf("TLS handshake: %w", err)
+	}
+	return conn, nil
+}
