@@ -171,6 +171,10 @@ soak: test-deps ## run the long forms of the tests (build tag soak), at most SOA
 bench: ## measure the gateway against a bare reverse proxy (ARGS='-store redis://localhost:6379/0')
 	go run ./bench $(ARGS)
 
+.PHONY: bench-peers
+bench-peers: ## install the proxies that bench compares with, and what it measures by
+	@.ci/deps bench
+
 .PHONY: sizes
 sizes: bench/sizes/node_modules/.package-lock.json ## measure what pages download for @gatehouse/client and for other libraries
 	npm --prefix bench/sizes run --silent measure
