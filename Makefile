@@ -168,12 +168,16 @@ soak: test-deps ## run the long forms of the tests (build tag soak), at most SOA
 	go -C $(FLEET) test -race -tags soak -count 1 -timeout $(SOAKTIME) -v ./...
 
 .PHONY: bench
-bench: ## measure the gateway against a bare reverse proxy (ARGS='-store redis://localhost:6379/0')
+bench: ## measure the gateway beside other proxies, those that are installed (ARGS='-quick')
 	go run ./bench $(ARGS)
 
 .PHONY: bench-peers
 bench-peers: ## install the proxies that bench compares with, and what it measures by
 	@.ci/deps bench
+
+.PHONY: bench-page
+bench-page: bench-peers ## measure all for docs/benchmarks.md, a quarter of an hour on an idle machine
+	go run ./bench -write docs/benchmarks.md $(ARGS)
 
 .PHONY: sizes
 sizes: bench/sizes/node_modules/.package-lock.json ## measure what pages download for @gatehouse/client and for other libraries

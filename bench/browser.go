@@ -11,25 +11,30 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"time"
 )
 
 // browser is as much of one as a sign-in takes: cookies, redirects, one form.
 type browser struct{ http.Client }
 
-func newBrowser() (*browser, error) {
+func (l *lab) newBrowser() (*browser, error) {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		return nil, err
 	}
-	return &browser{http.Client{Jar: jar, Timeout: 10 * time.Second}}, nil
+	transport := l.cert.transport()
+	transport.DisableKeepAlives = false
+	return &browser{http.Client{Jar: jar, Timeout: patience, Transport: transport}}, nil
 }
 
-// signIn begins at the gateway's login address and ends at the API's answer.
+// signIn begins at a proxy's login address and ends at the API's answer. At its first
+// time the user pool asks for the password.
 func (b *browser) signIn(ctx context.Context, login string) error {
 	page, at, err := b.navigate(ctx, http.MethodGet, login, nil)
 	if err != nil {
 		return err
+	}
+	if at.Path == apiPath {
+		return nil
 	}
 	action, fields, err := passwordForm(page)
 	if err != nil {
@@ -49,6 +54,19 @@ func (b *browser) signIn(ctx context.Context, login string) error {
 		return fmt.Errorf("the sign-in ended at %s and not at %s", at.Path, apiPath)
 	}
 	return nil
+}
+
+// cookies are what the browser would send there.
+func (b *browser) cookies(address string) (string, error) {
+	target, err := url.Parse(address)
+	if err != nil {
+		return "", err
+	}
+	var pairs []string
+	for _, c := range b.Jar.Cookies(target) {
+		pairs = append(pairs, (&http.Cookie{Name: c.Name, Value: c.Value}).String())
+	}
+	return strings.Join(pairs, "; "), nil
 }
 
 // navigate loads a page, following redirects, and returns it and where it was.

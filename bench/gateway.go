@@ -1,12 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
 	"net"
-	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -15,70 +15,118 @@ import (
 	"strings"
 )
 
-// What the emulator is seeded with. The password opens nothing but that.
+// What the emulator is seeded with. Neither the password nor the secret opens
+// anything but that.
 const (
 	benchPool     = "eu-west-1_Benchmark"
 	benchClient   = "bench"
+	peerClient    = "bench-peer" // of a proxy that must have a secret
+	peerSecret    = "not-a-secret-of-anybody"
 	benchUser     = "bench@example.com"
 	benchPassword = "Passw0rd!"
 )
 
-// apiPath is what is asked for in every variant.
-const apiPath = "/api/orders"
-
-// buildGateway compiles the gateway with the emulator, for the measurement.
-func buildGateway(ctx context.Context, dir string) (string, error) {
-	return build(ctx, filepath.Join(dir, "gateway"))
-}
-
-// build compiles as the Makefile and the Dockerfile do.
+// build compiles the gateway as the Makefile and the Dockerfile do.
 func build(ctx context.Context, file string, args ...string) (string, error) {
 	if runtime.GOOS == "windows" {
 		file += ".exe"
 	}
 	args = append([]string{"build", "-trimpath", "-ldflags=-s -w", "-o", file}, args...)
-	cmd := exec.CommandContext(ctx, "go", append(args, "./cmd/gateway")...)
+	cmd := exec.CommandContext(ctx, "go", append(args, "github.com/gatehouse-auth/gatehouse/cmd/gateway")...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the gateway (run this at the module's root): %w: %s", err, out)
+		return "", fmt.Errorf("build the gateway (run this inside the module): %w: %s", err, out)
 	}
 	return file, nil
 }
 
-// site is one gateway to be: where it listens and how it is configured.
+// gateways are those that every part measures: ours, by each of its ways to an
+// upstream, and the one it is compared with.
+func (b *bench) gateways(ctx context.Context) []entrant {
+	var all []entrant
+	for _, transport := range transports(ctx, b.gateway) {
+		all = append(all, site{binary: b.gateway, transport: transport}.entrant("gateway"+behindComma(transport)))
+	}
+	if b.against != "" {
+		other := site{binary: b.against}.entrant("the other gateway")
+		other.ours = false // in plots, too, one stands out
+		all = append(all, other)
+	}
+	return all
+}
+
+func behindComma(transport string) string {
+	if transport == "" {
+		return ""
+	}
+	return ", transport " + transport
+}
+
+// transports are the values of a route's key by that name; one that is empty if the
+// gateway does not have the key.
+func transports(ctx context.Context, gateway string) []string {
+	schema, err := exec.CommandContext(ctx, gateway, "config", "schema").Output()
+	if err != nil || !bytes.Contains(schema, []byte(`"transport"`)) {
+		return []string{""}
+	}
+	return []string{"auto", "standard"}
+}
+
+// site is a gateway to be.
 type site struct {
-	name    string
-	binary  string
+	binary    string
+	store     string // empty: the lab's
+	transport string // of the route; empty: what the gateway has without
+	key       string // seals cookies; made by start
+
 	config  string // file
-	public  string // http://localhost:PORT
+	public  string
 	figures string // its metrics
 }
 
-// newSite writes the configuration of a gateway whose user pool is the emulator at
-// the given address.
-func newSite(c candidate, dir, name, upstream, pool string) (site, error) {
-	public, err := freeAddress()
+func (s site) entrant(name string) entrant {
+	return entrant{name: name, ours: true, start: func(ctx context.Context, l *lab, p *party) error {
+		return s.open(ctx, l, p)
+	}}
+}
+
+// open starts the gateway as a party and signs in.
+func (s *site) open(ctx context.Context, l *lab, p *party) error {
+	if err := s.configure(l); err != nil {
+		return err
+	}
+	var err error
+	p.process, err = s.start(ctx, l)
+	if err := l.keep(p.process, err); err != nil {
+		return err
+	}
+	p.base, p.figures, p.login = s.public, s.figures, "/auth/login?return_to="+url.QueryEscape(apiPath)
+	p.cookies, err = l.signIn(ctx, p)
+	return err
+}
+
+// configure writes the gateway's file.
+func (s *site) configure(l *lab) error {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // never fails
+	s.key = base64.StdEncoding.EncodeToString(key)
+	listen, public, err := l.front()
 	if err != nil {
-		return site{}, err
+		return err
 	}
 	admin, err := freeAddress()
 	if err != nil {
-		return site{}, err
+		return err
 	}
-	key := make([]byte, 32)
-	if _, err := rand.Read(key); err != nil {
-		return site{}, err
+	s.public, s.figures = public, "http://"+admin+"/metrics"
+	if s.store == "" {
+		s.store = l.store
 	}
-	_, port, _ := net.SplitHostPort(public)
-	_, poolPort, _ := net.SplitHostPort(pool)
-	s := site{
-		name: c.name, binary: c.binary, config: filepath.Join(dir, name+".yaml"),
-		public: "http://localhost:" + port, figures: "http://" + admin + "/metrics",
-	}
+	_, poolPort, _ := net.SplitHostPort(l.pool)
 	text := fmt.Sprintf(`listen: %q
 admin_listen: %q
 public_url: %q
-cognito:
+%scognito:
   region: eu-west-1
   user_pool_id: %s
   client_id: %s
@@ -91,76 +139,78 @@ session:
 routes:
   - path: /api/
     upstream: %q
-`, public, admin, s.public, benchPool, benchClient, poolPort, poolPort, benchPool, poolPort,
-		c.store, base64.StdEncoding.EncodeToString(key), upstream)
-	return s, os.WriteFile(s.config, []byte(text), 0o600)
+`, listen, admin, s.public, l.tlsKeys(), benchPool, benchClient, poolPort, poolPort, benchPool, poolPort, s.store, s.key, l.upstream)
+	if s.transport != "" {
+		text += "    transport: " + s.transport + "\n"
+	}
+	s.config, err = l.file("gateway-"+filepath.Base(admin)+".yaml", text)
+	return err
 }
 
-func (s site) start(ctx context.Context) (*process, error) {
-	p, err := start(ctx, filepath.Dir(s.config), nil, nil, s.binary, "serve", "--config", s.config)
+func (l *lab) tlsKeys() string {
+	if !l.secure {
+		return ""
+	}
+	return fmt.Sprintf("tls: {cert_file: %q, key_file: %q}\n", l.cert.certFile, l.cert.keyFile)
+}
+
+// start runs the gateway until it answers.
+func (s *site) start(ctx context.Context, l *lab) (*process, error) {
+	p, err := start(ctx, command{dir: l.dir, name: s.binary, args: []string{"serve", "--config", s.config}})
 	if err != nil {
 		return nil, err
 	}
-	if err := p.waitUntilAnswered(ctx, s.public+"/auth/session"); err != nil {
-		p.stop()
-		return nil, fmt.Errorf("start the gateway: %w", err)
-	}
-	return p, nil
+	return p, p.waitUntilAnswered(ctx, l.http, s.public+"/auth/session")
 }
 
-// startEmulator runs the user pool for the sites, which must be known by then:
-// their addresses are registered as those of an app client.
-func startEmulator(ctx context.Context, binary, dir, address string, sites []site) (*process, error) {
+// startEmulator runs the user pool. The addresses of all parties that may sign in are
+// registered there.
+func startEmulator(ctx context.Context, l *lab) (*process, error) {
 	var callbacks, logouts []string
-	for _, s := range sites {
-		callbacks = append(callbacks, s.public+"/auth/callback")
-		logouts = append(logouts, s.public+"/auth/signed-out")
+	for _, address := range l.fronts {
+		public := l.public(address)
+		callbacks = append(callbacks, public+"/auth/callback", public+peerCallback)
+		logouts = append(logouts, public+"/auth/signed-out")
 	}
-	seed := fmt.Sprintf(`pool_id: %s
+	client := fmt.Sprintf("callback_urls: [%s]\n    logout_urls: [%s]", strings.Join(callbacks, ", "), strings.Join(logouts, ", "))
+	seed, err := l.file("seed.yaml", fmt.Sprintf(`pool_id: %s
 clients:
   - id: %s
-    callback_urls: [%s]
-    logout_urls: [%s]
+    %s
+  - id: %s
+    secret: %s
+    %s
 users:
   - email: %s
     name: Bench
     password: %q
     groups: [staff]
-`, benchPool, benchClient, strings.Join(callbacks, ", "), strings.Join(logouts, ", "), benchUser, benchPassword)
-	file := filepath.Join(dir, "seed.yaml")
-	if err := os.WriteFile(file, []byte(seed), 0o600); err != nil {
-		return nil, err
-	}
-	p, err := start(ctx, dir, nil, nil, binary, "cognito", "--listen", address, "--seed", file)
+`, benchPool, benchClient, client, peerClient, peerSecret, client, benchUser, benchPassword))
 	if err != nil {
 		return nil, err
 	}
-	_, port, _ := net.SplitHostPort(address)
-	keys := "http://localhost:" + port + "/" + benchPool + "/.well-known/jwks.json"
-	if err := p.waitUntilAnswered(ctx, keys); err != nil {
-		p.stop()
-		return nil, fmt.Errorf("start the emulator: %w", err)
+	p, err := start(ctx, command{dir: l.dir, name: l.gateway, args: []string{"cognito", "--listen", l.pool, "--seed", seed}})
+	if err != nil {
+		return nil, err
 	}
-	return p, nil
+	return p, p.waitUntilAnswered(ctx, l.http, l.issuer()+"/.well-known/jwks.json")
 }
 
-// sessionCookies signs in and returns the Cookie header's value that a browser
+// issuer is the user pool's, and where its documents are.
+func (l *lab) issuer() string {
+	_, port, _ := net.SplitHostPort(l.pool)
+	return "http://localhost:" + port + "/" + benchPool
+}
+
+// signIn signs in to a party and returns the Cookie header's value that a browser
 // would send to the API then.
-func (s site) sessionCookies(ctx context.Context) (string, error) {
-	browser, err := newBrowser()
+func (l *lab) signIn(ctx context.Context, p *party) (string, error) {
+	browser, err := l.newBrowser()
 	if err != nil {
 		return "", err
 	}
-	if err := browser.signIn(ctx, s.public+"/auth/login?return_to="+url.QueryEscape(apiPath)); err != nil {
+	if err := browser.signIn(ctx, p.base+p.login); err != nil {
 		return "", fmt.Errorf("sign in: %w", err)
 	}
-	target, err := url.Parse(s.public + apiPath)
-	if err != nil {
-		return "", err
-	}
-	var pairs []string
-	for _, c := range browser.Jar.Cookies(target) {
-		pairs = append(pairs, (&http.Cookie{Name: c.Name, Value: c.Value}).String())
-	}
-	return strings.Join(pairs, "; "), nil
+	return browser.cookies(p.base + apiPath)
 }

@@ -2,129 +2,171 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/url"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 )
 
 // result is what one measurement saw.
 type result struct {
+	count     float64 // requests
 	perSecond float64
 	p50, p99  time.Duration
-	cpu       time.Duration // of the proxy, a request
-	// allocations are those of the proxy's whole process, a request.
+	p999      time.Duration // 0: the client does not say
+	cpu       time.Duration // of the party, a request
+	// allocations are those of the party's whole process, a request.
 	allocations float64
 }
 
-// request is one GET with the headers a browser sends with a call of a page, and
-// the page's cookies. It is the same for every variant.
-func request(target *url.URL, cookies string) []byte {
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "GET %s HTTP/1.1\r\nHost: %s\r\n", target.RequestURI(), target.Host)
-	for _, header := range browserHeaders(cookies) {
-		b.WriteString(header + "\r\n")
-	}
-	b.WriteString("\r\n")
-	return b.Bytes()
+// String is for those who wait.
+func (r result) String() string {
+	return fmt.Sprintf("%8.0f/s, p99 %v", r.perSecond, r.p99.Round(10*time.Microsecond))
 }
 
-func browserHeaders(cookies string) []string {
-	return []string{
-		"User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",
-		"Accept: application/json",
-		"Accept-Language: en-GB,en;q=0.9,de;q=0.8",
-		"Accept-Encoding: gzip, deflate, br, zstd",
-		"Sec-Fetch-Site: same-origin",
-		"Sec-Fetch-Mode: cors",
-		"Sec-Fetch-Dest: empty",
-		`Sec-CH-UA: "Chromium";v="140", "Not=A?Brand";v="24"`,
-		"Sec-CH-UA-Mobile: ?0",
-		"Cookie: theme=dark; " + cookies + "; consent=necessary.statistics.2026",
+// resultOf sorts the times that the answers took.
+func resultOf(times []time.Duration, took time.Duration) (result, error) {
+	if len(times) == 0 {
+		return result{}, errors.New("no request was answered in time")
 	}
+	slices.Sort(times)
+	n := len(times)
+	return result{
+		count: float64(n), perSecond: float64(n) / took.Seconds(),
+		p50: times[n/2], p99: times[n*99/100], p999: times[n*999/1000],
+	}, nil
 }
 
-// load asks over the given number of connections, each as soon as it has its
-// answer, for as long as told. An answer that is not the upstream's ends it: a
-// fast refusal must not count as speed.
-func load(ctx context.Context, target *url.URL, message []byte, connections int, duration time.Duration) (result, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var (
-		wg    sync.WaitGroup
-		times = make([][]time.Duration, connections)
-		errs  = make([]error, connections)
-		begin = time.Now()
-		until = begin.Add(duration)
-	)
+// load measures a party under a call that is repeated over all connections, each as
+// soon as it has its answer. A warm-up of a quarter comes first.
+func (l *lab) load(ctx context.Context, p *party, c call, connections int) (result, error) {
+	if _, err := load(ctx, c, connections, l.duration/4); err != nil {
+		return result{}, err
+	}
+	return l.loadWarm(ctx, p, c, connections)
+}
+
+// loadWarm is load without the warm-up.
+func (l *lab) loadWarm(ctx context.Context, p *party, c call, connections int) (result, error) {
+	return l.spending(ctx, p, func() (result, error) {
+		if l.wrk && c.body == nil {
+			return loadByWrk(ctx, l.dir, c, connections, l.duration)
+		}
+		return load(ctx, c, connections, l.duration)
+	})
+}
+
+// spending adds to a measurement what the party's process used up for it.
+func (l *lab) spending(ctx context.Context, p *party, measure func() (result, error)) (result, error) {
+	before, err := p.spent(ctx, l)
+	if err != nil {
+		return result{}, err
+	}
+	r, err := measure()
+	if err != nil {
+		return result{}, err
+	}
+	after, err := p.spent(ctx, l)
+	if err != nil {
+		return result{}, err
+	}
+	r.cpu = time.Duration(float64(after.cpu-before.cpu) / r.count)
+	r.allocations = (after.allocations - before.allocations) / r.count
+	return r, nil
+}
+
+// spent is what a process has used up so far.
+type spent struct {
+	cpu         time.Duration
+	allocations float64
+}
+
+func (p *party) spent(ctx context.Context, l *lab) (spent, error) {
+	var s spent
+	var err error
+	if p.figures != "" {
+		s.allocations, err = allocated(ctx, l.http, p.figures)
+	}
+	if p.process != nil {
+		s.cpu = p.process.cpu()
+	}
+	return s, err
+}
+
+// load asks by the built-in client.
+func load(ctx context.Context, c call, connections int, duration time.Duration) (result, error) {
+	begin := time.Now()
+	until := begin.Add(duration)
+	times, err := everywhere(ctx, connections, func(ctx context.Context, i int) ([]time.Duration, error) {
+		line, err := dial(ctx, c, until.Add(patience))
+		if err != nil {
+			return nil, err
+		}
+		defer line.close()
+		return line.askUntil(ctx, until, i, connections)
+	})
+	if err != nil {
+		return result{}, err
+	}
+	return resultOf(times, time.Since(begin))
+}
+
+// everywhere runs a share of the load on each connection, and ends all at the first
+// error: one failure spoils the measurement.
+func everywhere(ctx context.Context, connections int, share func(ctx context.Context, i int) ([]time.Duration, error)) ([]time.Duration, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	times := make([][]time.Duration, connections)
 	for i := range connections {
 		wg.Go(func() {
-			times[i], errs[i] = ask(ctx, target.Host, message, until)
-			if errs[i] != nil {
-				cancel() // one failure spoils the measurement
+			var err error
+			if times[i], err = share(ctx, i); err != nil {
+				cancel(err) // the first counts
 			}
 		})
 	}
 	wg.Wait()
-	took := time.Since(begin)
-	if err := firstCause(errs); err != nil {
-		return result{}, err
-	}
-	all := slices.Concat(times...)
-	if len(all) == 0 {
-		return result{}, errors.New("no request was answered in time")
-	}
-	slices.Sort(all)
-	return result{
-		perSecond: float64(len(all)) / took.Seconds(),
-		p50:       all[len(all)/2],
-		p99:       all[len(all)*99/100],
-	}, nil
+	return slices.Concat(times...), context.Cause(ctx)
 }
 
-// firstCause prefers the error that made the others give up.
-func firstCause(errs []error) error {
-	var first error
-	for _, err := range errs {
-		if err != nil && !errors.Is(err, context.Canceled) {
-			return err
-		}
-		if first == nil {
-			first = err
-		}
-	}
-	return first
+// line is one connection of the built-in client.
+type line struct {
+	conn   net.Conn
+	reader *bufio.Reader
+	call   call
+	text   message
+	buf    []byte
 }
 
-// ask is one connection's share of the load. It returns how long each answer took.
-func ask(ctx context.Context, host string, message []byte, until time.Time) ([]time.Duration, error) {
-	dialer := net.Dialer{Timeout: 5 * time.Second}
-	conn, err := dialer.DialContext(ctx, "tcp", host)
+// dial connects. What is not answered by the deadline is an error.
+func dial(ctx context.Context, c call, deadline time.Time) (*line, error) {
+	dialer := net.Dialer{Timeout: patience}
+	conn, err := dialer.DialContext(ctx, "tcp", c.url.Host)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = conn.Close() }()
-	if err := conn.SetDeadline(until.Add(10 * time.Second)); err != nil {
+	if err := conn.SetDeadline(deadline); err != nil {
+		_ = conn.Close()
 		return nil, err
 	}
-	reader := bufio.NewReaderSize(conn, 8<<10)
+	return &line{conn: conn, reader: bufio.NewReaderSize(conn, 64<<10), call: c, text: c.message()}, nil
+}
+
+func (l *line) close() { _ = l.conn.Close() }
+
+// askUntil asks until the time is over and once at least, with the cookies that are this
+// connection's: every step-th, starting with the first-th.
+func (l *line) askUntil(ctx context.Context, until time.Time, first, step int) ([]time.Duration, error) {
 	times := make([]time.Duration, 0, 16<<10)
-	for now := time.Now(); now.Before(until); {
+	for now, turn := time.Now(), first; len(times) == 0 || now.Before(until); turn += step {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if _, err := conn.Write(message); err != nil {
-			return nil, err
-		}
-		if err := readAnswer(reader); err != nil {
+		if err := l.ask(turn); err != nil {
 			return nil, err
 		}
 		next := time.Now()
@@ -134,36 +176,17 @@ func ask(ctx context.Context, host string, message []byte, until time.Time) ([]t
 	return times, nil
 }
 
-// readAnswer takes one answer off the connection. It understands just what the
-// upstream sends, and so costs far less than the proxies it measures.
-func readAnswer(r *bufio.Reader) error {
-	status, err := r.ReadSlice('\n')
-	if err != nil {
-		return fmt.Errorf("read the status line: %w", err)
+// ask sends the request with the cookies whose turn it is, and reads the answer.
+func (l *line) ask(turn int) error {
+	if err := l.send(turn); err != nil {
+		return err
 	}
-	if !bytes.HasPrefix(status, []byte("HTTP/1.1 200 ")) {
-		return fmt.Errorf("the answer was %q and not 200", strings.TrimSpace(string(status)))
-	}
-	length := -1
-	for {
-		line, err := r.ReadSlice('\n')
-		if err != nil {
-			return fmt.Errorf("read a header: %w", err)
-		}
-		line = bytes.TrimRight(line, "\r\n")
-		if len(line) == 0 {
-			break
-		}
-		name, value, _ := bytes.Cut(line, []byte(":"))
-		if bytes.EqualFold(name, []byte("Content-Length")) {
-			if length, err = strconv.Atoi(string(bytes.TrimSpace(value))); err != nil {
-				return fmt.Errorf("read Content-Length: %w", err)
-			}
-		}
-	}
-	if length != answerSize {
-		return fmt.Errorf("the answer has %d bytes and not the upstream's %d", length, answerSize)
-	}
-	_, err = io.CopyN(io.Discard, r, int64(length))
+	return readAnswer(l.reader, l.call.answer)
+}
+
+func (l *line) send(turn int) error {
+	l.buf = l.text.append(l.buf[:0], l.call.cookies[turn%len(l.call.cookies)])
+	message := net.Buffers{l.buf, l.call.body}
+	_, err := message.WriteTo(l.conn)
 	return err
 }

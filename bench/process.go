@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -25,42 +26,72 @@ type process struct {
 	done  chan struct{}
 }
 
-// start runs the command. Its log goes to a file, as nobody has the time to read a
-// pipe while the processors are measured.
-func start(ctx context.Context, dir string, stdout io.Writer, env []string, name string, args ...string) (*process, error) {
-	p := &process{cmd: exec.CommandContext(ctx, name, args...), done: make(chan struct{})}
-	log, err := os.CreateTemp(dir, filepath.Base(name)+"-*.log")
+// command is what a process runs.
+type command struct {
+	dir    string // of its logs
+	name   string
+	args   []string
+	env    []string  // besides this program's own
+	stdout io.Writer // nil: a file, as nobody has the time to read a pipe while processors are measured
+}
+
+// patience is how long a process may take to answer, and then to end.
+const patience = 30 * time.Second
+
+// start runs the command. Where it fails later, its log says why.
+func start(ctx context.Context, c command) (*process, error) {
+	p := &process{cmd: exec.CommandContext(ctx, c.name, c.args...), done: make(chan struct{})}
+	log, err := os.CreateTemp(c.dir, filepath.Base(c.name)+"-*.log")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = log.Close() }() // the child has its own
 	p.log = log.Name()
-	p.cmd.Env = append(os.Environ(), env...)
-	p.cmd.Stdout = stdout
-	p.cmd.Stderr = log
+	p.cmd.Env = append(os.Environ(), c.env...)
+	p.cmd.Stdout, p.cmd.Stderr = c.stdout, log
+	if c.stdout == nil {
+		out, err := os.CreateTemp(c.dir, filepath.Base(c.name)+"-*.out")
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = out.Close() }()
+		p.cmd.Stdout = out
+	}
+	// nginx leaves its workers behind if it is killed, so it is asked first.
+	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(syscall.SIGTERM) }
+	p.cmd.WaitDelay = patience
 	stdin, err := p.cmd.StdinPipe()
 	if err != nil {
 		return nil, err
 	}
 	p.stdin = stdin
 	if err := p.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start %s: %w", filepath.Base(name), err)
+		return nil, fmt.Errorf("start %s: %w", filepath.Base(c.name), err)
 	}
 	go func() {
-		_ = p.cmd.Wait() // a process that was killed has no better story to tell
+		_ = p.cmd.Wait() // a process that was ended has no better story to tell
 		close(p.done)
 	}()
 	return p, nil
 }
 
+// stop ends the process, by force where it takes long or the system has no gentler way.
 func (p *process) stop() {
 	_ = p.stdin.Close()
+	if p.cmd.Process.Signal(syscall.SIGTERM) == nil {
+		select {
+		case <-p.done:
+			return
+		case <-time.After(2 * time.Second): // streams that nobody reads any more
+		}
+	}
 	_ = p.cmd.Process.Kill()
 	<-p.done
 }
 
-// startRole runs this program again in a role and returns the address it serves.
-func startRole(ctx context.Context, dir, role, upstream string) (*process, string, error) {
+// startRole runs this program again in a role, given by its variables, and returns
+// the address it serves.
+func startRole(ctx context.Context, dir, role, scheme string, variables ...string) (*process, string, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, "", err
@@ -70,7 +101,7 @@ func startRole(ctx context.Context, dir, role, upstream string) (*process, strin
 		return nil, "", err
 	}
 	defer func() { _ = reader.Close() }()
-	p, err := start(ctx, dir, writer, []string{upstreamVariable + "=" + upstream}, self, role)
+	p, err := start(ctx, command{dir: dir, name: self, args: []string{role}, env: variables, stdout: writer})
 	_ = writer.Close()
 	if err != nil {
 		return nil, "", err
@@ -80,47 +111,90 @@ func startRole(ctx context.Context, dir, role, upstream string) (*process, strin
 		p.stop()
 		return nil, "", fmt.Errorf("start %s: %w: %s", role, err, p.complaint())
 	}
-	return p, "http://" + strings.TrimSpace(line), nil
+	return p, scheme + "://" + strings.TrimSpace(line), nil
+}
+
+// waitUntilListening dials until somebody listens.
+func (p *process) waitUntilListening(ctx context.Context, address string) error {
+	var dialer net.Dialer
+	return p.wait(ctx, address, func(ctx context.Context) error {
+		conn, err := dialer.DialContext(ctx, "tcp", address)
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err
+	})
 }
 
 // waitUntilAnswered asks until the address answers with 200.
-func (p *process) waitUntilAnswered(ctx context.Context, address string) error {
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+func (p *process) waitUntilAnswered(ctx context.Context, client *http.Client, address string) error {
+	return p.wait(ctx, address, func(ctx context.Context) error {
+		resp, err := get(ctx, client, address)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			return errors.New(resp.Status)
+		}
+		return nil
+	})
+}
+
+func (p *process) wait(ctx context.Context, address string, try func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	for {
-		status, err := get(ctx, client, address)
-		if err == nil && status == http.StatusOK {
+		err := try(ctx)
+		if err == nil {
 			return nil
 		}
 		select {
 		case <-p.done:
 			return fmt.Errorf("ended before it answered: %s", p.complaint())
 		case <-ctx.Done():
-			return fmt.Errorf("no answer from %s (last: %d, %w): %s", address, status, errors.Join(err, ctx.Err()), p.complaint())
+			return fmt.Errorf("no answer from %s: %w: %s", address, errors.Join(err, ctx.Err()), p.complaint())
 		case <-time.After(500 * time.Microsecond):
 		}
 	}
 }
 
-func get(ctx context.Context, client *http.Client, address string) (int, error) {
+func get(ctx context.Context, client *http.Client, address string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return 0, err
-	}
-	defer resp.Body.Close()
-	_, err = io.Copy(io.Discard, resp.Body)
-	return resp.StatusCode, err
+	return client.Do(req)
 }
 
-// cpu is the processor time the process has used so far; 0 where the system
-// does not say so in /proc.
+// family is the process and its children, such as the workers of nginx.
+func (p *process) family() []int {
+	pid := p.cmd.Process.Pid
+	family := []int{pid}
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, list := range lists {
+		text, _ := os.ReadFile(list) //nolint:gosec // a file of the system's
+		for _, child := range strings.Fields(string(text)) {
+			if n, err := strconv.Atoi(child); err == nil {
+				family = append(family, n)
+			}
+		}
+	}
+	return family
+}
+
+// cpu is the processor time that the process and its children have used so far; 0
+// where the system does not say so in /proc.
 func (p *process) cpu() time.Duration {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	var all time.Duration
+	for _, pid := range p.family() {
+		all += processorTime(pid)
+	}
+	return all
+}
+
+func processorTime(pid int) time.Duration {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0
 	}
@@ -135,17 +209,37 @@ func (p *process) cpu() time.Duration {
 	return time.Duration(user+system) * tick
 }
 
+// memory is the resident memory of the process and its children in bytes; 0 where
+// unknown. What several share counts for each.
+func (p *process) memory() int64 {
+	var all int64
+	for _, pid := range p.family() {
+		all += memoryOf(pid)
+	}
+	return all
+}
+
+func memoryOf(pid int) int64 {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(data)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kilobytes, _ := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
+			return kilobytes << 10
+		}
+	}
+	return 0
+}
+
 // mallocs is the metric that counts a process's allocations, as Go's collector for
 // Prometheus names it.
 const mallocs = "go_memstats_mallocs_total"
 
 // allocated reads from a page of metrics how often the process has allocated so far.
-func allocated(ctx context.Context, address string) (float64, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return 0, err
-	}
-	resp, err := (&http.Client{Timeout: 5 * time.Second}).Do(req)
+func allocated(ctx context.Context, client *http.Client, address string) (float64, error) {
+	resp, err := get(ctx, client, address)
 	if err != nil {
 		return 0, err
 	}
@@ -161,31 +255,6 @@ func readMetric(page io.Reader, name string) (float64, error) {
 		}
 	}
 	return 0, errors.Join(fmt.Errorf("no metric %s", name), lines.Err())
-}
-
-// memory is the resident memory of the process in bytes; 0 where unknown.
-func (p *process) memory() int64 {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(data)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kilobytes, _ := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
-			return kilobytes << 10
-		}
-	}
-	return 0
-}
-
-// freeAddress is a loopback address that nobody listens on at the moment.
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String(), nil
 }
 
 // complaint is the end of what the process wrote to standard error.

@@ -1,20 +1,92 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
+// section is what one part has found, for the page.
+type section struct {
+	text string // Markdown
+	plot *plot  // nil: none
+}
+
+// table is one in Markdown. Its first column is words and the others are figures.
+type table struct {
+	head []string
+	rows [][]string
+}
+
+func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
+
+func (t *table) String() string {
+	var b strings.Builder
+	line := func(cells []string) { b.WriteString("| " + strings.Join(cells, " | ") + " |\n") }
+	line(t.head)
+	line(append([]string{"---"}, slices.Repeat([]string{"---:"}, len(t.head)-1)...))
+	for _, row := range t.rows {
+		line(row)
+	}
+	return b.String()
+}
+
+// report words a section: how it was measured, the tables, and who is missing.
+func (l *lab) report(ctx context.Context, how string, programs []string, plot *plot, tables ...*table) section {
+	conditions := append([]string{runtime.GOOS + "/" + runtime.GOARCH, fmt.Sprintf("%d cores%s", runtime.NumCPU(), processor()), runtime.Version()},
+		versions(ctx, programs...)...)
+	if l.bench.load != "" {
+		conditions = append(conditions, "load average "+l.bench.load+" before the run")
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s. %s.\n", strings.Join(conditions, ", "), how)
+	for _, t := range tables {
+		fmt.Fprintf(&b, "\n%v", t)
+	}
+	if len(l.missing) > 0 {
+		fmt.Fprintf(&b, "\nNot measured, as it is not installed: %s.\n", strings.Join(l.missing, ", "))
+	}
+	return section{text: b.String(), plot: plot}
+}
+
+// processor names the cores in brackets, where the system says what they are.
+func processor() string {
+	text, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range strings.Lines(string(text)) {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return " (" + strings.TrimSpace(value) + ")"
+		}
+	}
+	return ""
+}
+
+// loadAverage is how many processes wanted a processor over the last minute.
+func loadAverage() string {
+	text, _ := os.ReadFile("/proc/loadavg")
+	average, _, _ := strings.Cut(string(text), " ")
+	return average
+}
+
+// client names what asks by HTTP/1.1 without bodies.
+func (l *lab) client() string {
+	if l.wrk {
+		return "wrk"
+	}
+	return "a client of the benchmark's own"
+}
+
+// medians says over how much a figure was taken.
+func (l *lab) medians(rounds int) string {
+	return fmt.Sprintf("medians of %d rounds of %v", rounds, l.duration)
+}
+
 // median is the middle value, or the mean of the two in the middle.
-func median[T int64 | float64](values []T) T {
+func median[T ~int64 | ~float64](values []T) T {
 	if len(values) == 0 {
 		return 0
 	}
@@ -27,15 +99,24 @@ func median[T int64 | float64](values []T) T {
 }
 
 // each takes one figure of every round.
-func each[T any](results []result, figure func(result) T) []T {
-	all := make([]T, len(results))
-	for i, r := range results {
-		all[i] = figure(r)
+func each[T, F any](values []T, figure func(T) F) []F {
+	all := make([]F, len(values))
+	for i, v := range values {
+		all[i] = figure(v)
 	}
 	return all
 }
 
-// ratio is the median of the ratios that both reached in the same round.
+// The figures of a result.
+func rateOf(r result) float64       { return r.perSecond }
+func p50Of(r result) time.Duration  { return r.p50 }
+func p99Of(r result) time.Duration  { return r.p99 }
+func p999Of(r result) time.Duration { return r.p999 }
+func cpuOf(r result) time.Duration  { return r.cpu }
+func allocsOf(r result) float64     { return r.allocations }
+
+// ratio is the median of the ratios that both reached in the same round; 0 if one
+// of them was not measured.
 func ratio(a, b []result) float64 {
 	var all []float64
 	for i := range min(len(a), len(b)) {
@@ -44,107 +125,39 @@ func ratio(a, b []result) float64 {
 	return median(all)
 }
 
-func printVariants(out io.Writer, s settings, variants []*variant) error {
-	client := "built-in client"
-	if s.wrk {
-		client = "wrk"
+// times writes a ratio.
+func times(a, b []result) string {
+	r := ratio(a, b)
+	if r == 0 {
+		return "–"
 	}
-	_, err := fmt.Fprintf(out, "%s/%s, %d cores, %s; %d connections, %d rounds of %v, %s; medians\n\n"+
-		"| variant | requests/s | × tuned | × bare | p50 | p99 | CPU a request | allocations |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
-		runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version(), s.connections, s.rounds, s.duration, client)
-	if err != nil {
-		return err
-	}
-	tuned, bare := find(variants, nameTuned), find(variants, nameBare)
-	for _, v := range variants {
-		_, err := fmt.Fprintf(out, "| %s | %.0f | %.2f | %.2f | %s | %s | %s | %s |\n", v.name,
-			median(each(v.results, func(r result) float64 { return r.perSecond })),
-			ratio(v.results, tuned), ratio(v.results, bare),
-			medianTime(v.results, func(r result) time.Duration { return r.p50 }, 10*time.Microsecond),
-			medianTime(v.results, func(r result) time.Duration { return r.p99 }, 100*time.Microsecond),
-			medianTime(v.results, func(r result) time.Duration { return r.cpu }, 100*time.Nanosecond),
-			medianCount(v.results, func(r result) float64 { return r.allocations }))
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return strconv.FormatFloat(r, 'f', 2, 64)
 }
 
-func find(variants []*variant, name string) []result {
-	for _, v := range variants {
-		if v.name == name {
-			return v.results
-		}
-	}
-	return nil
+// medianTime writes a median; one that could not be measured is a dash.
+func medianTime(results []result, figure func(result) time.Duration) string {
+	return written(median(each(results, figure)))
 }
 
-// medianTime formats a median; one that could not be measured is a dash.
-func medianTime(results []result, figure func(result) time.Duration, unit time.Duration) string {
-	d := time.Duration(median(each(results, func(r result) int64 { return int64(figure(r)) })))
+// written rounds a time to three digits.
+func written(d time.Duration) string {
+	unit := time.Nanosecond
+	for d >= 1000*unit {
+		unit *= 10
+	}
 	if d == 0 {
 		return "–"
 	}
 	return d.Round(unit).String()
 }
 
-// medianCount formats a median; one that could not be measured is a dash.
+// medianCount writes a median; one that could not be measured is a dash.
 func medianCount(results []result, figure func(result) float64) string {
 	n := median(each(results, figure))
 	if n == 0 {
 		return "–"
 	}
 	return strconv.FormatFloat(n, 'f', 0, 64)
-}
-
-// footprint is what the gateway takes besides time per request.
-type footprint struct {
-	starts    []time.Duration // from the process's start to its first answer
-	atRest    int64           // bytes
-	afterLoad int64           // bytes
-	size      int64           // bytes of the production binary
-}
-
-// footprint times starts of the production build and weighs its binary.
-func (b *bench) footprint(ctx context.Context, s site) (footprint, error) {
-	binary, err := build(ctx, filepath.Join(b.dir, "gateway-production"), "-tags", "production")
-	if err != nil {
-		return footprint{}, err
-	}
-	info, err := os.Stat(binary)
-	if err != nil {
-		return footprint{}, err
-	}
-	b.stop() // the addresses of the site are needed again
-	b.processes = nil
-	f := footprint{size: info.Size()}
-	s.binary = binary
-	for range b.starts {
-		begin := time.Now()
-		p, err := s.start(ctx)
-		if err != nil {
-			return footprint{}, err
-		}
-		f.starts = append(f.starts, time.Since(begin))
-		p.stop()
-	}
-	return f, nil
-}
-
-func (f footprint) print(out io.Writer) error {
-	starts := slices.SortedFunc(slices.Values(f.starts), cmp.Compare)
-	_, err := fmt.Fprintf(out, `
-| what | measured |
-| --- | ---: |
-| start of serve to first answered request, median of %d | %v |
-| the slowest of them | %v |
-| memory at rest (RSS) | %s |
-| memory after the load (RSS) | %s |
-| size of the production binary | %s |
-`, len(starts), starts[len(starts)/2].Round(100*time.Microsecond), starts[len(starts)-1].Round(100*time.Microsecond),
-		megabytes(f.atRest), megabytes(f.afterLoad), megabytes(f.size))
-	return err
 }
 
 func megabytes(n int64) string {

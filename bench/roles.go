@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"os"
 	"runtime"
-	"strings"
 	"sync"
 	"time"
 )
@@ -22,12 +21,13 @@ const (
 	roleTuned    = "role-tuned"
 )
 
-// upstreamVariable names the environment variable with a proxy's upstream.
-const upstreamVariable = "BENCH_UPSTREAM"
-
-// answerSize is the size of the upstream's answer in bytes: a small JSON object, for
-// which the work of a proxy outweighs the copying.
-const answerSize = 600
+// The environment variables of a role: a proxy's upstream, and the files of a
+// certificate if it is to serve https.
+const (
+	upstreamVariable = "BENCH_UPSTREAM"
+	certVariable     = "BENCH_CERT"
+	keyVariable      = "BENCH_KEY"
+)
 
 func isRole(arg string) bool {
 	return arg == roleUpstream || arg == roleBare || arg == roleTuned
@@ -52,10 +52,17 @@ func serveRole(role string, in io.Reader, out io.Writer) error {
 		_, _ = io.Copy(io.Discard, in)
 		_ = server.Close()
 	}()
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+	if err := serveOn(server, listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
+}
+
+func serveOn(server *http.Server, listener net.Listener) error {
+	if cert := os.Getenv(certVariable); cert != "" {
+		return server.ServeTLS(listener, cert, os.Getenv(keyVariable))
+	}
+	return server.Serve(listener)
 }
 
 // figuresPath is where a role says how much it has allocated.
@@ -76,7 +83,7 @@ func withFigures(next http.Handler) http.Handler {
 
 func roleHandler(role string) (http.Handler, error) {
 	if role == roleUpstream {
-		return http.HandlerFunc(answer), nil
+		return newUpstream(), nil
 	}
 	target, err := url.Parse(os.Getenv(upstreamVariable))
 	if err != nil {
@@ -86,18 +93,6 @@ func roleHandler(role string) (http.Handler, error) {
 		return httputil.NewSingleHostReverseProxy(target), nil
 	}
 	return tunedProxy(target), nil
-}
-
-var answerBody = answerText()
-
-func answerText() string {
-	const head, tail = `{"orders":[{"id":1,"note":"`, `"}]}`
-	return head + strings.Repeat("x", answerSize-len(head)-len(tail)) + tail
-}
-
-func answer(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = io.WriteString(w, answerBody)
 }
 
 // tunedProxy is the yardstick. The stock proxy keeps two idle connections to its
