@@ -267,8 +267,16 @@ func TestTurn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := `"GET /p HTTP/1.1\013\010Host: localhost:1\013\010Cookie: theme=dark; "`; !strings.Contains(string(script), want) {
-			t.Errorf("script %s lacks %s", script, want)
+		want := `local cookies, n = {}, 0
+for cookie in io.lines("` + filepath.Join(filepath.Dir(file), "cookies") + `") do cookies[#cookies + 1] = cookie end
+local before, after = "GET /p HTTP/1.1\013\010Host: localhost:1\013\010Cookie: theme=dark; ", "; consent=necessary.statistics.2026\013\010\013\010"
+function request()
+  n = n % #cookies + 1
+  return before .. cookies[n] .. after
+end
+`
+		if diff := cmp.Diff(want, string(script)); diff != "" {
+			t.Errorf("script (-want +got):\n%s", diff)
 		}
 		if list, err := os.ReadFile(filepath.Join(filepath.Dir(file), "cookies")); string(list) != "a=1\na=2" {
 			t.Errorf("cookies = %q, %v", list, err)

@@ -43,7 +43,7 @@ func loadByH2load(ctx context.Context, dir string, c call, count int) (result, e
 	if err != nil {
 		return result{}, err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	times, took, err := readTimes(file)
 	if err != nil {
 		return result{}, err

@@ -114,7 +114,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags.SetOutput(stderr)
 	flags.StringVar(&s.gateway, "gateway", "", "the `binary` to measure, with the emulator in it; default: built from ./cmd/gateway")
 	flags.StringVar(&s.against, "against", "", "another gateway `binary` to measure in the same run, such as one of an older version")
-	flags.StringVar(&s.store, "store", "", "where sessions are, e.g. redis://localhost:6379/0; default: a redis-server that is started, or else memory:")
+	flags.StringVar(&s.store, "store", "", "where sessions are, e.g. redis://localhost:6379/0; what is written there stays until it expires; default: a redis-server that is started, or else memory:")
 	flags.StringVar(&only, "only", "", "the `parts` to measure, separated by commas, of "+partNames()+"; default: all")
 	flags.BoolVar(&quick, "quick", false, "measure everything too shortly for figures that mean something: to see it work")
 	flags.IntVar(&s.rounds, "rounds", 5, "how often each variant is measured; the slower parts take less")

@@ -17,7 +17,7 @@ func openPage(file string, wanted []part) (page, error) {
 	if file == "" {
 		return p, nil
 	}
-	text, err := os.ReadFile(file) //nolint:gosec // the file that the user names
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return p, err
 	}
@@ -37,7 +37,7 @@ func (p page) put(part part, s section) error {
 	block := s.text
 	if s.plot != nil {
 		image := filepath.Join("images", "bench-"+part.name+".svg")
-		if err := os.WriteFile(filepath.Join(filepath.Dir(p.file), image), []byte(s.plot.svg()), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(filepath.Dir(p.file), image), []byte(s.plot.svg()), 0o644); err != nil {
 			return err
 		}
 		block = fmt.Sprintf("![%s](%s)\n\n%s", s.plot.title+", "+s.plot.subtitle, filepath.ToSlash(image), block)
@@ -50,7 +50,7 @@ func (p page) put(part part, s section) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", p.file, err)
 	}
-	return os.WriteFile(p.file, []byte(changed), 0o600)
+	return os.WriteFile(p.file, []byte(changed), 0o644)
 }
 
 // replaceBlock puts a block between a part's markers.

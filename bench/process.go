@@ -173,7 +173,7 @@ func (p *process) family() []int {
 	family := []int{pid}
 	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	for _, list := range lists {
-		text, _ := os.ReadFile(list) //nolint:gosec // a file of the system's
+		text, _ := os.ReadFile(list)
 		for _, child := range strings.Fields(string(text)) {
 			if n, err := strconv.Atoi(child); err == nil {
 				family = append(family, n)
