@@ -40,7 +40,7 @@ func (t *trip) gather() (whole bool, err error) {
 	t.body = newRequestBody(t.in.Body, t.in.ContentLength, t.reverse.bodyBytes)
 	t.buffer = t.reverse.bodies.get()
 	t.body.kept = t.buffer[:0]
-	if whole = t.body.gather(gatherTime); whole || t.body.outcome() == nil {
+	if whole = t.body.gather(t.reverse.gatherTime); whole || t.body.outcome() == nil {
 		return whole, nil
 	}
 	return false, fmt.Errorf("read request body: %w", t.body.outcome())

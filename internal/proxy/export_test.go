@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"crypto/tls"
+	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/headers"
 )
@@ -9,6 +10,13 @@ import (
 // WithUpstreamTLS returns the options for https upstreams that take c.
 func (o Options) WithUpstreamTLS(c *tls.Config) Options {
 	o.upstreamTLS = c
+	return o
+}
+
+// WithPatience returns the options with which short bodies are waited for as long as
+// it takes, so that they are always sent in one piece.
+func (o Options) WithPatience() Options {
+	o.gatherTime = time.Hour
 	return o
 }
 

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
@@ -92,6 +93,9 @@ type Options struct {
 	// upstreamTLS is for connections to the https upstreams of tests. Default: the
 	// system's roots, and what Go has.
 	upstreamTLS *tls.Config
+	// gatherTime is how long a short body is waited for, so that it can be sent in one
+	// piece. Default: 20 ms.
+	gatherTime time.Duration
 }
 
 // Dispatcher is the relay of a whole route table: it hands each request to what

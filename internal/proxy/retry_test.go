@@ -132,7 +132,7 @@ func TestReverse_asks_once_more_what_may_be_asked_twice(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%s, standard %v", name, standard), func(t *testing.T) {
 				c, up := newCloser(t, test.last)
-				f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up, UpstreamIdle: time.Hour, StandardTransport: standard})
+				f := newFront(t, proxy.Options{}.WithPatience(), routing.Route{Path: "/", Upstream: up, UpstreamIdle: time.Hour, StandardTransport: standard})
 				f.talk(t, request("/first")) // opens the connection that is kept
 				c.took()
 				answer := f.talk(t, message(test.method, "/x", test.head, test.body))
@@ -156,7 +156,7 @@ func TestReverse_asks_once_more_over_a_connection_of_its_own(t *testing.T) {
 	const kept = 5
 	for _, method := range []string{"PUT", "DELETE"} {
 		c, up := newCloser(t, "")
-		f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up, UpstreamIdle: time.Hour})
+		f := newFront(t, proxy.Options{}.WithPatience(), routing.Route{Path: "/", Upstream: up, UpstreamIdle: time.Hour})
 		c.hold.Add(kept)
 		var all sync.WaitGroup
 		for range kept {

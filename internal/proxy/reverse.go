@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"github.com/gatehouse-auth/gatehouse/internal/tunnel"
@@ -17,6 +18,8 @@ type reverseProxy struct {
 	tunnels   *tunnel.Registry
 	pool      transportPool
 	bodies    bodies
+	// gatherTime is how long a short body is waited for.
+	gatherTime time.Duration
 }
 
 // newReverseProxy builds the relay for all routes of a table that name an upstream.
@@ -28,6 +31,8 @@ func newReverseProxy(table *routing.Table, o Options) (*reverseProxy, error) {
 		upstreams: make(map[*routing.Route]*upstream),
 		tunnels:   cmp.Or(o.Tunnels, &tunnel.Registry{}),
 		pool:      transportPool{tls: o.upstreamTLS, upstreams: cmp.Or(o.Upstreams, &Upstreams{})},
+
+		gatherTime: cmp.Or(o.gatherTime, gatherTime),
 	}
 	for _, route := range table.Routes() {
 		if route.Upstream == nil {
