@@ -64,7 +64,7 @@ func (a *api) serve(next handler) http.HandlerFunc {
 			return
 		}
 		a.problems.RenderDocument(w, r, ev, err)
-		ev.Log(r.Context(), a.Logger)
+		ev.Log(r.Context(), a.Logger, time.Now())
 	}
 }
 

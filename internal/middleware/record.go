@@ -88,8 +88,9 @@ func (rec *Record) end(r *http.Request, x *Exchange) {
 	if s := x.Caller.Session; s != nil {
 		x.Event.Session = s.ID
 	}
-	rec.Metrics(x).Observe(&x.Event)
-	x.Event.Log(r.Context(), rec.Logger)
+	end := time.Now()
+	rec.Metrics(x).Observe(&x.Event, end)
+	x.Event.Log(r.Context(), rec.Logger, end)
 	if x.Event.Recorded != nil {
 		x.Event.Recorded()
 	}

@@ -43,12 +43,19 @@ func (e *Event) AddNote(note string) {
 	e.Note = note
 }
 
-// Log writes the event as one line. Empty fields are left out.
-func (e *Event) Log(ctx context.Context, l *slog.Logger) {
+// Log writes the event, which ended at end, as one line. Empty fields are left out.
+func (e *Event) Log(ctx context.Context, l *slog.Logger, end time.Time) {
 	if !l.Enabled(ctx, e.Level) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, 18)
+	var array [mostAttrs]slog.Attr
+	writeLine(ctx, l.Handler(), end, e.Level, "request", e.appendAttrs(array[:0], end))
+}
+
+// mostAttrs is how many attributes a line has if nothing is empty.
+const mostAttrs = 17
+
+func (e *Event) appendAttrs(attrs []slog.Attr, end time.Time) []slog.Attr {
 	attrs = append(attrs,
 		slog.String("requestId", e.RequestID),
 		slog.String("method", e.Method),
@@ -56,7 +63,7 @@ func (e *Event) Log(ctx context.Context, l *slog.Logger) {
 		slog.String("path", e.Path),
 		slog.Int("status", e.Status),
 		slog.Int64("bytes", e.Bytes),
-		slog.Float64("ms", float64(time.Since(e.Start).Microseconds())/1000),
+		slog.Float64("ms", milliseconds(end.Sub(e.Start))),
 	)
 	for _, a := range [...]struct{ key, value string }{
 		{"route", e.Route}, {"client", e.Client}, {"session", e.Session}, {"subject", e.Subject},
@@ -67,14 +74,13 @@ func (e *Event) Log(ctx context.Context, l *slog.Logger) {
 		}
 	}
 	if e.UpstreamTime > 0 {
-		attrs = append(attrs, slog.Float64("upstreamMs", float64(e.UpstreamTime.Microseconds())/1000))
+		attrs = append(attrs, slog.Float64("upstreamMs", milliseconds(e.UpstreamTime)))
 	}
 	if e.Err != nil {
 		attrs = append(attrs, slog.String("error", e.Err.Error()))
 	}
-	// Call the handler directly: the logger would look up the line of code, which no
-	// handler of ours prints.
-	record := slog.NewRecord(time.Now(), e.Level, "request", 0)
-	record.AddAttrs(attrs...)
-	_ = l.Handler().Handle(ctx, record) // nobody is left to tell
+	return attrs
 }
+
+// milliseconds is d as the log has it, to the microsecond.
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

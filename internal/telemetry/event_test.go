@@ -50,7 +50,7 @@ func TestEventLog(t *testing.T) {
 				Refresh: "done", Note: "a note",
 			}
 			time.Sleep(2500 * time.Microsecond)
-			e.Log(t.Context(), logger(t, &w, "info", "json"))
+			e.Log(t.Context(), logger(t, &w, "info", "json"), time.Now())
 			want := map[string]any{
 				"level": "WARN", "msg": "request", "requestId": "id", "method": "GET", "host": "app.example", "path": "/api/x",
 				"route": "/api/", "client": "192.0.2.1", "status": 502.0, "bytes": 17.0, "session": "public id", "subject": "sub",
@@ -67,7 +67,7 @@ func TestEventLog(t *testing.T) {
 	t.Run("leaves_out_what_is_empty", func(t *testing.T) {
 		var w bytes.Buffer
 		e := telemetry.Event{Start: time.Now()}
-		e.Log(t.Context(), logger(t, &w, "info", "json"))
+		e.Log(t.Context(), logger(t, &w, "info", "json"), time.Now())
 		got := fields(t, &w)
 		for _, name := range []string{"route", "client", "session", "subject", "code", "error", "upstream", "upstreamMs", "refresh", "note"} {
 			if v, ok := got[name]; ok {
@@ -81,8 +81,8 @@ func TestEventLog(t *testing.T) {
 		} {
 			var js, txt bytes.Buffer
 			e := telemetry.Event{Path: "/" + text, Host: text, Code: text, Note: text, Err: errors.New(text)}
-			e.Log(t.Context(), logger(t, &js, "info", "json"))
-			e.Log(t.Context(), logger(t, &txt, "info", "text"))
+			e.Log(t.Context(), logger(t, &js, "info", "json"), time.Now())
+			e.Log(t.Context(), logger(t, &txt, "info", "text"), time.Now())
 			if got := fields(t, &js)["path"]; got != "/"+strings.ToValidUTF8(text, "\ufffd") && text != "\xff\xfe" {
 				t.Errorf("path %q for %q", got, text)
 			}
@@ -96,7 +96,7 @@ func TestEventLog(t *testing.T) {
 	t.Run("below_the_logs_level_it_writes_nothing", func(t *testing.T) {
 		var w bytes.Buffer
 		e := telemetry.Event{Level: slog.LevelInfo}
-		e.Log(context.Background(), logger(t, &w, "warn", "json"))
+		e.Log(context.Background(), logger(t, &w, "warn", "json"), time.Now())
 		if w.Len() != 0 {
 			t.Errorf("%q", w.Bytes())
 		}

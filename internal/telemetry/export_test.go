@@ -9,3 +9,6 @@ func (m *Metrics) Describe(out chan<- *prometheus.Desc) {
 		out <- r.desc
 	}
 }
+
+// WriteLine writes any line in the way of a request's.
+var WriteLine = writeLine

@@ -37,20 +37,24 @@ func TestJSON(t *testing.T) {
 		} {
 			for _, level := range []slog.Level{slog.LevelInfo, slog.LevelError, slog.LevelError + 2} {
 				for _, message := range []string{"request", "a \"b\"\n"} {
-					var got, want bytes.Buffer
-					for _, h := range []slog.Handler{logger(t, &got, "info", "json").Handler(), slog.NewJSONHandler(&want, nil)} {
-						for _, h := range []slog.Handler{h, h.WithAttrs([]slog.Attr{slog.Int("x", 1)}), h.WithGroup("g")} {
+					for _, at := range []time.Time{at, {}} {
+						var got, want bytes.Buffer
+						ours, slogs := logger(t, &got, "info", "json").Handler(), slog.Handler(slog.NewJSONHandler(&want, nil))
+						for _, with := range []func(slog.Handler) slog.Handler{
+							func(h slog.Handler) slog.Handler { return h },
+							func(h slog.Handler) slog.Handler { return h.WithAttrs([]slog.Attr{slog.Int("x", 1)}) },
+							func(h slog.Handler) slog.Handler { return h.WithGroup("g") },
+						} {
+							telemetry.WriteLine(t.Context(), with(ours), at, level, message, attrs)
 							r := slog.NewRecord(at, level, message, 0)
 							r.AddAttrs(attrs...)
-							if err := h.Handle(t.Context(), r); err != nil {
+							if err := with(slogs).Handle(t.Context(), r); err != nil {
 								t.Errorf("%s: %v", name, err)
 							}
-							r.Time = time.Time{}
-							_ = h.Handle(t.Context(), r)
 						}
-					}
-					if diff := cmp.Diff(want.String(), got.String()); diff != "" {
-						t.Errorf("%s: %s", name, diff)
+						if diff := cmp.Diff(want.String(), got.String()); diff != "" {
+							t.Errorf("%s: %s", name, diff)
+						}
 					}
 				}
 			}
@@ -59,11 +63,12 @@ func TestJSON(t *testing.T) {
 	t.Run("keeps_lines_whole_whoever_writes_them", func(t *testing.T) {
 		var w bytes.Buffer
 		l := logger(t, &w, "info", "json")
+		plain := []slog.Attr{slog.String("a", "b")}
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
 			for range 200 {
-				l.Info("plain", "a", "b")
+				telemetry.WriteLine(t.Context(), l.Handler(), time.Now(), slog.LevelInfo, "plain", plain)
 			}
 		}()
 		for range 200 {
@@ -78,18 +83,29 @@ func TestJSON(t *testing.T) {
 	})
 }
 
+func TestEventLog_allocates_nothing(t *testing.T) {
+	l, e := logger(t, &bytes.Buffer{}, "info", "json"), benchEvent()
+	if n := testing.AllocsPerRun(100, func() { e.Log(t.Context(), l, e.Start) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func BenchmarkEventLog(b *testing.B) {
 	l, err := telemetry.NewLogger(telemetry.NewBuffer(io.Discard), "info", "json")
 	if err != nil {
 		b.Fatal(err)
 	}
-	e := telemetry.Event{
+	e := benchEvent()
+	b.ReportAllocs()
+	for b.Loop() {
+		e.Log(b.Context(), l, time.Now())
+	}
+}
+
+func benchEvent() *telemetry.Event {
+	return &telemetry.Event{
 		RequestID: "ABCDEFGHIJKLMNOPQRSTUVWXYZ", Start: time.Now(), Method: "GET", Host: "app.example.com", Path: "/api/orders", Route: "/api/",
 		Client: "192.0.2.1", Status: 200, Bytes: 600, Session: strings.Repeat("s", 43), Subject: "0b2c7f1e-1111-2222-3333-444455556666",
 		Upstream: "127.0.0.1:45678", UpstreamTime: 1234 * time.Microsecond,
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		e.Log(b.Context(), l)
 	}
 }

@@ -28,15 +28,15 @@ func (m *Metrics) Route(route string) *RouteMetrics {
 	return rm
 }
 
-// Observe counts the answer that e tells of, which ends now. A status of 0 is a
+// Observe counts the answer that e tells of, which ended at end. A status of 0 is a
 // client that left before one. A stream counts as a request, and not as a latency.
-func (rm *RouteMetrics) Observe(e *Event) {
+func (rm *RouteMetrics) Observe(e *Event, end time.Time) {
 	class := e.Status / 100
 	if class < 0 || class >= len(rm.status) {
 		class = 0
 	}
 	rm.status[class].Inc()
 	if !e.Stream {
-		rm.latency.Observe(time.Since(e.Start).Seconds())
+		rm.latency.Observe(end.Sub(e.Start).Seconds())
 	}
 }

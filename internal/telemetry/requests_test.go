@@ -15,10 +15,10 @@ func TestRouteMetrics(t *testing.T) {
 		api, began := m.Route("/api/"), time.Now()
 		time.Sleep(30 * time.Millisecond)
 		for _, status := range []int{200, 204, 302, 404, 499, 503, 103, 0, -1, 600, 99999} {
-			api.Observe(&telemetry.Event{Start: began, Status: status})
+			api.Observe(&telemetry.Event{Start: began, Status: status}, time.Now())
 		}
 		time.Sleep(time.Hour)
-		api.Observe(&telemetry.Event{Start: began, Status: 101, Stream: true})
+		api.Observe(&telemetry.Event{Start: began, Status: 101, Stream: true}, time.Now())
 	})
 	m.Route("/quiet/")
 	text := scrape(t, m)
