@@ -32,16 +32,15 @@ func (t *trip) begin(res *http.Response) (announced []string) {
 	if t.d.Event != nil {
 		t.d.Event.Stream = eventStream(res.Header)
 	}
-	t.reverse.headers.answer(res.Header, own, t.d)
+	t.reverse.headers.answer(own, res.Header, t.d)
 	t.reverse.headers.trailer(res.Trailer)
 	for name := range res.Trailer {
 		announced = append(announced, name)
 	}
-	t.setLength(res, len(announced) > 0)
+	t.setLength(own, res, len(announced) > 0)
 	if len(announced) > 0 {
 		own["Trailer"] = t.d.values.one(strings.Join(announced, ", "))
 	}
-	add(own, res.Header)
 	if _, typed := own["Content-Type"]; !typed {
 		own["Content-Type"] = nil // net/http would guess one, and so overrule nosniff
 	}
@@ -52,26 +51,16 @@ func (t *trip) begin(res *http.Response) (announced []string) {
 // setLength sets Content-Length to the number that was parsed. Over HTTP/2 an
 // upstream's header may hold several values, or no number, and net/http would
 // write all of it to an HTTP/1 client.
-func (t *trip) setLength(res *http.Response, trailers bool) {
+func (t *trip) setLength(own http.Header, res *http.Response, trailers bool) {
 	var digits [20]byte
 	length := strconv.AppendInt(digits[:0], res.ContentLength, 10)
-	switch values := res.Header["Content-Length"]; {
+	switch values := own["Content-Length"]; {
 	// HTTP/1.1 needs chunks for trailers. A 204 has no length, and a 304 would tell
 	// that of another answer (RFC 9110 §8.6).
 	case trailers, res.ContentLength < 0, res.StatusCode == http.StatusNoContent, res.StatusCode == http.StatusNotModified:
-		delete(res.Header, "Content-Length")
+		delete(own, "Content-Length")
 	case len(values) != 1 || values[0] != string(length):
-		res.Header["Content-Length"] = t.d.values.one(string(length))
-	}
-}
-
-// add adds the headers of from to h. It takes over the values of from.
-func add(h, from http.Header) {
-	for name, values := range from {
-		if before := h[name]; len(before) > 0 {
-			values = append(slices.Clip(before), values...)
-		}
-		h[name] = values
+		own["Content-Length"] = t.d.values.one(string(length))
 	}
 }
 

@@ -34,10 +34,20 @@ func (d *Decision) fileCaching() string {
 // Cache-Control.
 func (d *Decision) KeepPrivate(h http.Header) {
 	for name := range h {
-		if headers.Known.Of(name).Has(headers.Caching) && name != "Cache-Control" {
+		if forParticularCaches(name, headers.Known.Of(name)) {
 			delete(h, name)
 		}
 	}
+	d.sayPrivate(h)
+}
+
+// forParticularCaches reports whether a header of that rule speaks to some caches only.
+func forParticularCaches(name string, rule headers.Rule) bool {
+	return rule.Has(headers.Caching) && name != "Cache-Control"
+}
+
+// sayPrivate sees to it that Cache-Control keeps the answer out of shared caches.
+func (d *Decision) sayPrivate(h http.Header) {
 	if !saysPrivate(h["Cache-Control"]) {
 		h["Cache-Control"] = d.values.one(privately)
 	}

@@ -2,28 +2,34 @@ package proxy
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/gatehouse-auth/gatehouse/internal/headers"
 )
 
-// answer turns an upstream's header into the one that the browser gets. The
-// headers in own, which the gateway has set already, replace the upstream's.
-func (p *headerPolicy) answer(h, own http.Header, d *Decision) {
-	dropNamed(h, h["Connection"])
-	p.cookies.stripSetCookie(h)
-	for name := range h {
+// answer adds to own, the headers that the gateway has set already, those of an
+// upstream's answer that the browser gets. It takes over their values.
+func (p *headerPolicy) answer(own, from http.Header, d *Decision) {
+	dropNamed(from, from["Connection"])
+	p.cookies.stripSetCookie(from)
+	private := d.keptPrivate()
+	for name, values := range from {
 		rule := p.known.Of(name)
-		_, set := own[name]
-		if rule.Has(headers.HopByHop|headers.NeverDownstream) || set && !rule.Has(headers.Additive) {
-			delete(h, name)
+		if rule.Has(headers.HopByHop|headers.NeverDownstream) || private && forParticularCaches(name, rule) {
+			continue
+		}
+		if before, set := own[name]; !set {
+			own[name] = values
+		} else if rule.Has(headers.Additive) {
+			own[name] = append(slices.Clip(before), values...)
 		}
 	}
-	if eventStream(h) {
-		h["X-Accel-Buffering"] = d.values.one("no") // or nginx holds events back
+	if eventStream(from) {
+		own["X-Accel-Buffering"] = d.values.one("no") // or nginx holds events back
 	}
-	if d.keptPrivate() {
-		d.KeepPrivate(h)
+	if private {
+		d.sayPrivate(own)
 	}
 }
 

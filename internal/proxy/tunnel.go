@@ -87,8 +87,7 @@ func (t *trip) greet(w *bufio.Writer, res *http.Response) error {
 	upgrade := res.Header["Upgrade"]
 	delete(res.Header, "Content-Length") // of which there is none (RFC 9110 §8.6)
 	own := t.w.Header()
-	t.reverse.headers.answer(res.Header, own, t.d)
-	add(own, res.Header)
+	t.reverse.headers.answer(own, res.Header, t.d)
 	own["Connection"], own["Upgrade"] = t.d.values.one("Upgrade"), upgrade
 	res.Header, res.Body = own, nil // only the head is to be written
 	if err := res.Write(w); err != nil {
