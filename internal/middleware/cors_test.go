@@ -147,6 +147,30 @@ func TestCORS(t *testing.T) {
 			t.Errorf("%v", w.Header())
 		}
 	})
+	t.Run("what_one_answer_adds_is_in_no_other", func(t *testing.T) {
+		var answers []http.Header
+		for _, value := range []string{"first", "second"} {
+			w := serve(o, request("GET", "/", "Origin: "+spa), func(w http.ResponseWriter, _ *http.Request, _ *middleware.Exchange) error {
+				for _, name := range append(corsHeaders, "Vary") {
+					w.Header().Add(name, value)
+				}
+				return nil
+			})
+			answers = append(answers, w.Header())
+		}
+		for name, values := range answers[0] {
+			if slices.Contains(values, "second") {
+				t.Errorf("%s: %q", name, values)
+			}
+		}
+	})
+	t.Run("a_grant_allocates_nothing", func(t *testing.T) {
+		h := o.Expose(func(http.ResponseWriter, *http.Request, *middleware.Exchange) error { return nil })
+		w, r, x := httptest.NewRecorder(), request("GET", "/", "Origin: "+spa), &middleware.Exchange{}
+		if n := testing.AllocsPerRun(100, func() { _ = h(w, r, x) }); n != 0 {
+			t.Errorf("%v allocations", n)
+		}
+	})
 	t.Run("a_grant_is_no_pass_for_the_cookie_of_another_request", func(t *testing.T) {
 		x := on(&routing.Route{Access: routing.Access{Auth: routing.AuthSession}})
 		r := request("POST", "/", "Origin: "+evil, "Sec-Fetch-Site: cross-site")

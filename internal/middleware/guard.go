@@ -43,7 +43,10 @@ func (g *Guard) Middleware(next Handler) Handler {
 		if err := g.checkSizes(r); err != nil {
 			return err
 		}
-		host, ok := canonicalHost(x.Asked, g.PublicURL.Scheme)
+		host, ok := x.Asked, true
+		if !hosts[host] { // mostly it is spelled as it is configured
+			host, ok = canonicalHost(x.Asked, g.PublicURL.Scheme)
+		}
 		x.Decision.Host, x.Decision.Proto = host, g.PublicURL.Scheme
 		x.Event.Host = truncate(host)
 		switch {

@@ -151,9 +151,9 @@ func (o *Origins) exempt(r *http.Request, host string) bool {
 func (o *Origins) Expose(next Handler) Handler {
 	return func(w http.ResponseWriter, r *http.Request, x *Exchange) error {
 		if len(o.Allowed) > 0 {
-			w.Header().Add("Vary", "Origin")
+			w.Header()["Vary"] = varyOrigin
 		}
-		if origin, ok := single(r.Header["Origin"]); ok && slices.Contains(o.Allowed, origin) {
+		if origin := r.Header["Origin"]; len(origin) == 1 && slices.Contains(o.Allowed, origin[0]) {
 			allowOrigin(w.Header(), origin)
 		}
 		return next(w, r, x)
@@ -179,10 +179,19 @@ func (o *Origins) Preflight(next Handler) Handler {
 	}
 }
 
-func allowOrigin(h http.Header, origin string) {
-	h.Set("Access-Control-Allow-Origin", origin)
-	h.Set("Access-Control-Allow-Credentials", "true")
-	h.Set("Access-Control-Expose-Headers", "X-Gatehouse, X-Request-Id, Retry-After, Link")
+// The values of headers that are the same in every answer. Answers share them: adding
+// to one copies it.
+var (
+	varyOrigin       = []string{"Origin"}
+	allowCredentials = []string{"true"}
+	exposeHeaders    = []string{"X-Gatehouse, X-Request-Id, Retry-After, Link"}
+)
+
+// allowOrigin allows an origin, which is one value.
+func allowOrigin(h http.Header, origin []string) {
+	h["Access-Control-Allow-Origin"] = slices.Clip(origin) // the request's own slice, which nobody changes
+	h["Access-Control-Allow-Credentials"] = allowCredentials
+	h["Access-Control-Expose-Headers"] = exposeHeaders
 }
 
 func answerPreflight(h http.Header, r *http.Request) {
