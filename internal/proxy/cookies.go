@@ -57,36 +57,51 @@ func (n cookieNames) strip(h http.Header) {
 	}
 }
 
-// stripLine returns the line itself if it holds none of the gateway's cookies.
+// stripLine returns the line itself if it holds none of the gateway's cookies, and a
+// piece of it if they stand together at one of its ends, as is usual.
 func (n cookieNames) stripLine(line string) string {
-	var b strings.Builder
+	before, after, more := n.cutOwn(line)
+	if !more {
+		return before
+	}
+	if before == "" {
+		return strings.TrimLeft(n.stripRest(after), "; \t")
+	}
+	return before + ";" + n.stripRest(after)
+}
+
+// stripRest is stripLine for what stands behind cookies that were cut, so that what is
+// empty in it stays.
+func (n cookieNames) stripRest(line string) string {
+	before, after, more := n.cutOwn(line)
+	if !more {
+		return before
+	}
+	return before + ";" + n.stripRest(after)
+}
+
+// cutOwn cuts a line around the first of the gateway's cookies that stand together in
+// it; more says that something stands behind them.
+func (n cookieNames) cutOwn(line string) (before, after string, more bool) {
 	found := false
 	for start := 0; start <= len(line); {
 		end := start + strings.IndexByte(line[start:], ';')
 		if end < start {
 			end = len(line)
 		}
-		pair := line[start:end]
-		name, _, _ := strings.Cut(pair, "=")
+		name, _, _ := strings.Cut(line[start:end], "=")
 		switch ours := n.own(strings.Trim(name, " \t")); {
-		case ours && !found: // the first one: what stands before it stays
-			found = true
-			b.Grow(len(line) - len(pair))
-			b.WriteString(strings.TrimSuffix(line[:start], ";"))
+		case ours && !found:
+			found, before = true, strings.TrimSuffix(line[:start], ";")
 		case !ours && found:
-			if b.Len() > 0 {
-				b.WriteByte(';')
-			} else {
-				pair = strings.TrimLeft(pair, " \t")
-			}
-			b.WriteString(pair)
+			return before, line[start:], true
 		}
 		start = end + 1
 	}
 	if !found {
-		return line
+		before = line
 	}
-	return b.String()
+	return before, "", false
 }
 
 // stripSetCookie removes what would set one of the gateway's cookies.
