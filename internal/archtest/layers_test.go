@@ -87,6 +87,7 @@ var layers = []row{
 	},
 	{pkg: "internal/routing", imports: []string{"internal/problem", "internal/urlpath"}},
 	{pkg: "internal/peek"},
+	{pkg: "internal/http1/http1test", support: true},
 	{pkg: "internal/http1", imports: []string{"internal/peek"}},
 	{pkg: "internal/connpool", imports: []string{"internal/http1", "internal/peek"}},
 	{

@@ -7,9 +7,9 @@ import (
 
 const (
 	maxSizeDigits = 16       // of a chunk's size: 64 bits
-	maxChunkLine  = 4 << 10  // with its extensions
+	maxChunkLine  = 4 << 10  // with its extensions and its end
 	maxOverhead   = 16 << 10 // of lines over data
-	maxTrailers   = 64 << 10
+	maxTrailers   = 4 << 10  // with the empty line
 )
 
 const (
@@ -17,7 +17,7 @@ const (
 	errChunkLine = Malformed("a line between chunks is malformed")
 	errChunkEnd  = Malformed("a chunk does not end with CR LF")
 	errOverhead  = Malformed("the chunks are too small for what stands between them")
-	errTrailers  = Malformed("the trailers are longer than 64 kB")
+	errTrailers  = Malformed("the trailers are longer than 4 kB")
 )
 
 // chunks finds its way through a body in chunks (RFC 9112 §7.1), whatever pieces it
@@ -79,6 +79,9 @@ func (c *chunks) step(b byte) error {
 	case afterSizeCR:
 		if b != '\n' {
 			return errChunkLine
+		}
+		if err := c.grow(); err != nil {
+			return err
 		}
 		return c.begin()
 	case afterData:

@@ -38,7 +38,7 @@ const (
 	errName        = Malformed("the name of a header is no token")
 	errValue       = Malformed("the value of a header holds control characters")
 	errLength      = Malformed("Content-Length is no number")
-	errLengths     = Malformed("Content-Length is there twice, with different numbers")
+	errLengths     = Malformed("Content-Length is there twice, and not the same")
 	errCoding      = Malformed("Transfer-Encoding is something else than chunked")
 	errOldCoding   = Malformed("Transfer-Encoding in an answer of HTTP/1.0")
 	errTrailerName = Malformed("Trailer announces a header that frames the message")
@@ -162,8 +162,9 @@ type fields struct {
 	into   http.Header // nil if nobody wants it
 	values []string    // of all headers that have one, which is an array less for each
 
-	length  int64 // -1: there is none
-	codings int   // lines of Transfer-Encoding
+	length  int64  // -1: there is none
+	digits  string // as the length is spelled
+	codings int    // lines of Transfer-Encoding
 	chunked bool
 	close   bool
 	trailer []string
@@ -196,7 +197,7 @@ func (f *fields) line(line string) error {
 		return f.contentLength(value)
 	case "Transfer-Encoding":
 		f.codings++
-		f.chunked = strings.EqualFold(value, "chunked")
+		f.chunked = equalFold(value, "chunked")
 		return nil
 	case "Trailer":
 		f.trailer = append(f.trailer, value)
@@ -219,7 +220,7 @@ func (f *fields) add(name, value string) {
 	}
 }
 
-// contentLength reads a length that is there once, or again with the same number
+// contentLength reads a length that is there once, or again in the same spelling
 // (RFC 9112 §6.3, rule 5). A list of numbers in one line is refused.
 func (f *fields) contentLength(value string) error {
 	for _, c := range []byte(value) {
@@ -231,12 +232,12 @@ func (f *fields) contentLength(value string) error {
 	switch {
 	case err != nil:
 		return errLength
-	case f.length >= 0 && f.length != n:
+	case f.length >= 0 && f.digits != value:
 		return errLengths
 	case f.length < 0:
 		f.add("Content-Length", value)
 	}
-	f.length = n
+	f.length, f.digits = n, value
 	return nil
 }
 
@@ -265,11 +266,13 @@ func (h *Head) frame(f *fields, minor byte, method string) error {
 		h.Ending = NoBody
 	case f.codings > 0:
 		h.Ending = Chunked
-		return h.announce(f.trailer)
 	case f.length >= 0:
 		h.Ending = ByLength
 	default:
 		h.Ending, h.Last = ByClose, true
+	}
+	if f.codings > 0 {
+		return h.announce(f.trailer)
 	}
 	return nil
 }
@@ -299,12 +302,16 @@ func (h *Head) announce(lines []string) error {
 // listed reports whether a list separated by commas holds the token, in any case.
 func listed(line, token string) bool {
 	for item := range strings.SplitSeq(line, ",") {
-		if strings.EqualFold(strings.Trim(item, " \t"), token) {
+		if equalFold(strings.Trim(item, " \t"), token) {
 			return true
 		}
 	}
 	return false
 }
+
+// equalFold reports whether s is the token in any case. Unicode has letters beyond
+// ASCII that strings.EqualFold takes for k and s, and nobody else does.
+func equalFold(s, token string) bool { return len(s) == len(token) && strings.EqualFold(s, token) }
 
 // validName reports whether s is a token (RFC 9110 §5.6.2).
 func validName(s string) bool {

@@ -49,7 +49,11 @@ func (r *Reader) ReadHead(method string) (Head, error) {
 // unless it is wanted.
 func (r *Reader) readHead(method string, wanted bool) (h Head, block string, err error) {
 	for interims, total := 0, 0; ; interims++ {
-		if block, err = r.block(MaxHeadBytes - total); err != nil {
+		block, err = r.block(MaxHeadBytes - total)
+		if errors.Is(err, io.EOF) && interims > 0 {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
 			return Head{}, "", err
 		}
 		h = Head{}

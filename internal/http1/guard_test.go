@@ -1,0 +1,241 @@
+package http1_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/gatehouse-auth/gatehouse/internal/http1"
+	"github.com/gatehouse-auth/gatehouse/internal/http1/http1test"
+)
+
+// net/http's transport, over a guard, makes of every answer what a reader does.
+func TestGuard_makes_of_each_answer_what_it_is(t *testing.T) {
+	net := newSockets(t)
+	for _, a := range http1test.Answers() {
+		t.Run(a.Name, func(t *testing.T) {
+			got, excess := roundTrip(t, &line{sockets: net, hangsUp: a.HangsUp, answer: []string{a.Raw}}, &a)
+			checkGuarded(t, &a, got)
+			if excess != (a.End == http1test.Excess) {
+				t.Errorf("excess is %v", excess)
+			}
+		})
+	}
+}
+
+func TestGuard_reads_in_pieces_what_it_reads_at_once(t *testing.T) {
+	net := newSockets(t)
+	for _, a := range http1test.Answers() {
+		try := func(pieces ...string) {
+			t.Helper()
+			got, _ := roundTrip(t, &line{sockets: net, hangsUp: a.HangsUp, answer: pieces}, &a)
+			checkGuarded(t, &a, got)
+		}
+		if len(a.Raw) < 4096 {
+			try(strings.Split(a.Raw, "")...)
+		}
+		for at := range a.Raw {
+			if far(at, len(a.Raw)) {
+				continue
+			}
+			if try(a.Raw[:at], a.Raw[at:]); t.Failed() {
+				t.Fatalf("%s, cut at %d", a.Name, at)
+			}
+		}
+	}
+}
+
+// checkGuarded is check for an answer by net/http's transport, which adds
+// Cache-Control and takes Connection away. A guard keeps no connection that would have
+// to rest.
+func checkGuarded(t *testing.T, a *http1test.Answer, got http1test.Verdict) {
+	t.Helper()
+	want := *a
+	want.Header = a.Header.Clone()
+	for _, name := range []string{"Connection", "Trailer"} {
+		delete(want.Header, name)
+		delete(got.Header, name)
+	}
+	if a.RequestMethod() == http.MethodHead && strings.Contains(a.Raw, "chunked") {
+		delete(got.Header, "Content-Length") // which the relay does
+	}
+	if a.End != http1test.Kept {
+		want.End = http1test.Closed
+	}
+	check(t, &want, got)
+}
+
+// roundTrip asks twice over a guard, and returns what the first answer was, and
+// whether the guard has told of excess by then.
+func roundTrip(t *testing.T, conn *line, a *http1test.Answer) (got http1test.Verdict, excess bool) {
+	t.Helper()
+	var dialled, told int
+	client := &http.Transport{
+		DisableCompression: true, MaxResponseHeaderBytes: http1.MaxHeadBytes,
+		DialContext: func(context.Context, string, string) (net.Conn, error) {
+			if dialled++; dialled > 1 {
+				return nil, errors.New("the connection is not used again")
+			}
+			return http1.NewGuard(conn, func() { told++ }), nil
+		},
+	}
+	defer client.CloseIdleConnections()
+	ask := func() (*http.Response, error) {
+		r, _ := http.NewRequest(a.RequestMethod(), "http://upstream.example/", nil)
+		return client.RoundTrip(r)
+	}
+	res, err := ask()
+	if err != nil {
+		return http1test.Verdict{Refused: err.Error()}, told > 0
+	}
+	text, err := io.ReadAll(res.Body)
+	_ = res.Body.Close()
+	got = http1test.Verdict{Status: res.StatusCode, Header: res.Header, Body: string(text), Trailer: came(res.Trailer)}
+	if err != nil {
+		got.Broken = err.Error()
+	}
+	if again, err := ask(); err == nil {
+		got.End = http1test.Kept
+		_ = again.Body.Close()
+	}
+	return got, told > 0
+}
+
+// line is a connection without a network, so that what comes at once is up to the
+// test: to each request there come the pieces of the answer, one with each reading.
+type line struct {
+	net.Conn // nil; none of its other methods is called
+	sockets  *sockets
+	answer   []string
+	hangsUp  bool // the other side closes behind its answer
+
+	mu      sync.Mutex
+	changed *sync.Cond
+	coming  []string
+	ended   bool // by the other side
+	closed  bool // by this one
+}
+
+func (l *line) lock() {
+	l.mu.Lock()
+	if l.changed == nil {
+		l.changed = sync.NewCond(&l.mu)
+	}
+}
+
+// Write takes a request, or a part of one.
+func (l *line) Write(p []byte) (int, error) {
+	l.lock()
+	defer l.mu.Unlock()
+	if strings.Contains(string(p), " HTTP/1.1\r\n") {
+		l.coming = append(l.coming, l.answer...)
+		l.ended = l.hangsUp
+		l.changed.Broadcast()
+	}
+	return len(p), nil
+}
+
+func (l *line) Read(p []byte) (int, error) {
+	l.lock()
+	defer l.mu.Unlock()
+	for {
+		switch {
+		case l.closed:
+			return 0, net.ErrClosed
+		case len(l.coming) > 0 && l.coming[0] == "":
+			l.coming = l.coming[1:]
+		case len(l.coming) > 0:
+			n := copy(p, l.coming[0])
+			l.coming[0] = l.coming[0][n:]
+			return n, nil
+		case l.ended:
+			return 0, io.EOF
+		default:
+			l.changed.Wait()
+		}
+	}
+}
+
+func (l *line) Close() error {
+	l.lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	l.changed.Broadcast()
+	return nil
+}
+
+// SyscallConn implements [syscall.Conn], for who looks whether something has come.
+func (l *line) SyscallConn() (syscall.RawConn, error) { return peeked{l}, nil }
+
+// peeked shows a socket that is as the line is.
+type peeked struct{ *line }
+
+func (p peeked) Control(look func(fd uintptr)) error {
+	p.lock()
+	defer p.mu.Unlock()
+	socket := p.sockets.silent
+	switch {
+	case strings.Join(p.coming, "") != "":
+		socket = p.sockets.speaking
+	case p.ended || p.closed:
+		socket = p.sockets.ended
+	}
+	return socket.Control(look)
+}
+func (peeked) Read(func(uintptr) bool) error  { return errors.ErrUnsupported }
+func (peeked) Write(func(uintptr) bool) error { return errors.ErrUnsupported }
+
+// sockets are one in each state that a look can find.
+type sockets struct{ silent, speaking, ended syscall.RawConn }
+
+func newSockets(t *testing.T) *sockets {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ln.Close() }()
+	pair := func() (near syscall.RawConn, far net.Conn) {
+		conn, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		if far, err = ln.Accept(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = far.Close() })
+		near, err = conn.(*net.TCPConn).SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return near, far
+	}
+	var s sockets
+	var far net.Conn
+	s.silent, _ = pair()
+	s.speaking, far = pair()
+	_, _ = io.WriteString(far, "x")
+	arrival(t, s.speaking)
+	s.ended, far = pair()
+	_ = far.Close()
+	arrival(t, s.ended)
+	return &s
+}
+
+// arrival waits until something has come, or the end.
+func arrival(t *testing.T, socket syscall.RawConn) {
+	t.Helper()
+	if err := socket.Read(func(fd uintptr) bool {
+		_, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK)
+		return !errors.Is(err, syscall.EAGAIN)
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
