@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/gatehouse-auth/gatehouse/internal/peek"
@@ -16,8 +18,9 @@ import (
 // malformed is an error before anybody reads it. Behind an answer that more may follow
 // the connection ends, as the client sees it.
 //
-// The client writes the head of a request, and reads the answer to its end, before it
-// writes the next. After 101 (Switching Protocols) all bytes pass.
+// The client writes a request, and reads the answer to its end, before it writes the
+// next. Behind an answer that came before its request was written to the end, the
+// connection ends too. After 101 (Switching Protocols) all bytes pass.
 type Guard struct {
 	net.Conn
 	look   *peek.Peeker
@@ -25,10 +28,11 @@ type Guard struct {
 	closed chan struct{}
 	close  sync.Once
 
-	mu   sync.Mutex
-	busy bool        // a request was begun, and its answer is not over
-	last bool        // no request may begin any more
-	asks chan string // the method of the request that was begun
+	mu    sync.Mutex
+	asked asked
+	busy  bool        // a request was begun, and its answer is not over
+	last  bool        // no request may begin any more
+	asks  chan string // the method of the request that was begun
 
 	// What follows is the reader's.
 	reader *Reader
@@ -77,6 +81,9 @@ func (g *Guard) begin(p []byte) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
+	case !g.asked.over():
+		g.asked.pass(p)
+		return nil
 	case g.busy:
 		return nil
 	case g.last:
@@ -89,6 +96,8 @@ func (g *Guard) begin(p []byte) error {
 		return errUsed
 	}
 	g.busy = true
+	g.asked.begin()
+	g.asked.pass(p)
 	method, _, _ := bytes.Cut(p[:min(len(p), 32)], []byte(" "))
 	g.asks <- string(method)
 	return nil
@@ -125,12 +134,13 @@ func (g *Guard) Read(p []byte) (n int, err error) {
 }
 
 // end ends reading with an error in place of a head. If any of that came, the client
-// gets a byte before the error: without one it would take it that the upstream never
-// read the request, and send it again.
+// gets a status line before the error: without a byte it would take it that the
+// upstream never read the request, and send it again; over half a line it would
+// forget the error.
 func (g *Guard) end(err error) {
 	g.stage, g.ended = noMore, err
 	if g.reader.Begun() {
-		g.ready = []byte(proto[:1])
+		g.ready = []byte("HTTP/1.1 502 Bad Gateway\r\n")
 	}
 }
 
@@ -149,11 +159,30 @@ func (g *Guard) readHead() error {
 		return err
 	}
 	g.head, g.ready, g.stage = head, []byte(block), aBody
-	if head.Status == http.StatusSwitchingProtocols {
+	switch {
+	case head.Status == http.StatusSwitchingProtocols:
 		g.stage = allThatComes
+	case head.Last:
+		g.ready = []byte(withoutClose(block))
 	}
 	g.body = g.reader.Body(&g.head)
 	return nil
+}
+
+// withoutClose takes close out of the Connection lines of a head. With it net/http
+// would forget what else they name, which is not to be passed on (RFC 9110 §7.6.1);
+// and it is the guard that ends the connection.
+func withoutClose(head string) string {
+	lines := strings.Split(head, "\r\n")
+	for i, line := range lines {
+		if name, value, _ := strings.Cut(line, ":"); equalFold(name, "Connection") {
+			named := slices.DeleteFunc(strings.Split(value, ","), func(item string) bool {
+				return equalFold(strings.Trim(item, " \t"), "close")
+			})
+			lines[i] = name + ":" + strings.Join(named, ",")
+		}
+	}
+	return strings.Join(lines, "\r\n")
 }
 
 // readBody hands a piece of the body on as it came, chunks and all.
@@ -194,7 +223,7 @@ func (g *Guard) over() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.busy = false
-	if excess || g.head.Last || g.head.Bodiless() {
+	if excess || g.head.Last || g.head.Bodiless() || !g.asked.over() {
 		g.last = true
 		return io.EOF
 	}

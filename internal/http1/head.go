@@ -279,9 +279,6 @@ func (h *Head) frame(f *fields, minor byte, method string) error {
 
 // announce reads what the Trailer header announces.
 func (h *Head) announce(lines []string) error {
-	if h.Header == nil {
-		return nil
-	}
 	for _, line := range lines {
 		for name := range strings.SplitSeq(line, ",") {
 			switch name = textproto.CanonicalMIMEHeaderKey(strings.Trim(name, " \t")); name {
@@ -290,10 +287,12 @@ func (h *Head) announce(lines []string) error {
 			case "Transfer-Encoding", "Content-Length", "Trailer":
 				return errTrailerName
 			}
-			if h.Trailer == nil {
+			if h.Trailer == nil && h.Header != nil {
 				h.Trailer = make(http.Header)
 			}
-			h.Trailer[name] = nil
+			if h.Trailer != nil {
+				h.Trailer[name] = nil
+			}
 		}
 	}
 	return nil

@@ -55,9 +55,11 @@ func (t *trip) setLength(own http.Header, res *http.Response, trailers bool) {
 	var digits [20]byte
 	length := strconv.AppendInt(digits[:0], res.ContentLength, 10)
 	switch values := own["Content-Length"]; {
-	// HTTP/1.1 needs chunks for trailers. A 204 has no length, and a 304 would tell
-	// that of another answer (RFC 9110 §8.6).
-	case trailers, res.ContentLength < 0, res.StatusCode == http.StatusNoContent, res.StatusCode == http.StatusNotModified:
+	// HTTP/1.1 needs chunks for trailers. Beside chunks a length counts for nothing (RFC
+	// 9112 §6.3), though net/http keeps it in the answer to a HEAD. A 204 has no length,
+	// and a 304 would tell that of another answer (RFC 9110 §8.6).
+	case trailers, res.ContentLength < 0, len(res.TransferEncoding) > 0,
+		res.StatusCode == http.StatusNoContent, res.StatusCode == http.StatusNotModified:
 		delete(own, "Content-Length")
 	case len(values) != 1 || values[0] != string(length):
 		own["Content-Length"] = t.d.values.one(string(length))
