@@ -88,11 +88,8 @@ func (g *Guard) begin(p []byte) error {
 		return nil
 	case g.last:
 		return errUsed
-	case !g.look.Quiet():
+	case !g.silent():
 		g.last = true
-		if g.look.Excess() {
-			g.excess()
-		}
 		return errUsed
 	}
 	g.busy = true
@@ -216,19 +213,31 @@ func (g *Guard) readBody(p []byte) (int, error) {
 // over ends an answer, and says whether the connection ends with it: where more may
 // follow, which is not seen if it comes later.
 func (g *Guard) over() error {
-	excess := g.extra || g.reader.Buffered() > 0
-	if excess {
-		g.excess()
-	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.busy = false
-	if excess || g.head.Last || g.head.Bodiless() || !g.asked.over() {
-		g.last = true
-		return io.EOF
+	switch {
+	case g.extra || g.reader.Buffered() > 0:
+		g.excess()
+	case g.head.Last || g.head.Bodiless() || !g.asked.over():
+	case g.silent():
+		g.stage = aHead
+		return nil
 	}
-	g.stage = aHead
-	return nil
+	g.last = true
+	return io.EOF
+}
+
+// silent reports whether the connection is open and nothing has come on it, and tells
+// of what has. Nobody reads meanwhile.
+func (g *Guard) silent() bool {
+	if g.look.Quiet() {
+		return true
+	}
+	if g.look.Excess() {
+		g.excess()
+	}
+	return false
 }
 
 // CloseWrite says that no more will be written, which WebSockets do.
