@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// replayBytes is how much of a body is kept so that it can be sent again. Longer
-	// bodies are sent once.
+	// replayBytes is how much of a body is kept so that it can be sent again. Once more
+	// of it was read it cannot be.
 	replayBytes = 64 << 10
 )
 
@@ -40,15 +40,14 @@ type bodyTry struct {
 	closed atomic.Bool
 }
 
-// newRequestBody takes over a body of that length, -1 if it is unknown; limit
-// bounds it, unless it is 0.
-func newRequestBody(body io.ReadCloser, length, limit int64) *requestBody {
+// newRequestBody takes over a body; limit bounds it, unless it is 0.
+func newRequestBody(body io.ReadCloser, limit int64) *requestBody {
 	if limit > 0 {
 		// It gets no ResponseWriter, because it would change the header map while
 		// another goroutine may be answering.
 		body = http.MaxBytesReader(nil, body, limit)
 	}
-	b := &requestBody{from: body, spent: length > replayBytes}
+	b := &requestBody{from: body}
 	b.first.body, b.try = b, &b.first
 	return b
 }
