@@ -14,6 +14,7 @@ type asked struct {
 	left   int64  // of a body with a length
 	chunks chunks
 	stage  askedStage
+	body   bool // it has one
 }
 
 type askedStage int
@@ -75,5 +76,6 @@ func (a *asked) passHead(p []byte) (rest []byte) {
 			a.stage = writesChunks
 		}
 	}
+	a.body = a.stage != notAsked
 	return a.head[end:]
 }

@@ -19,8 +19,8 @@ import (
 // the connection ends, as the client sees it.
 //
 // The client writes a request, and reads the answer to its end, before it writes the
-// next. Behind an answer that came before its request was written to the end, the
-// connection ends too. After 101 (Switching Protocols) all bytes pass.
+// next. Behind the answer to a request with a body, or to one that was not written to
+// its end, the connection ends too. After 101 (Switching Protocols) all bytes pass.
 type Guard struct {
 	net.Conn
 	look   *peek.Peeker
@@ -211,7 +211,8 @@ func (g *Guard) readBody(p []byte) (int, error) {
 }
 
 // over ends an answer, and says whether the connection ends with it: where more may
-// follow, which is not seen if it comes later.
+// follow, which is not seen if it comes later. An upstream that does not read the body
+// of a request may take it for a request, and answer that too.
 func (g *Guard) over() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -219,7 +220,7 @@ func (g *Guard) over() error {
 	switch {
 	case g.extra || g.reader.Buffered() > 0:
 		g.excess()
-	case g.head.Last || g.head.Bodiless() || !g.asked.over():
+	case g.head.Last || g.head.Bodiless() || g.asked.body || !g.asked.over():
 	case g.silent():
 		g.stage = aHead
 		return nil

@@ -252,7 +252,7 @@ func arrival(t *testing.T, socket syscall.RawConn) {
 
 // An answer may come before its request was written to the end. What is written then
 // is no request: taken for one, it would have the next answer measured by the wrong
-// method.
+// method. And an upstream that has not read a body may answer that too.
 func TestGuard_takes_no_body_for_a_request(t *testing.T) {
 	net := newSockets(t)
 	const head = "POST / HTTP/1.1\r\nHost: a\r\n"
@@ -262,9 +262,9 @@ func TestGuard_takes_no_body_for_a_request(t *testing.T) {
 	}{
 		"no body":                       {[]string{"GET / HTTP/1.1\r\nHost: a\r\n\r\n", ""}, true},
 		"a head in two":                 {[]string{"GET / HTTP/1.1\r\nHost: a\r\n", "\r\n"}, false},
-		"all of a body":                 {[]string{head + "Content-Length: 4\r\n\r\nHEAD", ""}, true},
+		"all of a body":                 {[]string{head + "Content-Length: 4\r\n\r\nHEAD", ""}, false},
 		"a body in two":                 {[]string{head + "Content-Length: 31\r\n\r\n", "HEAD / HTTP/1.1\r\nHost: evil\r\n\r\n"}, false},
-		"all of a body in chunks":       {[]string{head + "Transfer-Encoding: chunked\r\n\r\n4\r\nHEAD\r\n0\r\n\r\n", ""}, true},
+		"all of a body in chunks":       {[]string{head + "Transfer-Encoding: chunked\r\n\r\n4\r\nHEAD\r\n0\r\n\r\n", ""}, false},
 		"a body in chunks without end":  {[]string{head + "Transfer-Encoding: chunked\r\n\r\n", "4\r\nHEAD\r\n0\r\n\r\n"}, false},
 		"a body in chunks without last": {[]string{head + "Transfer-Encoding: chunked\r\n\r\n4\r\nHEAD\r\n", "0\r\n\r\n"}, false},
 	} {
@@ -279,8 +279,10 @@ func TestGuard_takes_no_body_for_a_request(t *testing.T) {
 			if err != nil || string(res) != conn.answer[0] {
 				t.Fatalf("answer %q, %v", res, err)
 			}
-			if _, err := io.WriteString(guard, test.written[1]); err != nil {
-				t.Errorf("the rest of the request: %v", err)
+			if rest := test.written[1]; rest != "" {
+				if _, err := io.WriteString(guard, rest); err != nil {
+					t.Errorf("the rest of the request: %v", err)
+				}
 			}
 			_, err = io.WriteString(guard, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 			if kept := err == nil; kept != test.kept {
