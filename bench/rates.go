@@ -47,7 +47,7 @@ func measureRates(ctx context.Context, l *lab) (section, error) {
 		l.connections, l.client(), l.medians(rounds))
 	rate := strconv.FormatFloat(common, 'f', 0, 64)
 	plot := &plot{
-		title: "p99 at " + rate + " requests a second", subtitle: "half of what the tuned ReverseProxy can; shorter is better",
+		title: "p99 at " + grouped(common) + " requests a second", subtitle: "half of what the tuned ReverseProxy can; shorter is better",
 		bars: latencyBars(parties, same),
 	}
 	return l.report(ctx, how, append(measured, "wrk"), plot, sameRateTable(rate, parties, full, same), ownRateTable(parties, own)), nil

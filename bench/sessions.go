@@ -92,6 +92,9 @@ func (l *lab) loadInTurn(ctx context.Context, p *party, cookies []string) (resul
 	if err != nil {
 		return result{}, err
 	}
+	if _, err := load(ctx, c, l.connections, l.duration/4); err != nil { // a warm-up, as elsewhere
+		return result{}, err
+	}
 	c.cookies = cookies
 	if err := once(ctx, c, l.connections); err != nil {
 		return result{}, err
