@@ -179,6 +179,10 @@ bench-peers: ## install the proxies that bench compares with, and what it measur
 bench-page: bench-peers ## measure all for docs/benchmarks.md, a quarter of an hour on an idle machine
 	go run ./bench -write docs/benchmarks.md $(ARGS)
 
+.PHONY: pgo
+pgo: ## make cmd/gateway/default.pgo, a profile for the compiler, of RUNS (3) loads on an idle machine
+	@.ci/pgo $(if $(filter command line,$(origin RUNS)),$(RUNS))
+
 .PHONY: sizes
 sizes: bench/sizes/node_modules/.package-lock.json ## measure what pages download for @gatehouse/client and for other libraries
 	npm --prefix bench/sizes run --silent measure

@@ -151,6 +151,7 @@ var layers = []row{
 		support: true,
 	},
 	{pkg: "cmd/gateway", imports: []string{"gatehouse"}},
+	{pkg: "bench/profiled", imports: []string{"gatehouse"}},
 	{ // makes sessions as the gateway does
 		pkg: "bench",
 		imports: []string{
