@@ -11,24 +11,23 @@ import (
 // send asks the upstream, by the way that fits the request: over the gateway's own
 // pool of connections, or by net/http's transport.
 func (t *trip) send() (*http.Response, error) {
-	why := t.detour()
-	if why == direct && t.in.ContentLength > 0 {
+	if t.way == direct && t.in.ContentLength > 0 {
 		whole, err := t.gather()
 		switch {
 		case err != nil:
 			return nil, err
 		case !whole:
-			why = ofPace
+			t.way = ofPace
 		}
 	}
-	if why == direct {
+	if t.way == direct {
 		res, err := t.pooled()
 		if !errors.Is(err, connpool.ErrHeadBytes) { // of which nothing was sent
 			return res, err
 		}
-		why = ofHead
+		t.way = ofHead
 	}
-	t.up.ways.figures.detours[why].Add(1)
+	t.up.ways.figures.detours[t.way].Add(1)
 	return t.transported()
 }
 

@@ -40,11 +40,10 @@ func (p *headerPolicy) drops(name string, trusted bool) bool {
 	return rule.Has(headers.NeverUpstream | headers.OfProxies | headers.Restated)
 }
 
-// request returns the headers for the upstream, and leaves those of the client's
-// request as they are. It drops what the client's Connection header names before it
-// sets anything, so that a client cannot have those dropped.
-func (p *headerPolicy) request(in *http.Request, d *Decision) http.Header {
-	out := make(http.Header, len(in.Header)+added)
+// fill puts the headers for the upstream into out, which has none yet, and leaves those
+// of the client's request as they are. It drops what the client's Connection header
+// names before it sets anything, so that a client cannot have those dropped.
+func (p *headerPolicy) fill(out http.Header, in *http.Request, d *Decision) {
 	for name, values := range in.Header {
 		if !p.drops(name, d.TrustedPeer) {
 			out[name] = values
@@ -65,7 +64,6 @@ func (p *headerPolicy) request(in *http.Request, d *Decision) http.Header {
 	d.values.set(out, "X-Forwarded-Host", from.host)
 	d.values.set(out, "X-Forwarded-Proto", from.proto)
 	d.values.set(out, "Traceparent", from.trace)
-	return out
 }
 
 // added is how many headers a request gets that it may not have had.

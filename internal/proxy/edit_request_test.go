@@ -216,3 +216,10 @@ func browserHeaders() http.Header {
 		"User-Agent": {"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"},
 	}
 }
+
+// request returns what the upstream gets.
+func (p *headerPolicy) request(in *http.Request, d *Decision) http.Header {
+	out := make(http.Header)
+	p.fill(out, in, d)
+	return out
+}

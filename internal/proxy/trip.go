@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/connpool"
@@ -12,8 +13,9 @@ import (
 
 // trip is one request on its way to an upstream, and its answer on the way back.
 //
-// No part of it is reused for another request. A transport may still read what it
-// was given when the answer is over: where that came early, or the caller left.
+// No part of it is reused for another request, but what only the pool has seen: that
+// reads nothing any more when it has answered. A transport may still read what it was
+// given when the answer is over: where that came early, or the caller left.
 type trip struct {
 	reverse *reverseProxy
 	up      *upstream
@@ -22,6 +24,7 @@ type trip struct {
 	w       http.ResponseWriter
 
 	upgrade bool        // a WebSocket was asked for
+	way     detour      // why it goes by net/http's transport, if it does
 	header  http.Header // for the upstream
 	host    string      // for the upstream
 	body    *requestBody
@@ -53,10 +56,17 @@ func (t *trip) run() error {
 	return nil
 }
 
+// headerMaps are maps for what the pool sends.
+var headerMaps = sync.Pool{New: func() any { return make(http.Header, 32) }}
+
 // end gives back what the trip has, however it ended.
 func (t *trip) end() {
 	if t.body != nil {
 		t.body.close() // nobody may read it when the handler has returned
+	}
+	if t.way == direct && t.header != nil {
+		clear(t.header)
+		headerMaps.Put(t.header)
 	}
 	if t.buffer != nil {
 		t.reverse.bodies.put(t.buffer, t.exchange == nil)
@@ -73,7 +83,12 @@ func (t *trip) end() {
 // because the answer to a failure depends on what the client accepts.
 func (t *trip) prepare() {
 	t.upgrade = t.up.upgrades && webSocketUpgrade(t.in)
-	t.header = t.reverse.headers.request(t.in, t.d)
+	if t.way = t.detour(); t.way == direct {
+		t.header = headerMaps.Get().(http.Header)
+	} else {
+		t.header = make(http.Header, len(t.in.Header)+added)
+	}
+	t.reverse.headers.fill(t.header, t.in, t.d)
 	t.host = t.up.hostHeader
 	if t.d.Route.PreserveHost && t.d.Host != "" {
 		t.host = t.d.Host
