@@ -93,7 +93,7 @@ var layers = []row{
 	{
 		pkg: "internal/proxy",
 		imports: []string{
-			"internal/connpool", "internal/headers", "internal/http1", "internal/problem", "internal/routing", "internal/secret", "internal/static",
+			"internal/connpool", "internal/headers", "internal/http1", "internal/peek", "internal/problem", "internal/routing", "internal/secret", "internal/static",
 			"internal/telemetry", "internal/tunnel", "internal/urlpath",
 		},
 	},

@@ -8,31 +8,71 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"os"
 	"strings"
 	"syscall"
-	"time"
 )
 
 // Peeker looks at one connection. Nobody may read from that meanwhile.
 type Peeker struct {
-	conn   net.Conn
-	tls    bool
-	socket socket
-	dirty  bool // a look has taken bytes that belong to no answer
+	socket  socket
+	tls     *tls.Conn // nil if there is none
+	records *Records  // that it runs over
+
+	begin [len("HTTP/1.1 408")]byte // of what looks have taken, which belongs to no answer
+	taken int
 }
 
-// New returns a peeker of the connection, which may be of TLS. One that is not of a
-// socket is never quiet.
+// New returns a peeker of the connection: a socket, or TLS over [Records]. Any other
+// is never quiet.
 func New(conn net.Conn) *Peeker {
-	p := &Peeker{conn: conn}
+	p := &Peeker{}
 	if encrypted, ok := conn.(*tls.Conn); ok {
-		p.tls = true
-		conn = encrypted.NetConn()
+		p.tls = encrypted
+		p.records, _ = encrypted.NetConn().(*Records)
+		return p
 	}
-	if c, ok := conn.(syscall.Conn); ok {
-		p.socket.raw, _ = c.SyscallConn()
-	}
+	p.socket = socketOf(conn)
 	return p
+}
+
+// Quiet reports whether the connection is open and nothing has come on it. It is one
+// system call, and allocates nothing but under TLS.
+func (p *Peeker) Quiet() bool {
+	if p.tls == nil {
+		return p.taken == 0 && p.socket.look() == nothing
+	}
+	if p.taken == 0 && p.records != nil {
+		// What has come may be a ticket for the next handshake, and no data.
+		n, err := p.read(p.begin[:])
+		p.taken = n
+		return n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && p.records.between()
+	}
+	return false
+}
+
+// Excess reports whether a connection that is not quiet has bytes of no answer. Under
+// TLS it takes some. An upstream that says 408 before it closes an idle connection is within
+// its rights (RFC 9110 §15.5.9).
+func (p *Peeker) Excess() bool {
+	if p.taken == 0 {
+		p.taken, _ = p.read(p.begin[:])
+	}
+	said := string(p.begin[:p.taken])
+	return p.taken > 0 && !(strings.HasPrefix(said, "HTTP/1.") && strings.HasSuffix(said, " 408"))
+}
+
+// read reads what is there: through TLS, or else without taking it.
+func (p *Peeker) read(into []byte) (int, error) {
+	switch {
+	case p.tls == nil:
+		return p.socket.peek(into)
+	case p.records == nil:
+		return 0, errors.ErrUnsupported
+	}
+	p.records.there = true
+	defer func() { p.records.there = false }()
+	return p.tls.Read(into)
 }
 
 // sight is what a look has found.
@@ -44,46 +84,10 @@ const (
 	ended                  // the other side has closed it, or it is broken
 )
 
-// Quiet reports whether the connection is open and nothing has come on it. It is one
-// system call, and allocates nothing.
-func (p *Peeker) Quiet() bool {
-	if p.dirty || p.tls && !p.quietTLS(longAgo) {
-		return false
+// socketOf returns the socket of the connection. One that has none has ended.
+func socketOf(conn net.Conn) (s socket) {
+	if c, ok := conn.(syscall.Conn); ok {
+		s.raw, _ = c.SyscallConn()
 	}
-	switch p.socket.look() {
-	case nothing:
-		return true
-	case something:
-		// Under TLS it may be a ticket for the next handshake, and no data.
-		return p.tls && p.quietTLS(time.Now().Add(time.Millisecond)) && p.socket.look() == nothing
-	}
-	return false
-}
-
-var longAgo = time.Unix(1, 0)
-
-// quietTLS reports whether TLS has no data, of all that comes until the deadline. One
-// in the past has it look only at what it has read already.
-func (p *Peeker) quietTLS(deadline time.Time) bool {
-	var one [1]byte
-	_ = p.conn.SetReadDeadline(deadline)
-	n, err := p.conn.Read(one[:])
-	_ = p.conn.SetReadDeadline(time.Time{})
-	p.dirty = n > 0
-	var late net.Error
-	return n == 0 && errors.As(err, &late) && late.Timeout()
-}
-
-// Excess reports whether a connection that is not quiet has bytes of no answer. It
-// takes some. An upstream that says 408 before it closes an idle connection is within
-// its rights (RFC 9110 §15.5.9).
-func (p *Peeker) Excess() bool {
-	if p.dirty {
-		return true
-	}
-	var begin [len("HTTP/1.1 408")]byte
-	_ = p.conn.SetReadDeadline(time.Now().Add(time.Millisecond)) // it is there already
-	n, _ := p.conn.Read(begin[:])
-	said := string(begin[:n])
-	return n > 0 && !(strings.HasPrefix(said, "HTTP/1.") && strings.HasSuffix(said, " 408"))
+	return s
 }

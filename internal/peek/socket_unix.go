@@ -4,42 +4,73 @@ package peek
 
 import (
 	"errors"
+	"io"
+	"net"
+	"os"
 	"syscall"
 )
 
-// socket looks at what has come on a socket without taking it.
+// socket takes what has come on a socket, or looks at it. It waits neither for bytes
+// nor for somebody who reads, and has no deadline.
 type socket struct {
-	raw   syscall.RawConn // nil: nobody knows
-	found sight
-	recv  func(fd uintptr) // made once, so that a look allocates nothing
+	raw  syscall.RawConn  // nil: nobody knows
+	call func(fd uintptr) // receive, made once so that a look allocates nothing
+
+	// What receive is called with, and returns.
+	into  []byte
+	flags int
+	n     int
+	err   error
+
+	one [1]byte
 }
 
-// look does not wait, neither for bytes nor for somebody who reads.
+// look leaves all that has come.
 func (s *socket) look() sight {
-	if s.raw == nil {
-		return ended
-	}
-	if s.recv == nil {
-		s.recv = s.peek
-	}
-	s.found = ended
-	if err := s.raw.Control(s.recv); err != nil {
-		return ended
-	}
-	return s.found
-}
-
-// peek asks for one byte.
-func (s *socket) peek(fd uintptr) {
-	var one [1]byte
-	n, err := 0, error(syscall.EINTR)
-	for errors.Is(err, syscall.EINTR) {
-		n, _, err = syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-	}
+	n, err := s.peek(s.one[:])
 	switch {
 	case errors.Is(err, syscall.EAGAIN):
-		s.found = nothing
+		return nothing
 	case n > 0:
-		s.found = something
+		return something
 	}
+	return ended
+}
+
+// peek shows what is there, and leaves it.
+func (s *socket) peek(into []byte) (int, error) { return s.recv(into, syscall.MSG_PEEK) }
+
+// read takes what is there. Where nothing is, the error is that of a deadline that has
+// passed: after any other, TLS reads no more.
+func (s *socket) read(into []byte) (int, error) {
+	n, err := s.recv(into, 0)
+	switch {
+	case errors.Is(err, syscall.EAGAIN):
+		return 0, os.ErrDeadlineExceeded
+	case err == nil && n == 0 && len(into) > 0:
+		return 0, io.EOF
+	}
+	return n, err
+}
+
+func (s *socket) recv(into []byte, flags int) (int, error) {
+	if s.raw == nil {
+		return 0, net.ErrClosed
+	}
+	if s.call == nil {
+		s.call = s.receive
+	}
+	s.into, s.flags = into, flags|syscall.MSG_DONTWAIT
+	if err := s.raw.Control(s.call); err != nil {
+		return 0, err
+	}
+	return s.n, s.err
+}
+
+func (s *socket) receive(fd uintptr) {
+	s.n, s.err = 0, syscall.EINTR
+	for errors.Is(s.err, syscall.EINTR) {
+		s.n, _, s.err = syscall.Recvfrom(int(fd), s.into, s.flags)
+	}
+	s.n, s.into = max(0, s.n), nil
 }

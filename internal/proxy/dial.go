@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/gatehouse-auth/gatehouse/internal/http1"
+	"github.com/gatehouse-auth/gatehouse/internal/peek"
 	"golang.org/x/net/http/httpguts"
 )
 
@@ -90,7 +91,7 @@ func (d *dialer) handshake(ctx context.Context, network, address string, protoco
 	}
 	ctx, cancel := context.WithTimeout(ctx, tlsTimeout)
 	defer cancel()
-	conn := tls.Client(raw, config)
+	conn := tls.Client(peek.NewRecords(raw), config)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		_ = raw.Close()
 		return nil, fmt.Errorf("TLS handshake: %w", err)
