@@ -26,6 +26,7 @@ type conn struct {
 	uses, most int
 	usedAt     time.Time
 	restsUntil time.Time
+	kept       bool // it was given back, and may have ended since
 	stream     bool // it is out of the pool's bound, under the pool's lock
 
 	open   *atomic.Int64 // counts the connections that are
@@ -88,7 +89,7 @@ func (p *Pool) connect() (*conn, error) {
 	}
 }
 
-// A restart that is bridged: four tries within 750 ms.
+// A restart that is bridged: four more tries within 750 ms.
 const (
 	restartFirst  = 50 * time.Millisecond
 	restartLast   = 400 * time.Millisecond

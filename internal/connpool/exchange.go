@@ -1,6 +1,7 @@
 package connpool
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -42,7 +43,7 @@ type Exchange struct {
 // Errors: the context's, [ErrBusy], [http1.Malformed], a timeout ([net.Error]), or
 // what the dial or the connection says.
 func (p *Pool) Do(ctx context.Context, r *Request) (*Exchange, error) {
-	if err := r.check(); err != nil {
+	if err := cmp.Or(r.check(), ctx.Err()); err != nil {
 		return nil, err
 	}
 	x := &Exchange{pool: p, ctx: ctx, method: r.Method, rest: len(r.Body) > 0}
@@ -60,7 +61,7 @@ func (p *Pool) Do(ctx context.Context, r *Request) (*Exchange, error) {
 		if err == nil {
 			return x, nil
 		}
-		again := c.uses > 1 && !x.Retried && !c.reader.Begun() && lost(err) && (r.idempotent() || sent == 0)
+		again := c.kept && !x.Retried && !c.reader.Begun() && lost(err) && (r.idempotent() || sent == 0)
 		p.drop(c)
 		if ended := ctx.Err(); ended != nil {
 			return nil, ended
@@ -165,8 +166,8 @@ func (x *Exchange) Close() error {
 	x.closed = true
 	watched := x.stop()
 	if x.body.Ended() && x.conn.reader.Buffered() > 0 {
-		x.pool.excess()
 		x.pool.drop(x.conn)
+		x.pool.excess()
 		return nil
 	}
 	if !watched || !x.body.Ended() || x.Last || x.conn.stream {

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"net"
 	"slices"
+	"sort"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -90,26 +91,51 @@ type delivery struct {
 // take returns a connection for one request. A careful request takes none that may
 // be about to be closed, a fresh one none that was used.
 func (p *Pool) take(ctx context.Context, careful, fresh bool) (*conn, error) {
-	for !fresh {
-		c := p.pop(careful)
-		if c == nil {
-			break
+	for {
+		if !fresh {
+			if c := p.reuse(careful); c != nil {
+				return c, nil
+			}
 		}
-		if c.spent(time.Now()) {
-			p.drop(c)
-			continue
+		w, err := p.join(fresh)
+		if err != nil {
+			return nil, err
 		}
-		if c.quiet() {
-			p.count.Reused.Add(1)
+		c, err := p.await(ctx, w)
+		if err != nil {
+			return nil, err
+		}
+		if p.usable(c) {
 			return c, nil
 		}
-		p.stale(c)
 	}
-	w, err := p.join(fresh)
-	if err != nil {
-		return nil, err
+}
+
+// reuse returns a connection that nobody uses, nil if there is none.
+func (p *Pool) reuse(careful bool) *conn {
+	for c := p.pop(careful); c != nil; c = p.pop(careful) {
+		switch {
+		case c.spent(time.Now()):
+			p.drop(c)
+		case p.usable(c):
+			return c
+		}
 	}
-	return p.await(ctx, w)
+	return nil
+}
+
+// usable reports whether a request may be sent over the connection. It drops one over
+// which none may: since somebody gave it back, its upstream may have said more.
+func (p *Pool) usable(c *conn) bool {
+	switch {
+	case !c.kept:
+		return true
+	case c.quiet():
+		p.count.Reused.Add(1)
+		return true
+	}
+	p.stale(c)
+	return false
 }
 
 // pop takes the connection off the idle ones that was used last, nil if there is
@@ -133,19 +159,19 @@ func (p *Pool) pop(careful bool) *conn {
 func (p *Pool) promote(now time.Time) {
 	n := 0
 	for n < len(p.resting) && !now.Before(p.resting[n].restsUntil) {
+		if c := p.resting[n]; !p.handOver(c) {
+			p.idle = append(p.idle, c)
+		}
 		n++
 	}
-	if n > 0 {
-		p.idle = append(p.idle, p.resting[:n]...)
-		p.resting = slices.Delete(p.resting, 0, n)
-	}
+	p.resting = slices.Delete(p.resting, 0, n)
 }
 
 // join lines up for a connection.
 func (p *Pool) join(fresh bool) (*waiter, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.open >= p.o.Connections && len(p.waiters) >= p.o.Waiters && !p.evict() {
+	if p.open >= p.o.Connections && p.queued() >= p.o.Waiters && !p.evict() {
 		p.count.Refused.Add(1)
 		return nil, ErrBusy
 	}
@@ -153,6 +179,12 @@ func (p *Pool) join(fresh bool) (*waiter, error) {
 	p.waiters = append(p.waiters, w)
 	p.dialForWaiters()
 	return w, nil
+}
+
+// queued is how many wait for a connection without a dial of their own. They are the
+// last in the line. The caller holds the lock.
+func (p *Pool) queued() int {
+	return len(p.waiters) - sort.Search(len(p.waiters), func(i int) bool { return !p.waiters[i].dialing })
 }
 
 // await waits until the waiter is served, by its own dial or by a connection that
@@ -274,7 +306,7 @@ func (p *Pool) put(c *conn, rest bool) {
 	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c.usedAt = now
+	c.usedAt, c.kept = now, true
 	switch {
 	case p.closed || p.o.Idle == 0 || c.spent(now):
 		c.close()
@@ -289,13 +321,15 @@ func (p *Pool) put(c *conn, rest bool) {
 	p.sweepLater()
 }
 
-// handOver gives the connection to the first waiter that takes one which was used.
-// The caller holds the lock.
+// handOver gives the connection to the first waiter that takes one which was used. It
+// passes over none that still needs room for a dial. The caller holds the lock.
 func (p *Pool) handOver(c *conn) bool {
 	for _, w := range p.waiters {
 		if !w.fresh {
-			p.count.Reused.Add(1)
 			return p.remove(w, delivery{c: c})
+		}
+		if !w.dialing {
+			return false
 		}
 	}
 	return false
@@ -316,12 +350,13 @@ func (p *Pool) drop(c *conn) {
 
 // stale drops a connection that is not quiet, and counts why.
 func (p *Pool) stale(c *conn) {
-	if c.excess() {
+	excess := c.excess()
+	p.drop(c)
+	if excess {
 		p.excess()
 	} else {
 		p.count.Stale.Add(1)
 	}
-	p.drop(c)
 }
 
 // excess counts bytes that belong to no answer.
@@ -350,10 +385,14 @@ func (p *Pool) detach(c *conn) {
 // was written to it, and the others may have ended with it.
 func (p *Pool) forget() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	for p.evict() {
-	}
+	unused := slices.Concat(p.idle, p.resting)
+	p.idle, p.resting = nil, nil
+	p.open -= len(unused)
 	p.dialForWaiters()
+	p.mu.Unlock()
+	for _, c := range unused { // which takes a while
+		c.close()
+	}
 }
 
 // Close closes all connections that nobody uses, and lets no other be kept. Requests

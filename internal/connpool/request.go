@@ -22,13 +22,13 @@ type Request struct {
 	Header http.Header
 	// Body is all of the body. It must be left alone until [Pool.Do] has returned.
 	Body []byte
-	// Timeout runs from the last byte of the request to the answer's head, over both
-	// tries together; 0 is none.
+	// Timeout runs from when there is a connection to the answer's head, over both tries
+	// together; 0 is none.
 	Timeout time.Duration
 }
 
-// MaxHeadBytes is how long the head of a request may be; longer ones are not for a
-// pool.
+// MaxHeadBytes is how long the head of a request may be, but for a few bytes that frame
+// it; longer ones are not for a pool.
 const MaxHeadBytes = 64 << 10
 
 // Unsendable is a request of which nothing was sent. Its text quotes nothing of it.
@@ -68,6 +68,7 @@ func (r *Request) check() error {
 	case r.Host == "" || !httpguts.ValidHostHeader(r.Host):
 		return errHost
 	}
+	length := len(r.Method) + len(r.Target) + len(r.Host)
 	for name, values := range r.Header {
 		if !httpguts.ValidHeaderFieldName(name) {
 			return errFieldName
@@ -76,7 +77,11 @@ func (r *Request) check() error {
 			if !httpguts.ValidHeaderFieldValue(value) {
 				return errFieldValue
 			}
+			length += len(name) + len(": \r\n") + len(value)
 		}
+	}
+	if length > MaxHeadBytes {
+		return ErrHeadBytes
 	}
 	return nil
 }
@@ -125,10 +130,6 @@ func (r *Request) write(c *conn, last bool) (int64, error) {
 	defer heads.Put(buffer)
 	head := r.head((*buffer)[:0], last)
 	*buffer = head
-	if len(head) > MaxHeadBytes {
-		*buffer = nil // it need not be kept
-		return 0, ErrHeadBytes
-	}
 	if _, plain := c.Conn.(*net.TCPConn); !plain || len(r.Body) <= joined {
 		head = append(head, r.Body...)
 		*buffer = head
