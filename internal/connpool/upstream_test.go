@@ -28,6 +28,9 @@ type upstream struct {
 	mu    sync.Mutex
 	sides []*side
 	seen  []string // method, path and length of the body of each request
+
+	// before is told of each request, and says whether to close instead of an answer.
+	before func(*side) bool
 }
 
 // side is the upstream's side of a connection.
@@ -97,9 +100,12 @@ func (u *upstream) serve(s *side) {
 		body, _ := io.ReadAll(r.Body)
 		u.mu.Lock()
 		u.seen = append(u.seen, fmt.Sprintf("%s %s %d", r.Method, r.URL.Path, len(body)))
+		before := u.before
 		u.mu.Unlock()
 		s.served++
 		switch {
+		case before != nil && before(s):
+			return
 		case how.Has("fail") && (s.served > 1 || how.Has("always")):
 			_, _ = io.WriteString(s, how.Get("fail"))
 			if how.Has("reset") {
@@ -110,8 +116,9 @@ func (u *upstream) serve(s *side) {
 			}
 			return
 		case how.Has("drip"):
-			for err == nil {
-				_, err = io.WriteString(s, how.Get("drip"))
+			_, err = io.WriteString(s, how.Get("a"))
+			for ; err == nil; _, err = io.WriteString(s, how.Get("drip")) {
+				time.Sleep(time.Millisecond)
 			}
 			return
 		case how.Has("a"):
@@ -154,9 +161,6 @@ func (u *upstream) ended(t *testing.T, number int) {
 func until(t *testing.T, condition func() bool) {
 	t.Helper()
 	for !condition() {
-		if t.Context().Err() != nil {
-			t.Fatal("it never comes")
-		}
 		runtime.Gosched()
 	}
 }
