@@ -183,7 +183,7 @@ func TestPool_lets_a_connection_rest(t *testing.T) {
 				if rests := x.conn != nil && r.Load().Idle == 1; rests != test.rests {
 					t.Fatalf("rests: %v", rests)
 				}
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				want := map[bool]string{true: "1", false: "2"}[test.rests]
 				if got := r.ask(t, get()); got != want {
 					t.Errorf("then connection %s is used, want %s", got, want)
