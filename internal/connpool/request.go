@@ -98,7 +98,7 @@ func (r *Request) head(b []byte, last bool) []byte {
 		b = append(b, "Connection: close\r\n"...)
 	}
 	for name, values := range r.Header {
-		if framing[name] {
+		if framing[http.CanonicalHeaderKey(name)] {
 			continue
 		}
 		for _, value := range values {
@@ -111,7 +111,8 @@ func (r *Request) head(b []byte, last bool) []byte {
 	return append(b, "\r\n"...)
 }
 
-// framing are the headers that say how the message is framed, and nobody's to pass on.
+// framing are the headers that say how the message is framed, in whatever case, and
+// nobody's to pass on.
 var framing = map[string]bool{
 	"Connection": true, "Content-Length": true, "Host": true, "Keep-Alive": true, "Te": true,
 	"Trailer": true, "Transfer-Encoding": true, "Upgrade": true, "Expect": true, "Proxy-Connection": true,

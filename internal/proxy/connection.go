@@ -22,7 +22,8 @@ func dropNamed(h http.Header, connection []string) {
 func lists(lines []string, token string) bool {
 	for _, line := range lines {
 		for item := range strings.SplitSeq(line, ",") {
-			if strings.EqualFold(trimBlank(item), token) {
+			// Letters beyond ASCII that fold to k or s are longer.
+			if item = trimBlank(item); len(item) == len(token) && strings.EqualFold(item, token) {
 				return true
 			}
 		}
