@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/http1"
 	"github.com/gatehouse-auth/gatehouse/internal/http1/http1test"
@@ -177,9 +176,6 @@ func (l *line) Close() error {
 	return nil
 }
 
-// SetReadDeadline does nothing: who sets one reads only what is there.
-func (*line) SetReadDeadline(time.Time) error { return nil }
-
 // SyscallConn implements [syscall.Conn], for who looks whether something has come.
 func (l *line) SyscallConn() (syscall.RawConn, error) { return peeked{l}, nil }
 
@@ -190,8 +186,10 @@ func (p peeked) Control(look func(fd uintptr)) error {
 	p.lock()
 	defer p.mu.Unlock()
 	socket := p.sockets.silent
-	switch {
-	case strings.Join(p.coming, "") != "":
+	switch coming := strings.Join(p.coming, ""); {
+	case strings.HasPrefix(coming, "HTTP/1.1 408"):
+		socket = p.sockets.timedOut
+	case coming != "":
 		socket = p.sockets.speaking
 	case p.ended || p.closed:
 		socket = p.sockets.ended
@@ -201,8 +199,8 @@ func (p peeked) Control(look func(fd uintptr)) error {
 func (peeked) Read(func(uintptr) bool) error  { return errors.ErrUnsupported }
 func (peeked) Write(func(uintptr) bool) error { return errors.ErrUnsupported }
 
-// sockets are one in each state that a look can find.
-type sockets struct{ silent, speaking, ended syscall.RawConn }
+// sockets are one in each state that a look can find. timedOut has said so.
+type sockets struct{ silent, speaking, timedOut, ended syscall.RawConn }
 
 func newSockets(t *testing.T) *sockets {
 	t.Helper()
@@ -233,6 +231,9 @@ func newSockets(t *testing.T) *sockets {
 	s.speaking, far = pair()
 	_, _ = io.WriteString(far, "x")
 	arrival(t, s.speaking)
+	s.timedOut, far = pair()
+	_, _ = io.WriteString(far, "HTTP/1.1 408 Request Timeout\r\n\r\n")
+	arrival(t, s.timedOut)
 	s.ended, far = pair()
 	_ = far.Close()
 	arrival(t, s.ended)
@@ -289,5 +290,39 @@ func TestGuard_takes_no_body_for_a_request(t *testing.T) {
 				t.Errorf("the next request may be written: %v", kept)
 			}
 		})
+	}
+}
+
+// What comes on an idle connection is nobody's answer. An upstream that says 408 before
+// it closes one does no wrong (https://go.dev/issue/32310).
+func TestGuard_reads_nothing_that_came_unasked(t *testing.T) {
+	net := newSockets(t)
+	for name, test := range map[string]struct {
+		came   string
+		excess bool
+	}{
+		"the end":   {"", false},
+		"408":       {"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n", false},
+		"an answer": {"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged", true},
+		"a byte":    {"\n", true},
+	} {
+		conn := &line{sockets: net, answer: []string{"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"}}
+		told := false
+		guard := http1.NewGuard(conn, func() { told = true })
+		const request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+		_, _ = io.WriteString(guard, request)
+		if _, err := io.ReadFull(guard, make([]byte, len(conn.answer[0]))); err != nil {
+			t.Fatal(err)
+		}
+		conn.lock()
+		conn.coming, conn.ended = []string{test.came}, true
+		conn.mu.Unlock()
+		if n, err := io.WriteString(guard, request); err == nil || n != 0 {
+			t.Errorf("%s: the next request is written", name)
+		}
+		if told != test.excess {
+			t.Errorf("%s: it tells of excess: %v", name, told)
+		}
+		_ = guard.Close()
 	}
 }

@@ -106,7 +106,7 @@ func inChunks(pairs ...string) Verdict {
 }
 
 // closed is the verdict with another end.
-func (v Verdict) closed() Verdict { return v.with(End(Closed)) }
+func (v Verdict) closed() Verdict { return v.with(Closed) }
 
 func (v Verdict) with(end End) Verdict { v.End = end; return v }
 

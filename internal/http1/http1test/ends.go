@@ -84,6 +84,7 @@ func ends() []Answer {
 		{Name: "bytes behind a length", Raw: whole + "x", Verdict: passed().with(Excess)},
 		{Name: "a line behind a length", Raw: whole + "\r\n", Verdict: passed().with(Excess)},
 		{Name: "an answer behind a length", Raw: whole + forged, Verdict: passed().with(Excess)},
+		{Name: "bytes behind an answer that closes", Raw: ok + "Connection: close\r\n" + two + "\r\nokx", Verdict: passed("Connection", "close").with(Excess)},
 		{Name: "bytes behind chunks", Raw: pieces + full + "x", Verdict: inChunks().with(Excess)},
 		{Name: "an answer behind chunks", Raw: pieces + full + forged, Verdict: inChunks().with(Excess)},
 		{Name: "an interim answer behind a length", Raw: whole + "HTTP/1.1 100 Continue\r\n\r\n", Verdict: passed().with(Excess)},
