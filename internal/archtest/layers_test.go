@@ -26,6 +26,7 @@ var layers = []row{
 	{pkg: "internal/loopback"},
 	{pkg: "internal/defaultport"},
 	{pkg: "internal/backoff"},
+	{pkg: "internal/memlimit"},
 	{pkg: "internal/ratelimit"},
 	{pkg: "internal/urlpath"},
 	{pkg: "internal/headers"},
@@ -130,7 +131,7 @@ var layers = []row{
 		pkg: "internal/server",
 		imports: []string{
 			"internal/admin", "internal/amplify", "internal/backoff", "internal/cognito", "internal/config", "internal/cookie",
-			"internal/handlers", "internal/loopback", "internal/middleware", "internal/oauth", "internal/problem", "internal/proxy",
+			"internal/handlers", "internal/loopback", "internal/memlimit", "internal/middleware", "internal/oauth", "internal/problem", "internal/proxy",
 			"internal/readiness", "internal/returnto", "internal/routing", "internal/secret", "internal/session",
 			"internal/sessionstore", "internal/telemetry", "internal/tunnel", "web",
 		},
@@ -138,7 +139,7 @@ var layers = []row{
 	{
 		pkg: "internal/command",
 		imports: []string{
-			"internal/admin", "internal/cognitoemu", "internal/config", "internal/loopback", "internal/secret",
+			"internal/admin", "internal/cognitoemu", "internal/config", "internal/loopback", "internal/memlimit", "internal/secret",
 			"internal/server", "internal/sessionstore", "internal/storeurl", "web",
 		},
 	},

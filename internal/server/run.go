@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/memlimit"
 	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 )
@@ -43,6 +44,7 @@ func (s *Server) Run(ctx context.Context) error {
 	go func() { errs <- serve(back, admin) }()
 	s.log.Info("listening", "address", public.Addr().String(), "admin", admin.Addr().String(),
 		"publicUrl", s.cfg.PublicURL.String(), "version", s.opts.Version, "commit", s.opts.Commit)
+	s.logMemory()
 	s.logRoutes()
 	if s.opts.Ready != nil {
 		s.opts.Ready(public.Addr())
@@ -54,6 +56,15 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	s.drain(front, back)
 	return err
+}
+
+// logMemory says what the process may take, and why.
+func (s *Server) logMemory() {
+	m := s.opts.Memory
+	if m == (memlimit.Settings{}) {
+		return // for development
+	}
+	s.log.Info("memory", "limit", m.Limit, "limitFrom", m.LimitFrom, "garbageBy", m.CollectBy)
 }
 
 // background hears what other instances do to sessions, and fetches the key set,

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/config"
+	"github.com/gatehouse-auth/gatehouse/internal/memlimit"
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 	"github.com/gatehouse-auth/gatehouse/internal/readiness"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
@@ -25,6 +26,8 @@ import (
 type Options struct {
 	// Version and Commit are the build's, for metrics and the log.
 	Version, Commit string
+	// Memory is what the process may take. The zero value is no limit.
+	Memory memlimit.Settings
 	// Stores are the program's own session stores, by the scheme of session.store.
 	Stores map[string]sessionstore.OpenEntries
 	// Logs gets the log lines.
