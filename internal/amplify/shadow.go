@@ -49,11 +49,11 @@ var (
 // without and a token lacks are filled in from the session: an access token may be
 // opaque, and a login without the scope openid brings no ID token.
 func (sh *Shadows) Of(s *session.Session) (Shadow, error) {
-	access, err := members(s.Tokens.AccessClaims)
+	access, err := members(s.AccessClaims())
 	if err != nil {
 		return Shadow{}, fmt.Errorf("access token: %w", err)
 	}
-	id, err := members(s.Tokens.IDClaims)
+	id, err := members(s.IDClaims())
 	if err != nil {
 		return Shadow{}, fmt.Errorf("ID token: %w", err)
 	}

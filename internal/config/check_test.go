@@ -159,6 +159,8 @@ var sessionRules = []rule{
 	{"store_has_a_certificate_without_its_key", values{"session.store": "rediss://h1?tls_cert_file=/c.pem"}, "session.store", "together"},
 	{"store_has_roots_without_tls", values{"session.store": "redis-cluster://h1?tls_ca_file=/c.pem"}, "session.store", "with TLS"},
 	{"store_in_the_cookie_has_an_address", values{"session.store": "cookie://localhost"}, "session.store", `"cookie:" (in quotes)`},
+	{"cache_of_a_size_that_is_none", values{"session.cache_bytes": "many"}, "session.cache_bytes", "auto, or bytes such as"},
+	{"cache_below_nothing", values{"session.cache_bytes": "-1"}, "session.cache_bytes", "auto, or bytes such as"},
 	{"store_in_the_cookie_counts_no_sessions", values{"session.store": `"cookie:"`, "session.max_per_user": "5"}, "session.max_per_user", "0: a cookie store"},
 	{"store_in_the_cookie_has_no_replicas", values{"session.store": `"cookie:"`, "session.wait_replicas": "1"}, "session.wait_replicas", "cookie store"},
 	{"store_in_the_cookie_has_no_room", values{"session.store": `"cookie:"`, "limits.cookie_bytes": "8KiB"}, "limits.cookie_bytes", "at least 12KiB"},

@@ -89,8 +89,9 @@ type Session struct {
 	Persistent      bool
 	Cookie          Cookie
 	Claims          Claims
-	MaxPerUser      int // 0: no limit
-	WaitReplicas    int // 0: none
+	MaxPerUser      int   // 0: no limit
+	CacheBytes      int64 // 0: no cache; [Auto]: by the process's memory limit
+	WaitReplicas    int   // 0: none
 }
 
 // Keys are sealing keys. Under no verb and no encoder do they show their bytes.

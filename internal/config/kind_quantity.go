@@ -54,13 +54,24 @@ func (k size) parse(field any, s string) error {
 	if !ok || n < k.min || n > k.max {
 		return cure(k.want())
 	}
+	setBytes(field, n)
+	return nil
+}
+
+func setBytes(field any, n int64) {
 	switch p := field.(type) {
 	case *int:
 		*p = int(n)
 	case *int64:
 		*p = n
 	}
-	return nil
+}
+
+func bytesOf(field any) int64 {
+	if p, ok := field.(*int); ok {
+		return int64(*p)
+	}
+	return *field.(*int64)
 }
 
 func parseSize(s string) (int64, bool) {
@@ -75,12 +86,7 @@ func parseSize(s string) (int64, bool) {
 	return n * unit, ok && n <= (1<<62)/unit
 }
 
-func (k size) format(field any) []string {
-	if p, ok := field.(*int); ok {
-		return []string{formatSize(int64(*p))}
-	}
-	return []string{formatSize(*field.(*int64))}
-}
+func (k size) format(field any) []string { return []string{formatSize(bytesOf(field))} }
 
 func formatSize(n int64) string {
 	for _, u := range sizeUnits {
@@ -97,6 +103,38 @@ func (k size) schema() *jsonschema.Schema {
 		{Type: "string", Pattern: `^[0-9]+ *(B|KiB|MiB|GiB)?$`},
 		variable(),
 	}}
+}
+
+// Auto stands for a size that is left to the program.
+const Auto = -1
+
+// sizeOrAuto fills an *int or *int64 with bytes, or [Auto].
+type sizeOrAuto struct{ size }
+
+func (k sizeOrAuto) want() string { return "auto, or " + k.size.want() }
+
+func (k sizeOrAuto) parse(field any, s string) error {
+	if s == "auto" {
+		setBytes(field, Auto)
+		return nil
+	}
+	if k.size.parse(field, s) != nil {
+		return cure(k.want())
+	}
+	return nil
+}
+
+func (k sizeOrAuto) format(field any) []string {
+	if bytesOf(field) == Auto {
+		return []string{"auto"}
+	}
+	return k.size.format(field)
+}
+
+func (k sizeOrAuto) schema() *jsonschema.Schema {
+	s := k.size.schema()
+	s.AnyOf = append([]*jsonschema.Schema{{Enum: []any{"auto"}}}, s.AnyOf...)
+	return s
 }
 
 // duration fills a *time.Duration.

@@ -110,6 +110,9 @@ func (l *loader) warnStore(say func(string, ...any)) {
 	if s.StoreUsername != "" || !s.StorePassword.Empty() {
 		say("session.store_username, session.store_password: a %s store takes none", s.Store.Scheme)
 	}
+	if s.CacheBytes > 0 {
+		say("session.cache_bytes: does nothing with a %s store, which needs no cache", s.Store.Scheme)
+	}
 }
 
 func (l *loader) warnRedis(say func(string, ...any)) {

@@ -187,6 +187,7 @@ func TestLoad_warns(t *testing.T) {
 		"redis_without_password":    {values{"session.store": "rediss://cache.internal"}, "no password"},
 		"memory_store_off_laptop":   {values{"session.store": `"memory:"`}, "one process"},
 		"password_with_an_escape":   {values{"session.store": "redis://:${PW}@localhost"}, "If it is not encoded, give it as session.store_username or session.store_password, which take it as it is"},
+		"memory_store_has_a_cache":  {values{"session.store": `"memory:"`, "public_url": "http://localhost:8080", "session.cache_bytes": "64MiB"}, "session.cache_bytes: does nothing with a memory store"},
 		"memory_store_has_password": {values{"session.store": `"memory:"`, "public_url": "http://localhost:8080", "session.store_password": "x"}, "session.store_username, session.store_password: a memory store takes none"},
 		"cookie_store":              {values{"session.store": `"cookie:"`}, "docs/sessions.md#the-cookie-store"},
 		"everybody_is_trusted":      {values{"trusted_proxies": "[0.0.0.0/0]"}, "trusts everybody"},
@@ -231,6 +232,23 @@ func TestLoad_limits_a_users_sessions(t *testing.T) {
 				t.Errorf("printed without %q", line)
 			}
 		})
+	}
+}
+
+func TestLoad_reads_the_size_of_the_cache(t *testing.T) {
+	for set, want := range map[string]struct {
+		bytes   int64
+		printed string
+	}{
+		"-": {Auto, "auto"}, "auto": {Auto, "auto"}, "0": {0, "0"}, "64 MiB": {64 << 20, "64MiB"}, "1500": {1500, "1500"},
+	} {
+		c := load(t, with(values{"session.cache_bytes": set}).yaml())
+		if c.Session.CacheBytes != want.bytes {
+			t.Errorf("%s: %d bytes, want %d", set, c.Session.CacheBytes, want.bytes)
+		}
+		if line := "\n  cache_bytes: " + want.printed + "\n"; !strings.Contains(string(printed(t, c)), line) {
+			t.Errorf("%s: printed without %q", set, line)
+		}
 	}
 }
 

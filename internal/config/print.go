@@ -76,7 +76,7 @@ func printRoutes(routes []Route) *yaml.Node {
 // plain, all else as a string, its dollar signs doubled.
 func (k *key) scalarNode(text string) *yaml.Node {
 	switch k.kind.(type) {
-	case boolean, integer, size:
+	case boolean, integer, size, sizeOrAuto:
 		return &yaml.Node{Kind: yaml.ScalarNode, Value: text}
 	}
 	return scalar(strings.ReplaceAll(text, "$", "$$"))

@@ -140,8 +140,8 @@ func (a *Account) view(s *session.Session, lastUse time.Time) sessionAnswer {
 		Username:      s.Username,
 		SignInDetails: detailsOf(s),
 		Tokens: tokensView{
-			AccessToken: payloadView{narrow(s.Tokens.AccessClaims, a.AccessClaims)},
-			IDToken:     payloadView{narrow(s.Tokens.IDClaims, a.IDClaims)},
+			AccessToken: payloadView{narrow(s.AccessClaims(), a.AccessClaims)},
+			IDToken:     payloadView{narrow(s.IDClaims(), a.IDClaims)},
 		},
 		Generation:       s.Generation,
 		ServerTime:       time.Now().Unix(),

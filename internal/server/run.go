@@ -64,7 +64,8 @@ func (s *Server) logMemory() {
 	if m == (memlimit.Settings{}) {
 		return // for development
 	}
-	s.log.Info("memory", "limit", m.Limit, "limitFrom", m.LimitFrom, "garbageBy", m.CollectBy)
+	s.log.Info("memory", "limit", m.Limit, "limitFrom", m.LimitFrom, "garbageBy", m.CollectBy,
+		"cacheBytes", s.sessions.manager.Stats().CacheBudget)
 }
 
 // background hears what other instances do to sessions, and fetches the key set,

@@ -83,7 +83,7 @@ func New(cfg *config.Config, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	sessions, err := newSessions(cfg, o.Stores, ring, pool, sig)
+	sessions, err := newSessions(cfg, o, ring, pool, sig)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"math"
+
 	"github.com/gatehouse-auth/gatehouse/internal/config"
 	"github.com/gatehouse-auth/gatehouse/internal/cookie"
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
@@ -18,20 +20,20 @@ type sessions struct {
 	steps   *middleware.Sessions // a request's way to its session
 }
 
-func newSessions(cfg *config.Config, own map[string]sessionstore.OpenEntries, ring *secret.Ring, pool *pool, sig signals) (*sessions, error) {
-	o := cookieOptions(cfg, ring)
+func newSessions(cfg *config.Config, o Options, ring *secret.Ring, pool *pool, sig signals) (*sessions, error) {
+	jar := cookieOptions(cfg, ring)
 	store, err := openStore(cfg, sessionstore.Options{
-		Own: own, Ring: ring, Audience: pool.audience, MaxHandle: o.Capacity(), Logger: sig.log, Observe: storeObserver(sig.metrics),
+		Own: o.Stores, Ring: ring, Audience: pool.audience, MaxHandle: jar.Capacity(), Logger: sig.log, Observe: storeObserver(sig.metrics),
 	})
 	if err != nil {
 		return nil, err
 	}
-	o.Opens = store.Traits().Opens
-	cookies, err := cookie.New(o)
+	jar.Opens = store.Traits().Opens
+	cookies, err := cookie.New(jar)
 	if err != nil {
 		return nil, err
 	}
-	manager, err := newManager(cfg, store, pool, sig)
+	manager, err := newManager(cfg, store, pool, cacheBytes(cfg.Session.CacheBytes, o.Memory.Limit), sig)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +60,20 @@ func openStore(cfg *config.Config, o sessionstore.Options) (session.Store, error
 	return sessionstore.Open(o)
 }
 
-func newManager(cfg *config.Config, store session.Store, pool *pool, sig signals) (*session.Manager, error) {
+// cacheBytes is what the cache of opened sessions may take, for what is configured
+// and the process's memory limit, 0 for none. A third of that leaves as much for
+// garbage, and as much for everything else.
+func cacheBytes(configured, limit int64) int {
+	switch {
+	case configured != config.Auto:
+		return int(min(configured, math.MaxInt))
+	case limit > 0:
+		return int(min(limit/3, math.MaxInt))
+	}
+	return 128 << 20
+}
+
+func newManager(cfg *config.Config, store session.Store, pool *pool, cacheBytes int, sig signals) (*session.Manager, error) {
 	return session.NewManager(session.Options{
 		Store: store, Provider: pool.oauth,
 		IdleTimeout:     cfg.Session.IdleTimeout,
@@ -69,7 +84,7 @@ func newManager(cfg *config.Config, store session.Store, pool *pool, sig signals
 		RotationGrace:   cfg.Cognito.RotationGrace,
 		MaxPerUser:      cfg.Session.MaxPerUser,
 		UserCheck:       session.UserCheck{Every: cfg.RevocationCheck, Ask: pool.stillIn},
-		Cache:           session.CacheOptions{Entries: 10_000, Bytes: 128 << 20},
+		CacheBytes:      cacheBytes,
 		Observe:         sessionObserver(sig.metrics), Logger: sig.log,
 	})
 }

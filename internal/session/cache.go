@@ -1,21 +1,11 @@
 package session
 
 import (
-	"container/list"
 	"context"
 	"sync"
 	"sync/atomic"
 	"time"
 )
-
-// CacheOptions bound a manager's cache of opened sessions. The zero value is no
-// cache, and there is none for a store that needs none ([Traits.CacheAge]).
-type CacheOptions struct {
-	// Entries and Bytes are how much it holds at most; both are required. A
-	// session with Cognito's tokens takes some 10 kB.
-	Entries int
-	Bytes   int
-}
 
 const (
 	// maxUnheard is how long after the store's last sign of life the cache is
@@ -23,6 +13,9 @@ const (
 	// it is the bound on staleness: a session ended anywhere is served nowhere a
 	// second later, even by an instance that was cut off.
 	maxUnheard = 3 * Heartbeat
+
+	// sweepEvery is how often the cache forgets what is too old.
+	sweepEvery = time.Second
 
 	cacheShards = 64
 )
@@ -33,22 +26,29 @@ const (
 //
 // What a Load brings is kept only if no change at all was heard from before the
 // load began: it may be older than the change.
+//
+// It is bounded in bytes. Past that a session takes the place of any other, by
+// chance. Whoever drops the oldest, as FIFO, LRU, CLOCK and SIEVE do, has dropped
+// each just before its turn comes again where a few more sessions take turns than
+// there is room for; chance keeps nearly all that there is room for, is as good
+// where users come in bursts, and takes no note at a hit
+// (docs/decisions/0030-memory.md).
 type cache struct {
-	o     CacheOptions
-	age   time.Duration // how long a session is served; 0: there is no cache
-	beat  func(ctx context.Context, gap time.Duration)
-	start time.Time
-	heard atomic.Int64 // when changes were last known to arrive, since start; 0: they do not
+	budget int           // bytes
+	age    time.Duration // how long a session is served; 0: there is no cache
+	beat   func(ctx context.Context, gap time.Duration)
+	start  time.Time
+	heard  atomic.Int64 // when changes were last known to arrive, since start; 0: they do not
 
 	bypasses atomic.Uint64 // loads while the cache could not be used
 
-	mu    sync.Mutex // for every write; after it the shard's
-	up    bool
-	sign  time.Time                // the last that changes arrive, whatever came after
-	epoch uint64                   // counts changes
-	ids   map[string]*list.Element // by session id
-	order *list.List               // of *cached, oldest first
-	bytes int
+	mu        sync.Mutex // for every write; after it the shard's
+	up        bool
+	sign      time.Time          // the last that changes arrive, whatever came after
+	epoch     uint64             // counts changes
+	ids       map[string]*cached // by session id
+	bytes     int
+	evictions uint64 // sessions that were dropped for others
 
 	shards [cacheShards]shard
 }
@@ -62,17 +62,17 @@ type shard struct {
 
 type cached struct {
 	session *Session
-	until   time.Time
-	bytes   int
+	until   time.Duration // since the cache's start
+	bytes   int           // as they are counted
 }
 
 // newCache returns an empty cache for sessions that may be that old; beat is told
 // how far the signs of life are apart.
-func newCache(o CacheOptions, age time.Duration, beat func(ctx context.Context, gap time.Duration)) *cache {
-	if o.Entries <= 0 {
+func newCache(budget int, age time.Duration, beat func(ctx context.Context, gap time.Duration)) *cache {
+	if budget <= 0 {
 		age = 0
 	}
-	c := &cache{o: o, age: age, beat: beat, start: time.Now(), ids: make(map[string]*list.Element), order: list.New()}
+	c := &cache{budget: budget, age: age, beat: beat, start: time.Now(), ids: make(map[string]*cached)}
 	for i := range c.shards {
 		c.shards[i].sessions = make(map[string]*cached)
 	}
@@ -100,7 +100,7 @@ func (c *cache) get(h Handle, now time.Time) *Session {
 	shard := c.shard(h)
 	shard.mu.RLock()
 	e := shard.sessions[h.Reveal()]
-	if e == nil || !now.Before(e.until) {
+	if e == nil || now.Sub(c.start) >= e.until {
 		shard.mu.RUnlock()
 		shard.misses.Add(1)
 		return nil
@@ -127,40 +127,58 @@ func (c *cache) put(s *Session, epoch uint64, now time.Time) {
 	if epoch == 0 {
 		return
 	}
+	e := &cached{session: s, until: now.Sub(c.start) + c.age}
+	if s.identity != nil {
+		s.identity.cache.Store(c)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.up || epoch != c.epoch {
 		return
 	}
 	c.remove(c.ids[s.ID])
-	e := &cached{session: s, until: now.Add(c.age), bytes: footprint(s)}
-	c.bytes += e.bytes
-	c.ids[s.ID] = c.order.PushBack(e)
+	c.ids[s.ID] = e
 	shard := c.shard(s.Handle)
 	shard.mu.Lock()
 	shard.sessions[s.Handle.Reveal()] = e
 	shard.mu.Unlock()
-	c.trim(now)
+	c.count(e)
 }
 
-// trim keeps the bounds. All entries live equally long, so the oldest is the
-// first to go.
-func (c *cache) trim(now time.Time) {
-	for e := c.order.Front(); e != nil; e = c.order.Front() {
-		over := c.order.Len() > c.o.Entries || c.bytes > c.o.Bytes
-		if !over && now.Before(e.Value.(*cached).until) {
+// count takes in what an entry weighs now. The caller holds mu.
+func (c *cache) count(e *cached) {
+	c.bytes -= e.bytes
+	e.bytes = footprint(e.session)
+	c.bytes += e.bytes
+	c.trim()
+}
+
+// grown counts a session anew whose claims have been parsed.
+func (c *cache) grown(s *Session) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.ids[s.ID]; e != nil && e.session.identity == s.identity {
+		c.count(e)
+	}
+}
+
+// trim keeps the bound. It drops sessions as the map's iteration gives them, which
+// begins anywhere.
+func (c *cache) trim() {
+	for _, e := range c.ids {
+		if c.bytes <= c.budget {
 			return
 		}
 		c.remove(e)
+		c.evictions++
 	}
 }
 
-// remove takes an element out; nil is none. The caller holds mu.
-func (c *cache) remove(at *list.Element) {
-	if at == nil {
+// remove takes an entry out; nil is none. The caller holds mu.
+func (c *cache) remove(e *cached) {
+	if e == nil {
 		return
 	}
-	e := c.order.Remove(at).(*cached)
 	c.bytes -= e.bytes
 	delete(c.ids, e.session.ID)
 	shard := c.shard(e.session.Handle)
@@ -174,13 +192,13 @@ func (c *cache) remove(at *list.Element) {
 func (c *cache) swap(s, next *Session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	at := c.ids[s.ID]
-	if at == nil || at.Value.(*cached).session != s {
+	e := c.ids[s.ID]
+	if e == nil || e.session != s {
 		return
 	}
 	shard := c.shard(s.Handle)
 	shard.mu.Lock()
-	at.Value.(*cached).session = next
+	e.session = next
 	shard.mu.Unlock()
 }
 
@@ -201,9 +219,7 @@ func (c *cache) dropHandle(h Handle) {
 	shard.mu.RLock()
 	e := shard.sessions[h.Reveal()]
 	shard.mu.RUnlock()
-	if e != nil {
-		c.remove(c.ids[e.session.ID])
-	}
+	c.remove(e)
 }
 
 // listening says whether changes arrive at now. While they do not, nothing is
@@ -226,29 +242,36 @@ func (c *cache) listening(ctx context.Context, up bool, now time.Time) {
 		return
 	}
 	c.heard.Store(0)
-	for c.order.Len() > 0 {
-		c.remove(c.order.Front())
+	for _, e := range c.ids {
+		c.remove(e)
 	}
 }
 
-// sweep forgets what is too old to be served, and with it the tokens.
+// sweep forgets what is too old to be served, and with it the tokens: a shard at a
+// time, so that no request waits for all of them.
 func (c *cache) sweep(now time.Time) {
+	for i := range c.shards {
+		c.sweepShard(&c.shards[i], now.Sub(c.start))
+	}
+}
+
+func (c *cache) sweepShard(shard *shard, now time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.trim(now)
+	for _, e := range shard.sessions { // mu keeps it as it is
+		if now >= e.until {
+			c.remove(e)
+		}
+	}
 }
 
 // footprint is about what a session takes in memory. The bearers hold the access
-// and the ID token too. The claims count as they will be when somebody has asked for
-// the identity: their texts, and what they are parsed into.
+// and the ID token too. Claims count once somebody has asked for the identity.
 func footprint(s *Session) int {
-	const (
-		rest   = 1024 // the struct, the entry, map and list
-		parsed = 5    // times its text is what a payload takes, most of it in its lists
-	)
+	const rest = 1100 // the struct, the entry, maps, and what blocks of memory are larger than asked for
 	t := &s.Tokens
-	return rest + 2*len(s.Handle.Reveal()) + len(s.Subject) + len(s.Username) + len(s.UserAgent) + len(s.Address) +
+	return rest + len(s.Handle.Reveal()) + len(s.Subject) + len(s.Username) + len(s.UserAgent) + len(s.Address) +
 		len(s.SignIn.LoginID) + len(s.SignIn.Flow) +
 		len(s.Bearer.Reveal()) + len(s.IDBearer.Reveal()) + len(t.Refresh.Reveal()) +
-		(1+parsed)*(len(t.AccessClaims)+len(t.IDClaims))
+		len(t.AccessClaims) + len(t.IDClaims) + s.identity.size()
 }

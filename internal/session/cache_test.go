@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"context"
 	"encoding/json"
 	"runtime"
 	"strings"
@@ -8,11 +9,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
+	"github.com/gatehouse-auth/gatehouse/internal/sessionstore/storetest"
 )
 
 func TestCache(t *testing.T) {
-	bounds := session.CacheOptions{Entries: 10, Bytes: 1 << 20}
 	// cost is how many times the store is asked for n loads.
 	cost := func(t *testing.T, w *world, m *session.Manager, s *session.Session, n int) int {
 		t.Helper()
@@ -138,25 +140,51 @@ func TestCache(t *testing.T) {
 			m, s := w.instance(), w.login()
 			want(t, "idle", cost(t, w, m, s, 10), 10)
 		},
-		"is_bounded_in_number_and_bytes": func(t *testing.T, w *world) {
+		"is_bounded_in_bytes": func(t *testing.T, w *world) {
+			w.cache = 5000
 			m := w.listening()
-			w.cache.Entries, w.cache.Bytes = 1000, 5000
-			small := w.listening()
 			for range 50 {
-				s := w.login()
-				cost(t, w, m, s, 1)
-				cost(t, w, small, s, 1)
-				want(t, "the newest", cost(t, w, m, s, 1), 0)
+				cost(t, w, m, w.login(), 1)
+				if st := m.Stats(); st.CacheBytes > 5000 || st.CacheBudget != 5000 {
+					t.Fatalf("%+v", st)
+				}
 			}
-			if st := m.Stats(); st.CacheEntries != 10 {
-				t.Errorf("%+v", st)
-			}
-			if st := small.Stats(); st.CacheBytes > 5000 || st.CacheEntries == 0 {
+			if st := m.Stats(); st.CacheEntries == 0 || st.CacheEntries+int(st.CacheEvictions) != 50 {
 				t.Errorf("%+v", st)
 			}
 		},
+		"keeps_no_session_that_is_larger_than_its_budget": func(t *testing.T, w *world) {
+			w.cache = 500
+			m, s := w.listening(), w.login()
+			want(t, "too large", cost(t, w, m, s, 10), 10)
+			if st := m.Stats(); st.CacheEntries != 0 || st.CacheBytes != 0 {
+				t.Errorf("%+v", st)
+			}
+		},
+		"keeps_most_where_a_few_more_sessions_take_turns_than_there_is_room_for": func(t *testing.T, w *world) {
+			const sessions, rounds = 1500, 10
+			one := w.listening()
+			cost(t, w, one, w.login(), 1)
+			w.cache = one.Stats().CacheBytes * sessions * 14 / 15
+			m := w.listening()
+			all := make([]*session.Session, sessions)
+			for i := range all {
+				all[i] = w.login()
+				cost(t, w, m, all[i], 1)
+			}
+			loads := 0
+			for range rounds {
+				for _, s := range all {
+					loads += cost(t, w, m, s, 1)
+				}
+			}
+			// Chance keeps 87 of 100, whoever drops the oldest none.
+			if hits := 1 - float64(loads)/(sessions*rounds); hits < 0.75 {
+				t.Errorf("%.2f came from the cache", hits)
+			}
+		},
 		"counts_claims_as_they_are_when_somebody_has_asked_for_them": func(t *testing.T, w *world) {
-			w.cache.Entries, w.cache.Bytes = 1000, 64<<20
+			w.cache = 64 << 20
 			m := w.listening()
 			claims := json.RawMessage(`{"cognito:groups":["g000"` + strings.Repeat(`,"g000"`, 300) + `]}`)
 			var all []*session.Session
@@ -174,17 +202,17 @@ func TestCache(t *testing.T) {
 			for _, s := range all {
 				s.Identity()
 			}
-			parsed := heap() - before
+			counted, parsed := m.Stats().CacheBytes-counted, heap()-before
 			// The race detector has small objects take a third more than they do.
-			if claims := len(all)*2*len(claims) + parsed; counted < claims*2/3 {
-				t.Errorf("%d bytes are counted, and the claims alone take %d", counted, claims)
+			if counted < parsed*2/3 || counted > parsed*3/2 {
+				t.Errorf("%d more bytes are counted, and what was parsed takes %d", counted, parsed)
 			}
 			runtime.KeepAlive(all)
 		},
 		"forgets_tokens_that_nobody_asks_for": func(t *testing.T, w *world) {
 			m, s := w.listening(), w.login()
 			cost(t, w, m, s, 1)
-			time.Sleep(20 * time.Second)
+			time.Sleep(12 * time.Second)
 			if st := m.Stats(); st.CacheEntries != 0 || st.CacheBytes != 0 {
 				t.Errorf("%+v", st)
 			}
@@ -218,11 +246,55 @@ func TestCache(t *testing.T) {
 	}
 	for name, run := range cases {
 		cases[name] = func(t *testing.T, w *world) {
-			w.cache = bounds
+			w.cache = 1 << 20
 			run(t, w)
 		}
 	}
 	inBubble(t, cases)
+}
+
+// sealed is a store whose sessions are records, opened at each load as Redis's are.
+type sealed struct {
+	session.Store
+	codec   *session.Codec
+	records map[string][]byte // by id
+}
+
+func (s *sealed) Load(_ context.Context, h session.Handle) (*session.Session, error) {
+	id, _ := session.IDOf(h)
+	return s.codec.Open(h, s.records[id])
+}
+
+// TestCacheCountsWhatItTakes: what the cache says of its size is what it takes, by
+// which the memory of the process is divided.
+func TestCacheCountsWhatItTakes(t *testing.T) {
+	const sessions = 2000
+	inBubble(t, map[string]func(*testing.T, *world){
+		"with_tokens_of_cognitos_size": func(t *testing.T, w *world) {
+			store := &sealed{w.store.Store, session.NewCodec(ringOf(t, 1), storetest.Audience), make(map[string][]byte)}
+			w.store.Store, w.cache = store, 64<<20
+			var handles []string
+			for range sessions {
+				s := sample("sub-1")
+				s.Subject = s.ID[:36] // as long as Cognito's
+				store.records[s.ID] = seal(t, store.codec, s)
+				handles = append(handles, s.Handle.Reveal())
+			}
+			m := w.listening()
+			before := heap()
+			for _, h := range handles {
+				if _, err := m.Load(t.Context(), secret.NewText(strings.Clone(h))); err != nil {
+					t.Fatal(err)
+				}
+			}
+			takes, st := heap()-before, m.Stats()
+			runtime.KeepAlive(handles)
+			t.Logf("a session takes %d bytes, and %d are counted", takes/sessions, st.CacheBytes/sessions)
+			if st.CacheEntries != sessions || takes < st.CacheBytes*3/4 || takes > st.CacheBytes*5/4 {
+				t.Errorf("%d sessions take %d bytes, and %d are counted", st.CacheEntries, takes, st.CacheBytes)
+			}
+		},
+	})
 }
 
 // heap is how many bytes are in use.

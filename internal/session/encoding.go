@@ -47,10 +47,10 @@ func (e *encoder) token(t string) {
 	}
 }
 
-// claims writes nothing but a mark where the claims are the payload of token:
-// storing them beside it would cost a kilobyte a session.
+// claims writes nothing but a mark where the claims are the payload of token, or
+// left out for that: storing them beside it would cost a kilobyte a session.
 func (e *encoder) claims(c json.RawMessage, token string) {
-	if bytes.Equal(c, payload(token)) {
+	if c == nil || bytes.Equal(c, payload(token)) {
 		e.uint(0)
 		return
 	}
@@ -95,22 +95,23 @@ func (d *decoder) text() string { return string(d.bytes()) }
 
 func (d *decoder) time() time.Time { return fromUnixMilli(d.uint()) }
 
-func (d *decoder) token() string {
+// token returns a token with prefix before it, in one piece of memory.
+func (d *decoder) token(prefix string) string {
 	n := d.uint()
 	if n == 0 {
-		return d.text()
+		return prefix + d.text()
 	}
 	if n > maxSegments {
 		d.fail()
 		return ""
 	}
 	var segments [maxSegments][]byte
-	size := 0
+	size := len(prefix)
 	for i := range n {
 		segments[i] = d.bytes()
 		size += base64.RawURLEncoding.EncodedLen(len(segments[i])) + 1
 	}
-	b := make([]byte, 0, size)
+	b := append(make([]byte, 0, size), prefix...)
 	for i, s := range segments[:n] {
 		if i > 0 {
 			b = append(b, '.')
@@ -120,14 +121,12 @@ func (d *decoder) token() string {
 	return string(b)
 }
 
-func (d *decoder) claims(token string) json.RawMessage {
+// claims returns those that stand beside their token; nil: they are its payload.
+func (d *decoder) claims() json.RawMessage {
 	switch d.uint() {
 	case 0:
-		return payload(token)
 	case 1:
-		if b := d.bytes(); len(b) > 0 {
-			return bytes.Clone(b)
-		}
+		return bytes.Clone(d.bytes())
 	default:
 		d.fail()
 	}

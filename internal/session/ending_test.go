@@ -224,7 +224,7 @@ func endDuringRefreshes(t *testing.T, seed uint64) {
 	defer w.drain()
 	w.provider.rotate = r.IntN(2) == 0
 	w.provider.delay, w.provider.transit = ms(50), ms(50)
-	w.cache = session.CacheOptions{Entries: 10, Bytes: 1 << 20}
+	w.cache = 1 << 20
 	other := w.instance
 	if r.IntN(2) == 0 {
 		other = w.listening

@@ -167,7 +167,7 @@ type world struct {
 	m        *session.Manager
 	all      []*session.Manager
 	grace    time.Duration                          // of further instances
-	cache    session.CacheOptions                   // of further instances
+	cache    int                                    // bytes, of further instances
 	check    session.UserCheck                      // likewise
 	trace    func(ctx context.Context, kind string) // of what is told with an outcome; may be nil
 	stop     []func()
@@ -206,7 +206,7 @@ func (w *world) instance() *session.Manager {
 		Store: w.store, Provider: w.provider,
 		IdleTimeout: idleTimeout, AbsoluteTimeout: absoluteTimeout,
 		BeforeExpiry: beforeExpiry, RefreshTimeout: refreshTimeout, ForcedPerMinute: 3,
-		RotationGrace: w.grace, Cache: w.cache, UserCheck: w.check,
+		RotationGrace: w.grace, CacheBytes: w.cache, UserCheck: w.check,
 		Observe: session.Observer{
 			Refresh: count("refresh"), LeaseWait: count("lease"),
 			Revoke: count("revoke"), Delete: count("delete"), Check: count("check"),

@@ -70,7 +70,7 @@ func TestFleet(t *testing.T) {
 			}
 			cases[fmt.Sprintf("one_call_of_%v_serves_all_%s", delay, how)] = func(t *testing.T, w *world) {
 				w.provider.rotate, w.provider.delay = true, delay
-				w.cache = session.CacheOptions{Entries: 100, Bytes: 1 << 20}
+				w.cache = 1 << 20
 				fleet := w.fleet(3, listen)
 				s := w.login()
 				time.Sleep(justPast)
@@ -408,7 +408,7 @@ func TestEndIsSeenEverywhere(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 1))
 			w := newWorld(t)
 			defer w.drain()
-			w.cache = session.CacheOptions{Entries: 100, Bytes: 1 << 20}
+			w.cache = 1 << 20
 			w.store.unaware = seed%2 == 0
 			fleet := w.fleet(3, true)
 			s := w.login()

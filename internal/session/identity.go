@@ -1,9 +1,13 @@
 package session
 
 import (
+	"bytes"
+	"encoding/json"
 	"sync"
+	"sync/atomic"
 
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
 
 // identity is what tokens say of their user, parsed when somebody asks. All
@@ -11,14 +15,64 @@ import (
 type identity struct {
 	once   sync.Once
 	parsed *oauth.Identity
+	bytes  atomic.Int64          // what parsed takes, about
+	cache  atomic.Pointer[cache] // to be told of that; nil: none
 }
 
 // Identity returns what the session's tokens say of its user. They are parsed
 // once, however many requests ask and however many snapshots hold them.
 func (s *Session) Identity() *oauth.Identity {
 	if s.identity == nil { // neither made nor opened here
-		return s.Tokens.Identity()
+		return s.parse()
 	}
-	s.identity.once.Do(func() { s.identity.parsed = s.Tokens.Identity() })
+	s.identity.once.Do(func() {
+		s.identity.parsed = s.parse()
+		if c := s.identity.cache.Load(); c != nil {
+			c.grown(s)
+		}
+	})
 	return s.identity.parsed
+}
+
+func (s *Session) parse() *oauth.Identity {
+	const parsed = 5 // times its text is what a payload takes, most of it in its lists
+	t := s.Tokens
+	t.AccessClaims, t.IDClaims = s.AccessClaims(), s.IDClaims()
+	if s.identity != nil {
+		s.identity.bytes.Store(int64(parsed * (len(t.AccessClaims) + len(t.IDClaims))))
+	}
+	return t.Identity()
+}
+
+// size is what has been parsed so far takes.
+func (i *identity) size() int {
+	if i == nil {
+		return 0
+	}
+	return int(i.bytes.Load())
+}
+
+// AccessClaims returns the payload of the access token, or {} where it is no JWT.
+// It is decoded anew each time: see [Session.Identity] for what is asked often.
+func (s *Session) AccessClaims() json.RawMessage {
+	return claims(s.Tokens.AccessClaims, s.Tokens.Access)
+}
+
+// IDClaims returns the verified payload of the ID token, as AccessClaims does.
+func (s *Session) IDClaims() json.RawMessage { return claims(s.Tokens.IDClaims, s.Tokens.ID) }
+
+func claims(own json.RawMessage, token secret.Text) json.RawMessage {
+	if own != nil {
+		return own
+	}
+	return payload(token.Reveal())
+}
+
+// ownClaims returns c, and nil where token says the same: kept beside it, its payload
+// would be a third of what a session takes.
+func ownClaims(c json.RawMessage, token secret.Text) json.RawMessage {
+	if c == nil || bytes.Equal(c, payload(token.Reveal())) {
+		return nil
+	}
+	return c
 }

@@ -44,7 +44,7 @@ func NewManager(o Options) (*Manager, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	work, cache := newBackground(o.Logger), newCache(o.Cache, o.Store.Traits().CacheAge, o.Observe.Beat)
+	work, cache := newBackground(o.Logger), newCache(o.CacheBytes, o.Store.Traits().CacheAge, o.Observe.Beat)
 	revoker := newRevoker(&o, work)
 	endings := newEndings(&o, cache, revoker, work)
 	refresher := newRefresher(&o, cache, endings, revoker, work)
@@ -202,7 +202,7 @@ func (s *Session) setTokens(t oauth.Tokens, now time.Time) {
 	t.AccessExpiresAt = t.AccessExpiresAt.Round(0).Truncate(time.Millisecond)
 	t.AuthTime = t.AuthTime.Round(0)
 	s.Tokens, s.TokensAt = t, now
-	s.tokensSet()
+	s.setBearers(scheme+t.Access.Reveal(), scheme+t.ID.Reveal())
 }
 
 // present is the time as records keep it: milliseconds of the wall clock. The

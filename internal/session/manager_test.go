@@ -28,7 +28,7 @@ func TestNewManager(t *testing.T) {
 		"before_expiry":    func(o *session.Options) { o.BeforeExpiry = 0 },
 		"refresh_timeout":  func(o *session.Options) { o.RefreshTimeout = -1 },
 		"a_grace":          func(o *session.Options) { o.RotationGrace = -1 },
-		"a_cache_bound":    func(o *session.Options) { o.Cache.Bytes = -1 },
+		"a_cache_bound":    func(o *session.Options) { o.CacheBytes = -1 },
 		"forced":           func(o *session.Options) { o.ForcedPerMinute = 0 },
 	} {
 		t.Run("refuses_to_be_without_"+name, func(t *testing.T) {

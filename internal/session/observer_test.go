@@ -170,7 +170,7 @@ func TestCacheFigures(t *testing.T) {
 	}
 	inBubble(t, map[string]func(*testing.T, *world){
 		"hits_misses_and_bypasses_are_told_apart": func(t *testing.T, w *world) {
-			w.cache = session.CacheOptions{Entries: 10, Bytes: 1 << 20}
+			w.cache = 1 << 20
 			m, s := w.listening(), w.login()
 			for range 5 {
 				serves(t, m, s)
@@ -193,7 +193,7 @@ func TestCacheFigures(t *testing.T) {
 			}
 		},
 		"staleness_grows_with_silence_until_the_cache_is_not_asked": func(t *testing.T, w *world) {
-			w.cache = session.CacheOptions{Entries: 10, Bytes: 1 << 20}
+			w.cache = 1 << 20
 			w.store.unaware = true
 			m, s := w.listening(), w.login()
 			time.Sleep(10 * session.Heartbeat)
@@ -219,7 +219,7 @@ func TestCacheFigures(t *testing.T) {
 			}
 		},
 		"the_gap_between_two_signs_of_life_spans_an_outage": func(t *testing.T, w *world) {
-			w.cache = session.CacheOptions{Entries: 10, Bytes: 1 << 20}
+			w.cache = 1 << 20
 			w.listening()
 			time.Sleep(time.Minute)
 			if w.longestOf("gap") != session.Heartbeat {

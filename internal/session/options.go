@@ -35,8 +35,10 @@ type Options struct {
 	// UserCheck asks about sessions that are in use. Zero: never.
 	UserCheck UserCheck
 
-	// Cache is the cache of opened sessions; it serves while [Manager.Run] runs.
-	Cache CacheOptions
+	// CacheBytes is how much memory the cache of opened sessions may take, about; it
+	// serves while [Manager.Run] runs. A session with Cognito's tokens takes some 6 kB.
+	// 0: there is none, as with a store that needs none ([Traits.CacheAge]).
+	CacheBytes int
 
 	Observe Observer
 	Logger  *slog.Logger // nil: silent
@@ -48,8 +50,8 @@ func (o *Options) check() error {
 		return errors.New("session manager: store and provider are required")
 	case o.IdleTimeout <= 0, o.AbsoluteTimeout <= 0, o.BeforeExpiry <= 0, o.RefreshTimeout <= 0:
 		return errors.New("session manager: every duration must be above zero")
-	case o.RotationGrace < 0, o.Cache.Entries < 0, o.Cache.Bytes < 0:
-		return errors.New("session manager: rotation grace and bounds of the cache must not be below zero")
+	case o.RotationGrace < 0, o.CacheBytes < 0:
+		return errors.New("session manager: rotation grace and the bound of the cache must not be below zero")
 	case o.UserCheck.Every < 0, o.UserCheck.Every > 0 && o.UserCheck.Ask == nil:
 		return errors.New("session manager: a user check must not be below zero and needs someone to ask")
 	case o.ForcedPerMinute <= 0:

@@ -56,15 +56,13 @@ func decodeSecret(b []byte, s *Session) error {
 	s.TokensAt = d.time()
 	t.AccessExpiresAt = d.time()
 	t.AuthTime = d.time()
-	access, id := d.token(), d.token()
-	t.Refresh = secret.NewText(d.token())
-	t.AccessClaims = d.claims(access)
-	t.IDClaims = d.claims(id)
+	access, id := d.token(scheme), d.token(scheme)
+	t.Refresh = secret.NewText(d.token(""))
+	t.AccessClaims, t.IDClaims = d.claims(), d.claims()
 	if len(d.buf) > 0 {
 		s.SignIn = SignIn{LoginID: d.text(), Flow: d.text()}
 	}
-	t.Access, t.ID = secret.NewText(access), secret.NewText(id)
 	t.Issuer, t.Subject = s.Issuer, s.Subject
-	s.tokensSet()
+	s.setBearers(access, id)
 	return d.end()
 }

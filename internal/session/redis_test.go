@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"slices"
@@ -84,8 +85,8 @@ func gatewayOn(t testing.TB, o sessionstore.RedisOptions, p *provider, cache cac
 
 // caching is how a gateway caches.
 type caching struct {
-	session.CacheOptions
-	age time.Duration // 0: as the store says
+	bytes int
+	age   time.Duration // 0: as the store says
 }
 
 // aged is a store whose sessions may be that old.
@@ -108,7 +109,7 @@ func managerOn(t testing.TB, st session.Store, p *provider, cache caching) *sess
 	m, err := session.NewManager(session.Options{
 		Store: st, Provider: p, IdleTimeout: idleTimeout, AbsoluteTimeout: absoluteTimeout,
 		BeforeExpiry: beforeExpiry, RefreshTimeout: refreshTimeout, ForcedPerMinute: 3,
-		RotationGrace: p.grace, Cache: cache.CacheOptions,
+		RotationGrace: p.grace, CacheBytes: cache.bytes,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +140,7 @@ func waitListening(t testing.TB, m *session.Manager, want bool) time.Duration {
 	return waitFor(t, "listening or not", func() bool { return m.Stats().Listening == want })
 }
 
-var redisCache = caching{CacheOptions: session.CacheOptions{Entries: 1000, Bytes: 16 << 20}}
+var redisCache = caching{bytes: 16 << 20}
 
 func loginAt(t testing.TB, m *session.Manager, p *provider) *session.Session {
 	t.Helper()
@@ -454,6 +455,52 @@ func TestCacheCost(t *testing.T) {
 	}
 	if fewest != 0 {
 		t.Errorf("%v allocations a request, want none", fewest)
+	}
+}
+
+// TestCacheCostPastItsBudget: a session that there is no room for costs one GET a
+// request, and nothing else.
+func TestCacheCostPastItsBudget(t *testing.T) {
+	const sessions, rounds = 100, 5
+	server := redistest.Start(t, redistest.Options{})
+	p := newProvider()
+	m := unhurried(t, server, p, caching{bytes: 20_000, age: time.Hour})
+	var all []*session.Session
+	for range sessions {
+		all = append(all, loginAt(t, m, p))
+	}
+	admin := server.Client()
+	if err := admin.ConfigResetStat(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	before := m.Stats()
+	for range rounds {
+		for _, s := range all {
+			got, err := m.Load(t.Context(), s.Handle)
+			if err == nil {
+				got, err = m.Touch(t.Context(), got)
+			}
+			if err == nil {
+				_, err = m.Fresh(t.Context(), got)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	st := m.Stats()
+	asked := sessions*rounds - int(st.CacheHits-before.CacheHits)
+	if asked < sessions || st.CacheBytes > st.CacheBudget {
+		t.Errorf("the store was asked %d times; %+v", asked, st)
+	}
+	commands := admin.Info(t.Context(), "commandstats").Val()
+	if !strings.Contains(commands, fmt.Sprintf("cmdstat_get:calls=%d,", asked)) {
+		t.Errorf("%d sessions that were not in memory cost\n%s", asked, commands)
+	}
+	for _, other := range []string{"cmdstat_set:", "cmdstat_getrange:", "cmdstat_pexpire:"} {
+		if strings.Contains(commands, other) {
+			t.Errorf("requests cost\n%s", commands)
+		}
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
@@ -69,6 +70,8 @@ type Session struct {
 	// ExpiresAt is the absolute limit.
 	ExpiresAt time.Time
 
+	// Tokens are the latest. Their claims are left out where they are the payload of
+	// their token: ask [Session.AccessClaims], [Session.IDClaims] or [Session.Identity].
 	Tokens oauth.Tokens
 	// TokensAt is when the tokens came, at millisecond precision like all times
 	// here. With Tokens.AccessExpiresAt it gives the access token's lifetime.
@@ -104,21 +107,27 @@ func (s *Session) Listing() Listing {
 	}
 }
 
-// tokensSet fills what follows from the tokens. It lets them point into the
-// bearers.
-func (s *Session) tokensSet() {
-	s.Bearer, s.Tokens.Access = bearer(s.Tokens.Access)
-	s.IDBearer, s.Tokens.ID = bearer(s.Tokens.ID)
+// scheme stands before a token in an Authorization header (RFC 6750 §2.1).
+const scheme = "Bearer "
+
+// setBearers takes over the access and the ID token, each with the scheme before
+// it. The claims are there.
+func (s *Session) setBearers(access, id string) {
+	t := &s.Tokens
+	s.Bearer, t.Access = bearer(access)
+	s.IDBearer, t.ID = bearer(id)
+	t.AccessClaims, t.IDClaims = ownClaims(t.AccessClaims, t.Access), ownClaims(t.IDClaims, t.ID)
 	s.identity = new(identity)
 }
 
-func bearer(token secret.Text) (header, same secret.Text) {
-	const scheme = "Bearer "
-	if token.Empty() {
+// bearer returns a header and the token in it, which share their memory; neither
+// where there is no token.
+func bearer(header string) (whole, token secret.Text) {
+	t := strings.TrimPrefix(header, scheme)
+	if t == "" {
 		return secret.Text{}, secret.Text{}
 	}
-	v := scheme + token.Reveal()
-	return secret.NewText(v), secret.NewText(v[len(scheme):])
+	return secret.NewText(header), secret.NewText(t)
 }
 
 // Listing is what may be known of a session without its handle.

@@ -27,7 +27,7 @@ func (sim *simulation) newInstance() *simInstance {
 		Store: link, Provider: simCaller{sim.provider, link},
 		IdleTimeout: idleTimeout, AbsoluteTimeout: absoluteTimeout,
 		BeforeExpiry: beforeExpiry, RefreshTimeout: refreshTimeout, ForcedPerMinute: 3,
-		RotationGrace: simGrace, Cache: session.CacheOptions{Entries: 100, Bytes: 1 << 20},
+		RotationGrace: simGrace, CacheBytes: 1 << 20,
 	})
 	if err != nil {
 		sim.t.Fatal(err)

@@ -28,7 +28,6 @@ func storedSession() *session.Session {
 		Tokens: oauth.Tokens{
 			Access: jwt(access), ID: jwt(id), Refresh: secret.NewText("refresh"), Issuer: "pool", Subject: "sub-1",
 			AccessExpiresAt: time.UnixMilli(1_795_694_600_000), AuthTime: time.UnixMilli(1_795_690_000_000),
-			AccessClaims: json.RawMessage(access), IDClaims: json.RawMessage(id),
 		},
 	}
 	s.Bearer = secret.NewText("Bearer " + s.Tokens.Access.Reveal())

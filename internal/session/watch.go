@@ -18,7 +18,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	defer cancel()
 	if m.cache.age > 0 {
 		sweeping.Go(func() {
-			for backoff.Pause(ctx, m.cache.age) {
+			for backoff.Pause(ctx, sweepEvery) {
 				m.cache.sweep(time.Now())
 			}
 		})

@@ -261,7 +261,7 @@ func TestRedisDump(t *testing.T) {
 		"ID token": s.Tokens.ID.Reveal(), "refresh token": s.Tokens.Refresh.Reveal(),
 		"new access token": next.Tokens.Access.Reveal(), "new refresh token": next.Tokens.Refresh.Reveal(),
 		"handle": s.Handle.Reveal(), "half the handle": s.Handle.Reveal()[:32], "its key": s.Handle.Reveal()[32:],
-		"signature": lastSegment(s.Tokens.ID.Reveal()), "claims": string(s.Tokens.IDClaims),
+		"signature": lastSegment(s.Tokens.ID.Reveal()), "claims": string(s.IDClaims()),
 	} {
 		if count(secretText) != 0 {
 			t.Errorf("the dump shows the %s", name)

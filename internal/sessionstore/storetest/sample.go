@@ -32,10 +32,8 @@ func Sample(subject string) *session.Session {
 
 // SetTokens gives s fresh tokens, the access token good until expires.
 func SetTokens(s *session.Session, expires time.Time) {
-	access, accessClaims := signed(s.Subject, "access", 1077)
-	id, idClaims := signed(s.Subject, "id", 1745)
-	s.Tokens.Access, s.Tokens.AccessClaims = secret.NewText(access), accessClaims
-	s.Tokens.ID, s.Tokens.IDClaims = secret.NewText(id), idClaims
+	access, id := signed(s.Subject, "access", 1077), signed(s.Subject, "id", 1745)
+	s.Tokens.Access, s.Tokens.ID = secret.NewText(access), secret.NewText(id)
 	s.Tokens.Refresh = secret.NewText(encrypted(1852))
 	s.Tokens.Issuer, s.Tokens.Subject = s.Issuer, s.Subject
 	s.Tokens.AccessExpiresAt = expires
@@ -44,16 +42,16 @@ func SetTokens(s *session.Session, expires time.Time) {
 	s.IDBearer = secret.NewText("Bearer " + id)
 }
 
-// signed returns a token of three segments (RFC 7515 §7.1) and its payload.
-func signed(subject, use string, size int) (token string, payload []byte) {
+// signed returns a token of three segments (RFC 7515 §7.1).
+func signed(subject, use string, size int) string {
 	header := []byte(`{"kid":"k3Jv0Rf0yq1m2n3o4p5q6r7s8t9u0v1w2x3y4z5A6B8=","alg":"RS256"}`)
 	front := len(header)*4/3 + 256*4/3 + 4
-	payload = fmt.Appendf(nil, `{"sub":%q,"token_use":%q,"jti":%q,"pad":"`, subject, use, rand.Text())
+	payload := fmt.Appendf(nil, `{"sub":%q,"token_use":%q,"jti":%q,"pad":"`, subject, use, rand.Text())
 	pad := (size-front)*3/4 - len(payload) - 2
 	payload = append(payload, rand.Text()...)
 	payload = append(payload, bytes.Repeat([]byte("p"), max(0, pad-26))...)
 	payload = append(payload, `"}`...)
-	return join(header, payload, random(256)), payload
+	return join(header, payload, random(256))
 }
 
 // encrypted returns a token of five segments (RFC 7516 §7.1).
