@@ -8,6 +8,9 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/storeurl"
 )
 
+// MostExchanges is how many reads are under way at a time.
+const MostExchanges = mostExchanges
+
 // Over lets a store open its connections with dial.
 func (o RedisOptions) Over(dial func(ctx context.Context, network, addr string) (net.Conn, error)) RedisOptions {
 	o.dial = dial

@@ -37,7 +37,8 @@ import (
 // record's own times, which are sealed: a writer to Redis cannot reach them.
 type Redis struct {
 	client   redis.UniversalClient
-	moves    bool // who takes the writes can change: Sentinel, Cluster
+	gatherer gatherer // of reads from client
+	moves    bool     // who takes the writes can change: Sentinel, Cluster
 	codec    *session.Codec
 	audience string
 	idle     time.Duration
@@ -69,7 +70,7 @@ const (
 
 // Traits implements [session.Store].
 func (r *Redis) Traits() session.Traits {
-	if _, cluster := r.client.(*redis.ClusterClient); cluster {
+	if r.clustered() {
 		return session.Traits{CacheAge: lossyCacheAge}
 	}
 	return session.Traits{CacheAge: cacheAge}
@@ -124,7 +125,7 @@ func (r *Redis) Load(ctx context.Context, h session.Handle) (*session.Session, e
 	}
 	var s *session.Session
 	err := r.call(ctx, "load", func(ctx context.Context) error {
-		record, err := r.client.Get(ctx, recordKey(id)).Bytes()
+		record, err := r.read(ctx, recordKey(id))
 		if err != nil {
 			return absent(err)
 		}
@@ -138,6 +139,21 @@ func (r *Redis) Load(ctx context.Context, h session.Handle) (*session.Session, e
 		return nil, session.ErrNotFound
 	}
 	return s, nil
+}
+
+// read returns the value at a key. A cluster is asked for each by itself: a node that
+// is away must not hold up those whose records are at another.
+func (r *Redis) read(ctx context.Context, key string) ([]byte, error) {
+	if r.clustered() {
+		return r.client.Get(ctx, key).Bytes()
+	}
+	return r.gatherer.get(ctx, key)
+}
+
+// clustered reports whether keys lie at several servers.
+func (r *Redis) clustered() bool {
+	_, cluster := r.client.(*redis.ClusterClient)
+	return cluster
 }
 
 // absent is where the driver's word for "no such key" becomes ours.

@@ -77,7 +77,7 @@ func NewRedis(o RedisOptions) (*Redis, error) {
 		return nil, errors.Join(errors.New("redis session store: a cluster cannot wait for replicas"), client.Close())
 	}
 	return &Redis{
-		client: client, codec: session.NewCodec(o.Ring, o.Audience), audience: o.Audience.String(),
+		client: client, gatherer: gatherer{client: client, timeout: o.Timeout}, codec: session.NewCodec(o.Ring, o.Audience), audience: o.Audience.String(),
 		moves: o.Address.Scheme == storeurl.Sentinel || o.Address.Scheme == storeurl.Cluster,
 		idle:  o.IdleTimeout, calls: calls{where: "redis", timeout: o.Timeout, observe: o.Observe},
 		replicas: o.WaitReplicas, log: o.Logger, counting: make(chan struct{}, 1),

@@ -106,9 +106,17 @@ func (n *fakeNet) dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	return client, nil
 }
 
-// serve answers commands, in RESP2.
+// connections is how many there are.
+func (n *fakeNet) connections() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.conns)
+}
+
+// serve answers commands, in RESP2. A pipe holds nothing, so commands that come
+// together are read together.
 func (n *fakeNet) serve(c *fakeConn) {
-	for in := bufio.NewReader(c); ; {
+	for in := bufio.NewReaderSize(c, 64<<10); ; {
 		args, err := command(in)
 		if err != nil {
 			return
