@@ -75,6 +75,10 @@ func (p *Pool) Do(ctx context.Context, r *Request) (*Exchange, error) {
 	}
 }
 
+// overtaken is how long an answer is waited for whose request could not be written to
+// its end.
+const overtaken = 10 * time.Millisecond
+
 // lost reports whether the other side has ended the connection. A timeout is none of
 // that: it may be at work.
 func lost(err error) bool {
@@ -99,7 +103,11 @@ func (x *Exchange) ask(c *conn, r *Request, deadline time.Time) (sent int64, err
 	if unsent != nil && sent == 0 {
 		return 0, unsent
 	}
-	// An upstream may answer before it has read everything, and read no more.
+	if unsent != nil {
+		// An upstream may answer before it has read everything, and read no more. Such an
+		// answer is there by now.
+		_ = c.SetReadDeadline(time.Now().Add(overtaken))
+	}
 	head, err := c.reader.ReadHead(r.Method)
 	switch {
 	case err != nil && unsent != nil && !c.reader.Begun():
@@ -109,7 +117,7 @@ func (x *Exchange) ask(c *conn, r *Request, deadline time.Time) (sent int64, err
 	case head.Status == http.StatusSwitchingProtocols:
 		return sent, errSwitched // RFC 9110 §7.8
 	}
-	if !deadline.IsZero() {
+	if !deadline.IsZero() || unsent != nil {
 		_ = c.SetDeadline(time.Time{})
 	}
 	x.Head, x.conn, x.stop = head, c, stop

@@ -34,10 +34,15 @@ func TestReverse_makes_of_each_answer_what_it_is(t *testing.T) {
 			a := &answers[i]
 			t.Run(fmt.Sprintf("%s/%s", way.name, a.Name), func(t *testing.T) {
 				up.plays(a.Raw, a.HangsUp)
-				checkRelayed(t, a, way.ask(t, a.RequestMethod()))
+				checkRelayed(t, a, way.ask(t, a.RequestMethod(), leavesOpen(a)))
 			})
 		}
 	}
+}
+
+// leavesOpen reports whether the connection is to be kept behind the answer.
+func leavesOpen(a *http1test.Answer) bool {
+	return a.Refused == "" && a.Broken == "" && a.End == http1test.Kept
 }
 
 // checkRelayed fails unless the answer came to what it should behind the relay.
@@ -146,8 +151,20 @@ func waysTo(t *testing.T, up *scripted) []*way {
 	return all
 }
 
-// ask asks the upstream, and then for something else that nothing is wrong with.
-func (w *way) ask(t *testing.T, method string) relayed {
+// ask asks the upstream until its connection is kept or not, as it should be. net/http
+// gives one up whose writer has not told it within 50 ms that the request is written,
+// which on a busy machine happens.
+func (w *way) ask(t *testing.T, method string, kept bool) relayed {
+	t.Helper()
+	got := w.askOnce(t, method)
+	for tries := 10; tries > 0 && got.kept != kept; tries-- {
+		got = w.askOnce(t, method)
+	}
+	return got
+}
+
+// askOnce asks the upstream, and then for something else that nothing is wrong with.
+func (w *way) askOnce(t *testing.T, method string) relayed {
 	t.Helper()
 	before := w.excess()
 	got, first := w.relayOnce(t, method, "/answer")
@@ -293,7 +310,8 @@ func TestReverse_treats_generated_answers_alike(t *testing.T) {
 	passed, aborted, kept := 0, 0, 0
 	for _, a := range http1test.Generate(seed, count) {
 		up.plays(a.Raw, a.HangsUp)
-		pool, standard := ways[0].ask(t, a.Method), ways[1].ask(t, a.Method)
+		pool := ways[0].askOnce(t, a.Method)
+		standard := ways[1].ask(t, a.Method, pool.kept)
 		if pool.aborted && standard.aborted {
 			pool.body = standard.body
 			if strings.Contains(standard.failure, transportWords) {

@@ -99,7 +99,7 @@ func TestTraps(t *testing.T) {
 				for i := range trap.asks {
 					a := &trap.asks[i]
 					up.plays(a.Raw, a.HangsUp)
-					checkRelayed(t, a, way.ask(t, a.RequestMethod()))
+					checkRelayed(t, a, way.ask(t, a.RequestMethod(), leavesOpen(a)))
 				}
 			})
 		}
