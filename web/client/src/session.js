@@ -171,7 +171,11 @@ export function warn(limits, heard) {
  */
 export async function extendSession() {
   warnedOf ||= 1; // whatever the answer is, it is later
-  return toAuthSession(await ask('/session'));
+  try {
+    return toAuthSession(await ask('/session'));
+  } finally {
+    if (warnedOf === 1) warnedOf = 0; // it failed, and what is asked later extends nothing
+  }
 }
 
 /**

@@ -182,6 +182,23 @@ test('the warning before the end is told once in each tab, and its end too', asy
   }
 });
 
+test('an extension that fails is not told when somebody asks later', async () => {
+  const { browser } = signedIn();
+  const tab = browser.open();
+  tab.listen();
+  await settled();
+  const { gateway } = browser;
+  browser.gateway = () => problem(503, 'store_unavailable');
+  await assert.rejects(tab.client.extendSession());
+  browser.gateway = gateway;
+  tab.happens('focus');
+  await tab.client.fetchAuthSession();
+  await settled();
+  assert.deepEqual(tab.events, []);
+  await tab.client.extendSession();
+  assert.deepEqual(tab.told, ['sessionExtended']);
+});
+
 test('a login is told where it ends, in order, and once', async () => {
   const { browser, state } = signedIn();
   state.session = null;
