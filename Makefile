@@ -1,7 +1,7 @@
 # Everything a contributor does, by name. `make` alone lists it.
 #
 # Go is the only thing you must bring. `make test` fetches the rest: the Go
-# modules, redis-server, nginx, Caddy, Chromium, a JDK, FastAPI, PyJWT and npm packages.
+# modules, redis-server, nginx, Caddy, Chromium, a JDK, FastAPI, PyJWT, Gunicorn and npm packages.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -165,6 +165,7 @@ fuzz: ## run every fuzz target for FUZZTIME (30s) each
 .PHONY: soak
 soak: test-deps ## run the long forms of the tests (build tag soak), at most SOAKTIME (2h)
 	go test -race -tags soak -run Simulation -count 1 -timeout $(SOAKTIME) -v ./internal/session
+	go test -race -tags soak -run 'TestRelay_(gives_nobody_the_answer|takes_no_memory)' -count 1 -timeout $(SOAKTIME) -v ./internal/proxy
 	go -C $(FLEET) test -race -tags soak -count 1 -timeout $(SOAKTIME) -v ./...
 
 .PHONY: bench
@@ -213,7 +214,7 @@ types: test-deps web/client/types web/amplify/test/node_modules/.package-lock.js
 vet:
 	go vet ./...
 	go vet -tags production ./...
-	go vet -tags soak ./internal/session
+	go vet -tags soak ./internal/session ./internal/proxy
 	go -C examples/api-go vet ./...
 	go -C $(STORE) vet ./...
 	go -C $(STORE) vet -tags production ./...

@@ -1,0 +1,5 @@
+//go:build !soak
+
+package proxy_test
+
+const bulk = 32 << 20 // bytes

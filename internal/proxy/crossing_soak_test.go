@@ -1,0 +1,5 @@
+//go:build soak
+
+package proxy_test
+
+const stormRequests = 200_000
