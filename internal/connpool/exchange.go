@@ -47,7 +47,7 @@ func (p *Pool) Do(ctx context.Context, r *Request) (*Exchange, error) {
 		return nil, err
 	}
 	x := &Exchange{pool: p, ctx: ctx, method: r.Method, rest: len(r.Body) > 0}
-	var deadline time.Time
+	var deadline, ended time.Time // ended: when the kept connection had
 	careful := !r.idempotent()
 	for {
 		c, err := p.take(ctx, careful, x.Retried)
@@ -59,19 +59,21 @@ func (p *Pool) Do(ctx context.Context, r *Request) (*Exchange, error) {
 		}
 		sent, err := x.ask(c, r, deadline)
 		if err == nil {
+			if x.Retried {
+				p.forget(ended)
+			}
 			return x, nil
 		}
 		again := c.kept && !x.Retried && !c.reader.Begun() && lost(err) && (r.idempotent() || sent == 0)
 		p.drop(c)
-		if ended := ctx.Err(); ended != nil {
-			return nil, ended
+		if left := ctx.Err(); left != nil {
+			return nil, left
 		}
 		if !again {
 			return nil, err
 		}
-		x.Retried = true
+		x.Retried, ended = true, time.Now()
 		p.count.Retried.Add(1)
-		p.forget()
 	}
 }
 

@@ -114,6 +114,21 @@ func TestDo_asks_no_third_time(t *testing.T) {
 	}
 }
 
+// A request that ends every connection it is sent over ends no others.
+func TestDo_keeps_connections_that_a_request_did_not_end(t *testing.T) {
+	r := real(t, options)
+	one, other := r.begin(t, get()), r.begin(t, get())
+	finish(t, one)
+	finish(t, other)
+	if x, err := r.Do(t.Context(), request("GET", "", "fail", "", "always", "")); !errors.Is(err, io.EOF) {
+		t.Errorf("%v, %v", x, err)
+	}
+	r.load(t, Load{Open: 1, Idle: 1})
+	if got := r.ask(t, get()); got != "1" {
+		t.Errorf("answered over %s", got)
+	}
+}
+
 // A connection that was dialled for somebody who left is as old as any.
 func TestDo_asks_again_over_a_connection_that_nobody_had(t *testing.T) {
 	r := real(t, options)

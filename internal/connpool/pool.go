@@ -381,12 +381,21 @@ func (p *Pool) detach(c *conn) {
 	p.dialForWaiters()
 }
 
-// forget closes all connections that nobody uses: one has ended just as a request
-// was written to it, and the others may have ended with it.
-func (p *Pool) forget() {
+// forget closes the connections that nobody has used since then. One ended at that time
+// as a request was written to it, and another was answered: so the upstream is there,
+// and the others may have ended with the first. Where no other was answered it may be
+// the request that ends connections, and would end all of them each time.
+func (p *Pool) forget(since time.Time) {
+	var unused []*conn
+	take := func(c *conn) bool {
+		if c.usedAt.After(since) {
+			return false
+		}
+		unused = append(unused, c)
+		return true
+	}
 	p.mu.Lock()
-	unused := slices.Concat(p.idle, p.resting)
-	p.idle, p.resting = nil, nil
+	p.idle, p.resting = slices.DeleteFunc(p.idle, take), slices.DeleteFunc(p.resting, take)
 	p.open -= len(unused)
 	p.dialForWaiters()
 	p.mu.Unlock()
@@ -401,5 +410,5 @@ func (p *Pool) Close() {
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()
-	p.forget()
+	p.forget(time.Now())
 }

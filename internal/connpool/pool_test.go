@@ -518,7 +518,7 @@ func TestPool_bridges_a_restart(t *testing.T) {
 				r := newRig(t, up, with(func(o *Options) { o.Dial = d.dial }))
 				if test.errors[0] == nil {
 					r.ask(t, request("GET", "", "close", ""))
-					r.forget() // whether its end has come or not
+					r.forget(time.Now()) // whether its end has come or not
 				}
 				time.Sleep(test.waits)
 				begun := time.Now()
