@@ -60,24 +60,18 @@ func (n cookieNames) strip(h http.Header) {
 // stripLine returns the line itself if it holds none of the gateway's cookies, and a
 // piece of it if they stand together at one of its ends, as is usual.
 func (n cookieNames) stripLine(line string) string {
+	var few [4]string
 	before, after, more := n.cutOwn(line)
-	if !more {
-		return before
+	kept := append(few[:0], before)
+	for more {
+		var next string
+		next, after, more = n.cutOwn(after)
+		kept = append(kept, next)
 	}
-	if before == "" {
-		return strings.TrimLeft(n.stripRest(after), "; \t")
+	if before == "" && len(kept) > 1 {
+		return strings.TrimLeft(strings.Join(kept[1:], ";"), "; \t")
 	}
-	return before + ";" + n.stripRest(after)
-}
-
-// stripRest is stripLine for what stands behind cookies that were cut, so that what is
-// empty in it stays.
-func (n cookieNames) stripRest(line string) string {
-	before, after, more := n.cutOwn(line)
-	if !more {
-		return before
-	}
-	return before + ";" + n.stripRest(after)
+	return strings.Join(kept, ";")
 }
 
 // cutOwn cuts a line around the first of the gateway's cookies that stand together in
