@@ -94,6 +94,9 @@ func (d *dialer) handshake(ctx context.Context, network, address string, protoco
 	conn := tls.Client(peek.NewRecords(raw), config)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		_ = raw.Close()
+		// The upstream may speak HTTP/2 alone by now. The transport finds out, with the next
+		// request.
+		d.ways.http1.Store(false)
 		return nil, fmt.Errorf("TLS handshake: %w", err)
 	}
 	return conn, nil

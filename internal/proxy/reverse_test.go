@@ -3,7 +3,10 @@ package proxy_test
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/tls"
+	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -208,6 +211,39 @@ func TestReverse_speaks_http2_to_upstreams(t *testing.T) {
 		}
 		if diff := cmp.Diff(http.Header{"Grpc-Status": {"0"}, "X-Late": {"1"}}, res.Trailer); diff != "" {
 			t.Errorf("%s: trailers: %s", path, diff)
+		}
+	}
+}
+
+// An upstream that is known to speak HTTP/1.1 may speak HTTP/2 alone one day.
+func TestReverse_learns_anew_what_an_upstream_speaks(t *testing.T) {
+	var moved atomic.Bool
+	up := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }))
+	up.Config.ErrorLog = log.New(io.Discard, "", 0)
+	up.EnableHTTP2 = true
+	up.TLS = &tls.Config{GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if moved.Load() {
+			if len(hello.SupportedProtos) == 1 {
+				return nil, errors.New("HTTP/2 or nothing")
+			}
+			return nil, nil
+		}
+		old := up.TLS.Clone()
+		old.GetConfigForClient, old.NextProtos = nil, []string{"http/1.1"}
+		return old, nil
+	}}
+	up.StartTLS()
+	defer up.Close()
+	f := newFront(t, proxy.Options{}.WithUpstreamTLS(up.Client().Transport.(*http.Transport).TLSClientConfig),
+		routing.Route{Path: "/", Upstream: parse(t, up.URL)})
+	for i, want := range []string{"HTTP/1.1", "HTTP/1.1", "", "HTTP/2.0"} {
+		if i == 2 {
+			moved.Store(true)
+			up.CloseClientConnections()
+		}
+		answer := f.talk(t, request("/x"))
+		if ok := status(t, answer) == "200 OK"; ok != (want != "") || !strings.Contains(answer, want) {
+			t.Errorf("request %d: %q", i, answer)
 		}
 	}
 }
