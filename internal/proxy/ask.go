@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 
 	"github.com/gatehouse-auth/gatehouse/internal/connpool"
@@ -23,6 +24,7 @@ func (t *trip) send() (*http.Response, error) {
 	if t.way == direct {
 		res, err := t.pooled()
 		if !errors.Is(err, connpool.ErrHeadBytes) { // of which nothing was sent
+			t.giveBack(false) // an answer may last for hours
 			return res, err
 		}
 		t.way = ofHead
@@ -39,10 +41,23 @@ func (t *trip) gather() (whole bool, err error) {
 	t.body = newRequestBody(t.in.Body, t.reverse.bodyBytes)
 	t.buffer = t.reverse.bodies.get()
 	t.body.kept = t.buffer[:0]
-	if whole = t.body.gather(t.reverse.gatherTime); whole || t.body.outcome() == nil {
-		return whole, nil
+	t.body.gather(t.reverse.gatherTime)
+	switch ended := t.body.outcome(); { // asked once, as a reading may still be under way
+	case ended == nil:
+		return false, nil
+	case !errors.Is(ended, io.EOF):
+		return false, fmt.Errorf("read request body: %w", ended)
 	}
-	return false, fmt.Errorf("read request body: %w", t.body.outcome())
+	return true, nil
+}
+
+// giveBack gives the buffer of the body back; unread says that somebody may still read
+// it.
+func (t *trip) giveBack(unread bool) {
+	if t.buffer != nil {
+		t.reverse.bodies.put(t.buffer, unread)
+		t.buffer = nil
+	}
 }
 
 // detour says why the request goes by net/http's transport. The pool is for what is

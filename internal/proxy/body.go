@@ -52,10 +52,9 @@ func newRequestBody(body io.ReadCloser, limit int64) *requestBody {
 	return b
 }
 
-// gather reads the body for as long as the limit, and reports whether all of it came.
-// What came is kept for a try, which goes on from there: it waits for a reading that
-// is under way.
-func (b *requestBody) gather(limit time.Duration) (whole bool) {
+// gather reads the body for as long as the limit. What came is kept for a try, which
+// goes on from there: it waits for a reading that is under way.
+func (b *requestBody) gather(limit time.Duration) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -69,7 +68,6 @@ func (b *requestBody) gather(limit time.Duration) (whole bool) {
 	case <-timer.C:
 		b.late.Store(true)
 	}
-	return b.ended()
 }
 
 // gatherMore reads once, into the room that kept has, and reports whether there may

@@ -22,3 +22,6 @@ func (o Options) WithPatience() Options {
 
 // SetHeaders gives a relay that serves nothing yet another table of headers.
 func (disp *Dispatcher) SetHeaders(t *headers.Table) { disp.reverse.headers.known = t }
+
+// BodyBytes is how much memory the bodies take that are sent in one piece.
+func (disp *Dispatcher) BodyBytes() int64 { return disp.reverse.bodies.used.Load() }

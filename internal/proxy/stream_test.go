@@ -327,6 +327,24 @@ func TestReverse_marks_streams(t *testing.T) {
 	}
 }
 
+// The answer to a short body may be a stream, and last for hours.
+func TestReverse_keeps_no_body_while_it_is_answered(t *testing.T) {
+	up, asked := recorder(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	})
+	f := newFront(t, proxy.Options{}.WithPatience(), routing.Route{Path: "/", Upstream: up})
+	res, err := http.Post(f.URL+"/x", "text/plain", strings.NewReader("hello"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if got := f.relay.(*proxy.Dispatcher).BodyBytes(); got != 0 || asked.count() != 1 {
+		t.Errorf("%d bytes are kept, after %d requests", got, asked.count())
+	}
+}
+
 func TestReverse_flushes_events_at_once(t *testing.T) {
 	next := make(chan string)
 	gone := make(chan struct{})

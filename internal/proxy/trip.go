@@ -28,7 +28,7 @@ type trip struct {
 	header  http.Header // for the upstream
 	host    string      // for the upstream
 	body    *requestBody
-	buffer  *wholeBuffer // of the body; nil where it is not read whole
+	buffer  *wholeBuffer // of the body, until it was sent; nil where it is not read whole
 
 	// What one of the two ways to ask needs.
 	exchange *connpool.Exchange
@@ -68,9 +68,7 @@ func (t *trip) end() {
 		clear(t.header)
 		headerMaps.Put(t.header)
 	}
-	if t.buffer != nil {
-		t.reverse.bodies.put(t.buffer, t.exchange == nil)
-	}
+	t.giveBack(true) // a transport may still read it
 	if t.exchange != nil {
 		_ = t.exchange.Close()
 	}
