@@ -31,7 +31,7 @@ var (
 	direct = entrant{name: nameDirect, start: startDirect}
 	bare   = entrant{name: nameBare, start: reverseProxy(roleBare)}
 	tuned  = entrant{name: nameTuned, start: reverseProxy(roleTuned)}
-	// The gateway sets GOGC=400 for itself.
+	// The gateway sets as much for itself, as long as its heap is small.
 	tunedGOGC = entrant{name: nameTuned + ", GOGC=400", start: reverseProxy(roleTuned, "GOGC=400")}
 
 	nginx   = entrant{name: nameNginx, program: "nginx", install: "apt-get install nginx", start: startNginx}
