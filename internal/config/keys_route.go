@@ -63,7 +63,7 @@ var routeKeys = []key{
 		doc:   "How long a connection is left alone after an answer without a body, or to a request with one, before it is looked at and used again."},
 	{path: "routes[].upstream_connections", kind: integer{1, 100_000}, def: "1024",
 		route: func(r *Route) any { return &r.UpstreamConnections },
-		doc:   "The connections to the upstream at once, event streams and what `transport: standard` uses excepted. 1024 more requests wait up to 5 s for one; the rest are 503 `upstream_busy`."},
+		doc:   "How many requests may wait at once for the upstream to begin its answer, over connections of the gateway's own pool. 1024 more wait up to 5 s for their turn; the rest are 503 `upstream_busy`. Not of HTTP/2, `transport: standard`, WebSockets, long and slow bodies."},
 	{path: "routes[].transport", kind: enum{words: []string{"auto", "standard"}}, def: "auto",
 		route: func(r *Route) any { return &r.Transport },
 		doc:   "`standard` sends everything by Go's own HTTP client, as `auto` does with HTTP/2, WebSockets, long and slow bodies. Slower, and otherwise the same."},

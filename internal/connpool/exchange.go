@@ -31,6 +31,8 @@ type Exchange struct {
 	rest   bool        // the connection is to rest afterwards
 	stop   func() bool // ends the watch over the context; false: the connection is closed
 	closed bool
+
+	streams bool // the connection is out of the bound
 }
 
 // Do asks the upstream, and returns the answer when its head has come. The exchange
@@ -163,9 +165,14 @@ func (x *Exchange) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Stream takes the connection out of the pool's bound: the answer lasts for as long
-// as both sides like.
-func (x *Exchange) Stream() { x.pool.detach(x.conn) }
+// Stream takes the connection out of the pool's bound, as from here on it is for others
+// to say how long the answer takes. Close takes it back in, where there is room.
+func (x *Exchange) Stream() {
+	if !x.streams {
+		x.streams = true
+		x.pool.detach(x.conn)
+	}
+}
 
 // Close gives the connection back if the answer was read to its end and the next may
 // follow, and closes it otherwise. A second call does nothing.
@@ -180,7 +187,7 @@ func (x *Exchange) Close() error {
 		x.pool.excess()
 		return nil
 	}
-	if !watched || !x.body.Ended() || x.Last || x.conn.stream {
+	if !watched || !x.body.Ended() || x.Last {
 		x.pool.drop(x.conn)
 		return nil
 	}

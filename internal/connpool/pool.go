@@ -10,12 +10,15 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"slices"
 	"sort"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/http1"
 )
 
 // Options say how a pool keeps connections.
@@ -105,10 +108,29 @@ func (p *Pool) take(ctx context.Context, careful, fresh bool) (*conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if p.usable(c) {
+		switch {
+		case !c.kept && !c.quiet():
+			return nil, p.early(c)
+		case p.usable(c):
 			return c, nil
 		}
 	}
+}
+
+// errEarly is an upstream that does not wait for a request.
+const errEarly = http1.Malformed("the upstream speaks before it is asked")
+
+// early drops a new connection over which something has come already, or its end, and
+// says which. What comes unasked would be taken for the answer, and the answer for
+// nobody's.
+func (p *Pool) early(c *conn) error {
+	excess := c.excess()
+	p.drop(c)
+	if !excess {
+		return io.EOF
+	}
+	p.excess()
+	return errEarly
 }
 
 // reuse returns a connection that nobody uses, nil if there is none.
@@ -308,6 +330,8 @@ func (p *Pool) put(c *conn, rest bool) {
 	defer p.mu.Unlock()
 	c.usedAt, c.kept = now, true
 	switch {
+	case c.stream && !p.readmit(c):
+		c.close()
 	case p.closed || p.o.Idle == 0 || c.spent(now):
 		c.close()
 		p.open--
@@ -367,8 +391,7 @@ func (p *Pool) excess() {
 	}
 }
 
-// detach takes a connection out of the bound, as it serves a stream now. It will not
-// be used again.
+// detach takes a connection out of the bound, as it serves a stream now.
 func (p *Pool) detach(c *conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -379,6 +402,18 @@ func (p *Pool) detach(c *conn) {
 	p.open--
 	p.streams++
 	p.dialForWaiters()
+}
+
+// readmit takes the connection of a stream that is over back into the bound, if there
+// is room. The caller holds the lock.
+func (p *Pool) readmit(c *conn) bool {
+	c.stream = false
+	p.streams--
+	if p.open >= p.o.Connections {
+		return false
+	}
+	p.open++
+	return true
 }
 
 // forget closes the connections that nobody has used since then. One ended at that time

@@ -78,6 +78,7 @@ func (t *trip) copyBody(res *http.Response) error {
 	defer bufferPool.Put(buffer)
 	for rest := res.ContentLength; ; {
 		n, err := res.Body.Read(buffer[:])
+		t.letGo(err)
 		if n > 0 {
 			rest -= int64(n)
 			if _, err := t.w.Write(buffer[:n]); err != nil {
@@ -94,6 +95,19 @@ func (t *trip) copyBody(res *http.Response) error {
 			t.note(err)
 			return err
 		}
+	}
+}
+
+// letGo leaves the upstream's connection to others as far as it can after a read that
+// ended so, before the client is written to: that may read as slowly as it likes, or
+// nothing at all.
+func (t *trip) letGo(err error) {
+	switch {
+	case t.exchange == nil:
+	case err == nil:
+		t.exchange.Stream()
+	case errors.Is(err, io.EOF):
+		_ = t.exchange.Close()
 	}
 }
 

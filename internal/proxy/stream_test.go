@@ -543,3 +543,27 @@ func TestReverse_ends_a_tunnel_whose_client_reads_nothing(t *testing.T) {
 		_ = conn.Close()
 	}
 }
+
+// A client may take an answer as slowly as it likes, or read nothing of it. The
+// upstream's connections are for others all the same: they are bounded until an answer
+// begins.
+func TestReverse_bounds_what_waits_for_the_upstream_and_not_for_clients(t *testing.T) {
+	up, _ := recorder(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/much" {
+			_, _ = io.CopyN(w, zeros{}, 64<<20)
+		}
+	})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up, UpstreamConnections: 2})
+	for range 3 {
+		idle := f.dial(t)
+		_, _ = io.WriteString(idle, request("/much"))
+		if _, err := http.ReadResponse(bufio.NewReader(idle), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 10 {
+		if answer := f.talk(t, request("/x")); status(t, answer) != "200 OK" {
+			t.Fatalf("while three clients read nothing: %s", answer)
+		}
+	}
+}

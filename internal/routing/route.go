@@ -51,8 +51,8 @@ type Route struct {
 	// UpstreamRest is how long a connection to the upstream is left alone where more may
 	// come than its answer; 0 is 20 ms.
 	UpstreamRest time.Duration
-	// UpstreamConnections bounds the connections to the upstream at once, but for
-	// streams; 0 is 1024.
+	// UpstreamConnections bounds the requests that wait at once for the upstream to begin
+	// its answer, over the pool's connections; 0 is 1024.
 	UpstreamConnections int
 	// ReuseNever uses each connection to the upstream for one request.
 	ReuseNever bool
