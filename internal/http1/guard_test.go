@@ -42,7 +42,8 @@ func TestGuard_reads_in_pieces_what_it_reads_at_once(t *testing.T) {
 			try(strings.Split(a.Raw, "")...)
 		}
 		for at := range a.Raw {
-			if far(at, len(a.Raw)) {
+			// The reader beneath is cut at every position, and a transport above costs much.
+			if far(at, len(a.Raw)) || at%7 != 0 {
 				continue
 			}
 			if try(a.Raw[:at], a.Raw[at:]); t.Failed() {
