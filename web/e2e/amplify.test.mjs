@@ -12,7 +12,7 @@ import { launch } from './browser.mjs';
 import { metricOf, startDev } from './gateway.mjs';
 import { until } from './until.mjs';
 import { serve } from './upstream.mjs';
-import { Visit, suiteTimeout, user } from './visit.mjs';
+import { Visit, leave, suiteTimeout, user } from './visit.mjs';
 import { Wire, tokensIn } from './wire.mjs';
 
 /** @typedef {import('./amplify/guide.mjs').Sample} Sample */
@@ -202,7 +202,8 @@ describe('aws-amplify behind the gateway', { timeout: suiteTimeout }, () => {
     assert.ok(userId);
     assert.deepEqual(await told(page), []);
     // Early versions have forgotten by now that it was a login by redirect, and stay on the page.
-    await (version === '6.0.30' ? call : leave)(page, 'signOut', { global: true });
+    const signOut = () => call(page, 'signOut', { global: true });
+    await (version === '6.0.30' ? signOut() : leave(page, signOut));
     assert.deepEqual(await sessionsOf(userId), []);
   }
 
@@ -231,7 +232,7 @@ describe('aws-amplify behind the gateway', { timeout: suiteTimeout }, () => {
     await untilTold(tab.page, ['tokenRefresh']);
     await keepsNoToken(visit);
 
-    await leave(page, 'signOut');
+    await leave(page, () => call(page, 'signOut'));
     await open(visit);
     assert.equal((await sessionsOf(userId)).length, 1);
     await untilTold(tab.page, ['tokenRefresh', 'signedOut']);
@@ -240,7 +241,7 @@ describe('aws-amplify behind the gateway', { timeout: suiteTimeout }, () => {
     await signIn(visit);
     await untilTold(tab.page, ['tokenRefresh', 'signedOut', 'signedIn']);
     assert.equal((await sessionsOf(userId)).length, 2);
-    await leave(page, 'signOut', { global: true });
+    await leave(page, () => call(page, 'signOut', { global: true }));
     assert.deepEqual(await sessionsOf(userId), []);
     await untilTold(tab.page, ['tokenRefresh', 'signedOut', 'signedIn', 'signedOut']);
     await untilTold(phone.page, [...afterSignIn, 'signedOut']);
@@ -279,24 +280,12 @@ describe('aws-amplify behind the gateway', { timeout: suiteTimeout }, () => {
   /** @param {Visit} visit */
   async function signIn(visit) {
     await open(visit);
-    await call(visit.page, 'signInWithRedirect', { customState: 'cart' });
+    await leave(visit.page, () => call(visit.page, 'signInWithRedirect', { customState: 'cart' }));
     await visit.fillIn(user);
     await visit.page.waitForFunction(() => 'auth' in window);
     await untilTold(visit.page, afterSignIn);
   }
 });
-
-/**
- * Calls one of Amplify's functions that leaves the page, and waits for the page that it ends at.
- * @param {Page} page
- * @param {string} name
- * @param {object} [input]
- */
-async function leave(page, name, input) {
-  const left = page.waitForEvent('domcontentloaded');
-  call(page, name, input).catch(() => {});
-  await left;
-}
 
 /** @param {Page} page @param {string[]} events what Hub must come to have told, in full */
 async function untilTold(page, events) {

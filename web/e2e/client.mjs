@@ -5,7 +5,7 @@ import { launch } from './browser.mjs';
 import { startServe } from './gateway.mjs';
 import { Redis } from './redis.mjs';
 import { serve } from './upstream.mjs';
-import { Visit } from './visit.mjs';
+import { Visit, leave } from './visit.mjs';
 import { Wire } from './wire.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
@@ -146,7 +146,7 @@ export async function open({ page, gateway }, path = '/') {
  */
 export async function signIn(visit, who, path = '/orders?tab=2#top') {
   await open(visit, path);
-  await call(visit.page, 'signInWithRedirect', { customState: 'cart' });
+  await leave(visit.page, () => call(visit.page, 'signInWithRedirect', { customState: 'cart' }));
   await visit.fillIn(who);
   await untilTold(visit.page, afterSignIn);
 }

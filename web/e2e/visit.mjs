@@ -161,3 +161,15 @@ export async function tabTo(page, selector) {
   }
   assert.fail(`${selector} cannot be reached with the Tab key`);
 }
+
+/**
+ * Does what leaves the page, and waits for the page that it leads to. What the page left
+ * would have answered goes with it, or not.
+ * @param {import('playwright-core').Page} page
+ * @param {() => Promise<unknown>} leaves
+ */
+export async function leave(page, leaves) {
+  const left = page.waitForEvent('domcontentloaded');
+  leaves().catch(() => {});
+  await left;
+}
