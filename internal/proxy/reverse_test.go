@@ -186,8 +186,7 @@ func TestReverse_speaks_http2_to_upstreams(t *testing.T) {
 		w.Header().Set(http.TrailerPrefix+"Clear-Site-Data", "evil")
 	})
 	clear := httptest.NewUnstartedServer(answer)
-	clear.Config.Protocols = new(http.Protocols)
-	clear.Config.Protocols.SetUnencryptedHTTP2(true)
+	onlyH2C(clear)
 	clear.Start()
 	defer clear.Close()
 	secure := httptest.NewUnstartedServer(answer)
@@ -267,26 +266,54 @@ func TestReverse_asks_an_h2c_upstream_for_no_websocket(t *testing.T) {
 	}
 }
 
+// Whatever an upstream speaks, one connection serves requests in a row, on routes that
+// share the upstream too. A proxy had lost that for h2c (caddy#6343).
 func TestReverse_keeps_connections_to_upstreams(t *testing.T) {
-	var opened atomic.Int64
-	up := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, "ok")
-	}))
-	up.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateNew {
-			opened.Add(1)
+	for name, start := range map[string]func(*httptest.Server){
+		"http":      (*httptest.Server).Start,
+		"https":     (*httptest.Server).StartTLS,
+		"https, h2": func(up *httptest.Server) { up.EnableHTTP2 = true; up.StartTLS() },
+		"h2c, alone": func(up *httptest.Server) {
+			onlyH2C(up)
+			up.Start()
+			up.URL = "h2c" + strings.TrimPrefix(up.URL, "http")
+		},
+	} {
+		for _, transport := range transports {
+			t.Run(name+"_"+string(transport), func(t *testing.T) {
+				var opened atomic.Int64
+				up := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					_, _ = io.WriteString(w, "ok")
+				}))
+				up.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+					if state == http.StateNew {
+						opened.Add(1)
+					}
+				}
+				start(up)
+				defer up.Close()
+				target, roots := parse(t, up.URL), up.Client().Transport.(*http.Transport).TLSClientConfig
+				f := newFront(t, proxy.Options{}.WithUpstreamTLS(roots),
+					routing.Route{Path: "/a/", Upstream: target, StandardTransport: transport.standard()},
+					routing.Route{Path: "/b/", Upstream: target, StandardTransport: transport.standard()})
+				// The first tells what an https upstream speaks, and so by which connections it is asked.
+				f.talk(t, request("/a/x"))
+				before := opened.Load()
+				for i := range 10 {
+					f.talk(t, request([]string{"/a/x", "/b/x"}[i%2]))
+				}
+				if n := opened.Load() - before; before != 1 || n > 1 || n > 0 && name != "https" {
+					t.Errorf("%d connections for a request, and %d more for ten in a row", before, n)
+				}
+			})
 		}
 	}
-	up.Start()
-	defer up.Close()
-	target := parse(t, up.URL)
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/a/", Upstream: target}, routing.Route{Path: "/b/", Upstream: target})
-	for i := range 10 {
-		f.talk(t, request([]string{"/a/x", "/b/x"}[i%2]))
-	}
-	if n := opened.Load(); n != 1 {
-		t.Errorf("%d connections for ten requests in a row on two routes", n)
-	}
+}
+
+// onlyH2C has the server speak HTTP/2 without TLS, and nothing else.
+func onlyH2C(up *httptest.Server) {
+	up.Config.Protocols = new(http.Protocols)
+	up.Config.Protocols.SetUnencryptedHTTP2(true)
 }
 
 func TestReverse_refuses_upstreams_it_cannot_speak_to(t *testing.T) {
