@@ -341,7 +341,7 @@ func TestEndAllOnRedis(t *testing.T) {
 			t.Fatalf("EndAll = %d after %d, %v", n, ended-n, err)
 		}
 	}
-	if took := time.Since(began); took < 500*time.Millisecond || time.Duration(inDeletions.Load()) < 2*took {
+	if took := time.Since(began); took < 499*time.Millisecond || time.Duration(inDeletions.Load()) < 2*took {
 		t.Errorf("it took %v, %v of them in deletions: nobody waited, or each by itself", took, time.Duration(inDeletions.Load()))
 	}
 	for range 20 { // a machine that was too slow for it gets another try

@@ -137,7 +137,7 @@ describe('examples', { timeout: suiteTimeout }, () => {
       await hotReload(page, 'Call the API', 'Ask the API', () => example.edit('app/actions.jsx', 'Call the API', 'Ask the API'));
       await greeting(page);
       await hotReload(page, 'So says', 'Thus speaks', () => example.edit('app/page.jsx', 'So says', 'Thus speaks'));
-      await signOutEverywhere(visit);
+      await signOutEverywhere(visit, hydrated);
     }));
 
   it('sends no token to the browser', () => {
@@ -236,11 +236,13 @@ async function refusesInline({ page, complaints }) {
 /**
  * Signs out; another tab hears of it, without being loaded anew.
  * @param {Visit} visit
+ * @param {(page: Page) => Promise<unknown>} [running] waits until the page's scripts run, where a server has made what it shows
  */
-async function signOutEverywhere(visit) {
+async function signOutEverywhere(visit, running = async () => {}) {
   const { page } = await visit.tab();
   await page.goto(visit.gateway.url);
   await heading(page, signedIn);
+  await running(page);
   await page.evaluate(() => Object.assign(window, { loaded: 'once' }));
   await visit.page.getByRole('button', { name: 'Sign out' }).click();
   await heading(visit.page, 'Nobody is signed in');
