@@ -81,6 +81,12 @@ var layers = []row{
 			"internal/session", "internal/telemetry", "web",
 		},
 	},
+	{
+		pkg:     "internal/streams",
+		imports: []string{"internal/backoff", "internal/session"},
+		forbids: []string{"net/http"},
+		upwards: []string{"internal/sessionstore"}, // the keeper is tested on a real store
+	},
 	{pkg: "internal/paging", imports: []string{"internal/problem", "internal/session"}},
 	{
 		pkg:     "internal/static",
@@ -102,7 +108,7 @@ var layers = []row{
 		pkg: "internal/middleware",
 		imports: []string{
 			"internal/cookie", "internal/defaultport", "internal/fetchmeta", "internal/loopback", "internal/oauth", "internal/problem",
-			"internal/proxy", "internal/routing", "internal/secret", "internal/session", "internal/telemetry",
+			"internal/proxy", "internal/routing", "internal/secret", "internal/session", "internal/streams", "internal/telemetry", "internal/tunnel",
 		},
 	},
 	{
@@ -133,7 +139,7 @@ var layers = []row{
 			"internal/admin", "internal/amplify", "internal/backoff", "internal/cognito", "internal/config", "internal/cookie",
 			"internal/handlers", "internal/loopback", "internal/memlimit", "internal/middleware", "internal/oauth", "internal/problem", "internal/proxy",
 			"internal/readiness", "internal/returnto", "internal/routing", "internal/secret", "internal/session",
-			"internal/sessionstore", "internal/telemetry", "internal/tunnel", "web",
+			"internal/sessionstore", "internal/streams", "internal/telemetry", "internal/tunnel", "web",
 		},
 	},
 	{

@@ -231,7 +231,7 @@ func (a *API) Expired() int {
 	return a.stale
 }
 
-// startAPI answers GET /api/… with {"sub","jti","iat"}.
+// startAPI answers GET /api/… with {"sub","jti","iat"}, but for what lasts ([stream]).
 func startAPI(t testing.TB) *API {
 	a := &API{}
 	a.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -246,7 +246,9 @@ func startAPI(t testing.TB) *API {
 			a.stale++
 			a.mu.Unlock()
 		}
-		_ = json.NewEncoder(w).Encode(c)
+		if !stream(w, r) {
+			_ = json.NewEncoder(w).Encode(c)
+		}
 	}))
 	t.Cleanup(a.server.Close)
 	return a

@@ -78,7 +78,6 @@ func (s *Sessions) freshen(w http.ResponseWriter, r *http.Request, x *Exchange) 
 			return err
 		}
 	}
-	x.Decision.Session = x.Caller.Session.ID
 	return s.Deliver(w, r, x)
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
+	"github.com/gatehouse-auth/gatehouse/internal/streams"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 )
 
@@ -32,6 +33,13 @@ type Exchange struct {
 	Handle session.Handle
 	// Caller is who makes the request, as far as it is known by now.
 	Caller Caller
+
+	// heard is how many changes of sessions had been heard before the session was
+	// loaded; place is the exchange's among those that end with their session, and end
+	// ends it.
+	heard uint64
+	place streams.Place
+	end   context.CancelCauseFunc
 
 	writer writer
 	// own are the values of the headers that every answer gets; an array, as a

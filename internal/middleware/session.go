@@ -27,6 +27,7 @@ type Sessions struct {
 // Errors: [session.ErrNotFound]; those of [session.Manager.Load] and
 // [session.Manager.CheckUser], which do not mean that there is no session.
 func (s *Sessions) Load(ctx context.Context, x *Exchange) error {
+	x.heard = s.Manager.Heard()
 	found, err := s.Find(ctx, x.Handle)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/routing"
@@ -35,9 +36,9 @@ type Decision struct {
 	// Private says that the answer is served on the strength of the cookie: it
 	// must not be cached by anyone but the browser that asked.
 	Private bool
-	// Session is the public id of the session that the request comes with, to which
-	// a tunnel belongs; empty for none.
-	Session string
+	// ClientActive is set when the client has sent something on a WebSocket, which is a
+	// use of its session. May be nil.
+	ClientActive *atomic.Bool
 	// RequestID, Proto, Host and Client are what X-Request-Id and
 	// X-Forwarded-Proto, -Host, -For tell the upstream. Host is the one that was
 	// judged, and the upstream's Host too, where the route preserves it. Client is

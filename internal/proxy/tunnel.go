@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 )
 
 // webSocketUpgrade reports whether the request is a WebSocket handshake that may
@@ -52,7 +53,7 @@ func (t *trip) switchProtocols(res *http.Response) error {
 		return t.classify(fault(fmt.Sprintf("switch protocols: the body is a %T", res.Body)))
 	}
 	defer func() { _ = upstream.Close() }()
-	through, ok := t.reverse.tunnels.Open(t.d.Session)
+	through, ok := t.reverse.tunnels.Open()
 	if !ok {
 		return stopping()
 	}
@@ -75,7 +76,7 @@ func (t *trip) switchProtocols(res *http.Response) error {
 		t.note(err)
 		return nil
 	}
-	ended := through.Carry(t.in.Context(), client, early(client, buffered.Reader), upstream)
+	ended := through.Carry(t.in.Context(), client, t.fromClient(early(client, buffered.Reader)), upstream)
 	if ended && t.d.Event != nil {
 		t.d.Event.AddNote("ended by the stop of the gateway")
 	}
@@ -94,6 +95,27 @@ func (t *trip) greet(w *bufio.Writer, res *http.Response) error {
 		return err
 	}
 	return w.Flush()
+}
+
+// fromClient returns what reads from the client, and sets [Decision.ClientActive].
+func (t *trip) fromClient(r io.Reader) io.Reader {
+	if t.d.ClientActive == nil {
+		return r
+	}
+	return &activeReader{r, t.d.ClientActive}
+}
+
+type activeReader struct {
+	io.Reader
+	active *atomic.Bool
+}
+
+func (r *activeReader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if n > 0 && !r.active.Load() { // a write would take the line from whoever looks
+		r.active.Store(true)
+	}
+	return n, err
 }
 
 // early returns what reads from the client: first the bytes that the server has

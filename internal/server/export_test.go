@@ -18,3 +18,6 @@ func (s *Server) Endpoints() (all []string, err error) {
 	})
 	return all, err
 }
+
+// OpenExchanges is how many exchanges are open on the strength of a session.
+func (s *Server) OpenExchanges() int { return s.sessions.streams.Open.Len() }

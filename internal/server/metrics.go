@@ -177,6 +177,11 @@ func upstreamFigures(u *proxy.Upstreams, show telemetry.Show) {
 	}
 }
 
+var (
+	exchangesOpen  = telemetry.NewReading("session_exchanges", "Requests and streams that are open on the strength of a session.")
+	exchangesEnded = telemetry.NewReading("session_exchanges_ended_total", "Requests and streams that were ended because their session was.")
+)
+
 var tunnelsOpen = telemetry.NewReading("tunnels", "WebSockets that are open.")
 
 // countTimeout is how long a scrape waits for the number of sessions.
@@ -188,6 +193,8 @@ func (s *sessions) figures(show telemetry.Show) {
 	for _, r := range managerReadings {
 		show(r.figure, r.of(stats))
 	}
+	show(exchangesOpen, float64(s.streams.Open.Len()))
+	show(exchangesEnded, float64(s.keeper.Ended()))
 	ctx, cancel := context.WithTimeout(context.Background(), countTimeout)
 	defer cancel()
 	if count, err := s.store.Count(ctx); err == nil && !count.At.IsZero() {

@@ -20,6 +20,7 @@ type pipeline struct {
 	mount    string
 	edge     edge
 	sessions *middleware.Sessions
+	streams  *middleware.Streams
 	own      ownHandlers
 	relay    proxy.Options // the same over each table
 	metrics  *telemetry.Metrics
@@ -37,7 +38,7 @@ func newPipeline(
 	})
 	edge := newEdge(cfg, o, sessions.cookies, sig)
 	return &pipeline{
-		mount: cfg.Mount, edge: edge, sessions: sessions.steps, metrics: sig.metrics,
+		mount: cfg.Mount, edge: edge, sessions: sessions.steps, streams: sessions.streams, metrics: sig.metrics,
 		own: newOwnHandlers(cfg, ring, pool, sessions, edge, sig.metrics),
 		relay: proxy.Options{
 			CookieNames: sessions.cookies.Names(), BodyBytes: cfg.Limits.BodyBytes,
@@ -69,6 +70,7 @@ func (p *pipeline) dispatch(relay proxy.Relay) middleware.Handler {
 		middleware.Authorize,
 		p.sessions.TouchSession,
 		p.sessions.FreshToken,
+		p.streams.Hold,
 	)
 	return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
 		if x.Decision.Route.Access.Auth == routing.AuthOwn {

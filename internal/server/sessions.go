@@ -9,6 +9,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
+	"github.com/gatehouse-auth/gatehouse/internal/streams"
 )
 
 // sessions are where sessions lie, the cookies that carry their handles, and who
@@ -18,6 +19,8 @@ type sessions struct {
 	cookies *cookie.Jar
 	manager *session.Manager
 	steps   *middleware.Sessions // a request's way to its session
+	streams *middleware.Streams
+	keeper  *streams.Keeper
 }
 
 func newSessions(cfg *config.Config, o Options, ring *secret.Ring, pool *pool, sig signals) (*sessions, error) {
@@ -37,7 +40,13 @@ func newSessions(cfg *config.Config, o Options, ring *secret.Ring, pool *pool, s
 	if err != nil {
 		return nil, err
 	}
-	s := &sessions{store, cookies, manager, &middleware.Sessions{Manager: manager, Cookies: cookies}}
+	s := &sessions{
+		store: store, cookies: cookies, manager: manager,
+		steps:   &middleware.Sessions{Manager: manager, Cookies: cookies},
+		streams: &middleware.Streams{Manager: manager, Open: &streams.Registry{}},
+	}
+	s.keeper = &streams.Keeper{Registry: s.streams.Open, Sessions: manager, Check: cfg.RevocationCheck}
+	manager.Follow(s.keeper.Heard)
 	sig.metrics.OnScrape(s.figures)
 	return s, nil
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
@@ -34,6 +35,8 @@ type Manager struct {
 	refresher *refresher
 	users     *userCheck
 	listeners listeners
+	followers []func(Change)
+	changes   atomic.Uint64 // that were heard
 }
 
 // NewManager returns a manager. It starts nothing.

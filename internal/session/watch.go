@@ -46,6 +46,10 @@ func (m *Manager) heard(up bool) {
 // changed takes in what happened to a session, here or elsewhere.
 func (m *Manager) changed(c Change) {
 	m.cache.drop(c.ID)
+	m.changes.Add(1)
 	m.refresher.wake(c.ID)
 	m.listeners.tell(c)
+	for _, told := range m.followers {
+		told(c)
+	}
 }

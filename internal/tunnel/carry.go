@@ -2,6 +2,7 @@ package tunnel
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -12,7 +13,26 @@ import (
 
 // closeTimeout bounds the closing handshake of WebSocket (RFC 6455 §7.1.1) when a
 // tunnel is ended. Then both connections are closed as they are.
-const closeTimeout = time.Second
+const closeTimeout = 500 * time.Millisecond
+
+// Closing says in a close frame why a tunnel is ended. A context whose cause is one
+// ends its tunnel with it.
+type Closing struct {
+	Code   uint16 // RFC 6455 §7.4.1
+	Reason string // at most 123 bytes
+}
+
+// Error makes it a cause for [context.CancelCauseFunc].
+func (c Closing) Error() string { return c.Reason }
+
+// goingAway is the one of an endpoint that stops.
+var goingAway = Closing{Code: 1001}
+
+// frame is the close frame (RFC 6455 §5.5.1). A server's frames are not masked.
+func (c Closing) frame() []byte {
+	payload := append(binary.BigEndian.AppendUint16(nil, c.Code), c.Reason...)
+	return append([]byte{0x80 | opClose, byte(len(payload))}, payload...)
+}
 
 // Carry passes bytes both ways until both sides have ended, one fails, ctx ends, or
 // the registry ends the tunnel, which ended reports. It reads from the client through
@@ -23,26 +43,43 @@ func (t *Tunnel) Carry(ctx context.Context, client net.Conn, ahead io.Reader, up
 		_ = upstream.Close()
 		_ = client.Close() // this also ends a write to a client that reads nothing
 	}
-	defer context.AfterFunc(ctx, closeBoth)()
+	defer closeBoth()
 	down := &downward{Conn: client}
 	halves := make(chan bool, 2)
 	go func() { halves <- pump(down, upstream) }()
 	go func() { halves <- pump(upstream, ahead) }()
-	ending := t.ending
+	var limit *time.Timer // of the closing handshake, once that has begun
+	closing := func(why Closing) {
+		if limit == nil {
+			limit = time.AfterFunc(closeTimeout, closeBoth)
+			_ = client.SetWriteDeadline(time.Now().Add(closeTimeout))
+			down.startClosing(why)
+		}
+	}
+	defer func() {
+		if limit != nil {
+			limit.Stop()
+		}
+	}()
+	left, ending := ctx.Done(), t.ending
 	for open := 2; open > 0; {
 		select {
+		case <-left:
+			left = nil
+			if why, ok := errors.AsType[Closing](context.Cause(ctx)); ok {
+				closing(why)
+			} else {
+				closeBoth()
+			}
 		case <-ending:
 			ending, ended = nil, true
-			defer time.AfterFunc(closeTimeout, closeBoth).Stop()
-			_ = client.SetWriteDeadline(time.Now().Add(closeTimeout))
-			down.startClosing()
+			closing(goingAway)
 		case goesOn := <-halves:
 			if open--; !goesOn {
 				closeBoth()
 			}
 		}
 	}
-	closeBoth()
 	return ended
 }
 
@@ -57,15 +94,11 @@ func pump(dst io.Writer, src io.Reader) bool {
 	return ok && half.CloseWrite() == nil
 }
 
-// goingAway is the close frame of an endpoint that stops (RFC 6455 §5.5.1, §7.4.1:
-// status 1001). A server's frames are not masked.
-var goingAway = []byte{0x80 | opClose, 2, 1001 >> 8, 1001 & 0xff}
-
 // downward writes to the client what the upstream sends. It can take the
 // upstream's place between two frames, to write a close frame.
 type downward struct {
 	net.Conn
-	closing atomic.Bool // the close frame is due
+	closing atomic.Pointer[Closing] // the close frame that is due
 
 	mu     sync.Mutex // held while writing
 	frames frames
@@ -75,8 +108,8 @@ type downward struct {
 // Write implements [io.Writer].
 func (d *downward) Write(p []byte) (int, error) {
 	n, err := d.pass(p)
-	if d.closing.Load() {
-		d.writeClose()
+	if why := d.closing.Load(); why != nil {
+		d.writeClose(*why)
 	}
 	return n, err
 }
@@ -94,19 +127,19 @@ func (d *downward) pass(p []byte) (int, error) {
 
 // startClosing sends the close frame, now or when the frame under way has passed.
 // The client's answer goes on to the upstream and ends the tunnel there, too.
-func (d *downward) startClosing() {
-	d.closing.Store(true)
-	d.writeClose()
+func (d *downward) startClosing(why Closing) {
+	d.closing.Store(&why)
+	d.writeClose(why)
 }
 
-func (d *downward) writeClose() {
+func (d *downward) writeClose(why Closing) {
 	if !d.mu.TryLock() {
 		return // whoever is writing does it afterwards
 	}
 	defer d.mu.Unlock()
 	if !d.closed && d.frames.between() {
 		d.closed = true
-		_, _ = d.Conn.Write(goingAway) // what fails is closed soon
+		_, _ = d.Conn.Write(why.frame()) // what fails is closed soon
 	}
 }
 

@@ -10,7 +10,6 @@ package tunnel
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 )
 
@@ -18,32 +17,29 @@ import (
 // none. Safe for concurrent use.
 type Registry struct {
 	mu    sync.Mutex
-	open  map[string][]*Tunnel // by the public id of their session; "" of none
-	count int
+	open  map[*Tunnel]bool
 	empty chan struct{} // made by Close, and closed when none is left
 }
 
 // Tunnel is a place in a registry, and what is carried on it.
 type Tunnel struct {
 	registry *Registry
-	session  string
 	ending   chan struct{} // closed by the registry
 }
 
-// Open makes a place for a tunnel that belongs to the session with that public id,
-// or to none; ok is false after [Registry.Close]. Whoever opens one closes it.
-func (r *Registry) Open(session string) (t *Tunnel, ok bool) {
+// Open makes a place for a tunnel; ok is false after [Registry.Close]. Whoever opens one
+// closes it.
+func (r *Registry) Open() (t *Tunnel, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.empty != nil {
 		return nil, false
 	}
 	if r.open == nil {
-		r.open = make(map[string][]*Tunnel)
+		r.open = make(map[*Tunnel]bool)
 	}
-	t = &Tunnel{registry: r, session: session, ending: make(chan struct{})}
-	r.open[session] = append(r.open[session], t)
-	r.count++
+	t = &Tunnel{registry: r, ending: make(chan struct{})}
+	r.open[t] = true
 	return t, true
 }
 
@@ -52,14 +48,10 @@ func (t *Tunnel) Close() {
 	r := t.registry
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	at := slices.Index(r.open[t.session], t)
-	if at < 0 {
+	if !r.open[t] {
 		return
 	}
-	if r.open[t.session] = slices.Delete(r.open[t.session], at, at+1); len(r.open[t.session]) == 0 {
-		delete(r.open, t.session)
-	}
-	if r.count--; r.count == 0 && r.empty != nil {
+	if delete(r.open, t); len(r.open) == 0 && r.empty != nil {
 		close(r.empty)
 	}
 }
@@ -68,7 +60,7 @@ func (t *Tunnel) Close() {
 func (r *Registry) Len() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.count
+	return len(r.open)
 }
 
 // Close ends all tunnels, which takes each a moment, and lets no others begin.
@@ -79,12 +71,10 @@ func (r *Registry) Close() {
 		return
 	}
 	r.empty = make(chan struct{})
-	for _, all := range r.open {
-		for _, t := range all {
-			close(t.ending)
-		}
+	for t := range r.open {
+		close(t.ending)
 	}
-	if r.count == 0 {
+	if len(r.open) == 0 {
 		close(r.empty)
 	}
 }

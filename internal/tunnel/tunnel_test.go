@@ -23,7 +23,7 @@ func carry(t *testing.T, r *Registry) *ends {
 	t.Helper()
 	client, inner := net.Pipe()
 	upstream, outer := net.Pipe()
-	through, ok := r.Open("session")
+	through, ok := r.Open()
 	if !ok {
 		t.Fatal("no tunnel is opened")
 	}
@@ -95,7 +95,7 @@ func TestClose_lets_the_frame_under_way_pass(t *testing.T) {
 		r.Close()
 		synctest.Wait()
 		send(t, e.upstream, whole[100:])
-		wants(t, e.client, append(whole[100:], goingAway...))
+		wants(t, e.client, append(whole[100:], goingAway.frame()...))
 		<-e.ended
 	})
 }
@@ -143,17 +143,44 @@ func TestCarry_tells_its_own_end_from_that_of_the_registry(t *testing.T) {
 	})
 }
 
+// A context that says why it ends has the client told, and waits no longer than a stop.
+func TestCarry_tells_the_client_why_its_context_ends(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, end := context.WithCancelCause(t.Context())
+		client, inner := net.Pipe()
+		upstream, outer := net.Pipe()
+		var r Registry
+		through, _ := r.Open()
+		ended := make(chan bool)
+		go func() { ended <- through.Carry(ctx, inner, inner, outer) }()
+		send(t, client, frame(1, true, 5))
+		wants(t, upstream, frame(1, true, 5))
+		start := time.Now()
+		end(Closing{Code: 1008, Reason: "why"})
+		wants(t, client, []byte("\x88\x05\x03\xf0why"))
+		if <-ended {
+			t.Error("the tunnel says that the registry ended it")
+		}
+		if took := time.Since(start); took != closeTimeout {
+			t.Errorf("a client that does not answer is waited for %v", took)
+		}
+		if _, err := upstream.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+			t.Errorf("the upstream sees %v", err)
+		}
+	})
+}
+
 func TestWait_says_how_many_are_left(t *testing.T) {
 	var r Registry
-	a, _ := r.Open("one")
-	b, _ := r.Open("one")
-	c, _ := r.Open("")
+	a, _ := r.Open()
+	b, _ := r.Open()
+	c, _ := r.Open()
 	if r.Len() != 3 {
 		t.Errorf("%d are open", r.Len())
 	}
 	r.Close()
 	r.Close()
-	if _, ok := r.Open("two"); ok {
+	if _, ok := r.Open(); ok {
 		t.Error("one is opened after the end")
 	}
 	c.Close()

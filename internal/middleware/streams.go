@@ -1,0 +1,94 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/session"
+	"github.com/gatehouse-auth/gatehouse/internal/streams"
+	"github.com/gatehouse-auth/gatehouse/internal/tunnel"
+)
+
+// Streams end what is open on the strength of a session when that ends.
+type Streams struct {
+	Manager *session.Manager
+	Open    *streams.Registry
+}
+
+// errSessionEnded is why the context of such a request ends, and what a WebSocket is
+// told (RFC 6455 §7.4.1: 1008 is a policy that does not allow it any more).
+var errSessionEnded = tunnel.Closing{Code: 1008, Reason: "the session has ended"}
+
+var connectionClose = []string{"close"}
+
+// endTimeout is how long a client has for the rest of what has ended: to read it, or to
+// send it.
+const endTimeout = 500 * time.Millisecond
+
+// Hold lets a request and its answer last no longer than the session that they are
+// made on the strength of. It stands behind all that may find another session.
+//
+// The context of what follows ends with the session. An answer that has begun breaks
+// off then; one that has not is the refusal that the next request would get.
+func (s *Streams) Hold(next Handler) Handler {
+	return func(w http.ResponseWriter, r *http.Request, x *Exchange) error {
+		if x.Caller.Anonymous() {
+			return next(w, r, x)
+		}
+		ctx, end := context.WithCancelCause(r.Context())
+		defer end(nil)
+		x.end = end
+		s.Open.Join(&x.place, x, x.Caller.Session, x.Event.Start)
+		whole := false
+		defer func() { s.release(x, whole) }()
+		if s.Manager.Heard() != x.heard && s.gone(ctx, x) {
+			return session.ErrNotFound
+		}
+		if x.Decision.Route.Access.Touch {
+			x.Decision.ClientActive = x.place.Used()
+		}
+		err := next(w, r.WithContext(ctx), x)
+		whole = err == nil
+		if err != nil && errors.Is(context.Cause(ctx), errSessionEnded) {
+			if r.ProtoMajor == 1 {
+				w.Header()["Connection"] = connectionClose // a part of the request may still be to come
+			}
+			return session.ErrNotFound
+		}
+		return err
+	}
+}
+
+// EndWithSession implements [streams.Exchange].
+func (x *Exchange) EndWithSession() {
+	x.end(errSessionEnded)
+	x.limit(time.Now().Add(endTimeout))
+}
+
+// limit has the client be waited for until then; the zero time is for ever.
+func (x *Exchange) limit(until time.Time) {
+	client := http.NewResponseController(x.writer.ResponseWriter)
+	_ = client.SetReadDeadline(until) // a writer that cannot is a test's, here and below
+	_ = client.SetWriteDeadline(until)
+}
+
+// release takes the exchange out of those that end with their session. If it was ended,
+// and whole all the same, the limits do not hold for the next request of the connection.
+func (s *Streams) release(x *Exchange, whole bool) {
+	if !s.Open.Leave(&x.place) {
+		return
+	}
+	x.Event.AddNote("ended with its session")
+	if whole {
+		x.limit(time.Time{})
+	}
+}
+
+// gone reports whether the session has ended since it was loaded: before the exchange
+// was where an end is told to.
+func (s *Streams) gone(ctx context.Context, x *Exchange) bool {
+	_, err := s.Manager.Load(ctx, x.Caller.Session.Handle)
+	return errors.Is(err, session.ErrNotFound)
+}
