@@ -94,6 +94,7 @@ func (rec *Record) end(r *http.Request, x *Exchange) {
 	if x.Event.Recorded != nil {
 		x.Event.Recorded()
 	}
+	boundRest(x.writer.ResponseWriter, r)
 	if broken {
 		panic(http.ErrAbortHandler) // the answer had begun: it must not look complete
 	}

@@ -41,8 +41,7 @@ func (s *Streams) Hold(next Handler) Handler {
 		defer end(nil)
 		x.end = end
 		s.Open.Join(&x.place, x, x.Caller.Session, x.Event.Start)
-		whole := false
-		defer func() { s.release(x, whole) }()
+		defer s.release(x)
 		if s.Manager.Heard() != x.heard && s.gone(ctx, x) {
 			return session.ErrNotFound
 		}
@@ -50,7 +49,6 @@ func (s *Streams) Hold(next Handler) Handler {
 			x.Decision.ClientActive = x.place.Used()
 		}
 		err := next(w, r.WithContext(ctx), x)
-		whole = err == nil
 		if err != nil && errors.Is(context.Cause(ctx), errSessionEnded) {
 			if r.ProtoMajor == 1 {
 				w.Header()["Connection"] = connectionClose // a part of the request may still be to come
@@ -61,28 +59,19 @@ func (s *Streams) Hold(next Handler) Handler {
 	}
 }
 
-// EndWithSession implements [streams.Exchange].
+// EndWithSession implements [streams.Exchange]. net/http takes the limits back before
+// the next request of the connection.
 func (x *Exchange) EndWithSession() {
 	x.end(errSessionEnded)
-	x.limit(time.Now().Add(endTimeout))
+	client, limit := http.NewResponseController(x.writer.ResponseWriter), time.Now().Add(endTimeout)
+	_ = client.SetReadDeadline(limit) // a writer that cannot is a test's, here and below
+	_ = client.SetWriteDeadline(limit)
 }
 
-// limit has the client be waited for until then; the zero time is for ever.
-func (x *Exchange) limit(until time.Time) {
-	client := http.NewResponseController(x.writer.ResponseWriter)
-	_ = client.SetReadDeadline(until) // a writer that cannot is a test's, here and below
-	_ = client.SetWriteDeadline(until)
-}
-
-// release takes the exchange out of those that end with their session. If it was ended,
-// and whole all the same, the limits do not hold for the next request of the connection.
-func (s *Streams) release(x *Exchange, whole bool) {
-	if !s.Open.Leave(&x.place) {
-		return
-	}
-	x.Event.AddNote("ended with its session")
-	if whole {
-		x.limit(time.Time{})
+// release takes the exchange out of those that end with their session.
+func (s *Streams) release(x *Exchange) {
+	if s.Open.Leave(&x.place) {
+		x.Event.AddNote("ended with its session")
 	}
 }
 

@@ -99,16 +99,6 @@ func TestHold(t *testing.T) {
 			}
 		})
 	}
-	inTime(t, "what_is_whole_all_the_same_is_not_limited", func(t *testing.T, h *house) {
-		var registry streams.Registry
-		_, w, _, err := h.held(t, &registry, request("GET", "/api/x"), func(_ *http.Request, x *middleware.Exchange) bool {
-			registry.End(x.Caller.Session.ID)
-			return true
-		})
-		if err != nil || !w.read.IsZero() || !w.write.IsZero() {
-			t.Errorf("%v, limits %v and %v", err, w.read, w.write)
-		}
-	})
 	inTime(t, "what_is_over_before_is_left_alone", func(t *testing.T, h *house) {
 		var registry streams.Registry
 		open := 0

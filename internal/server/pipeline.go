@@ -62,7 +62,7 @@ func (p *pipeline) handler(table *routing.Table, relay proxy.Relay) http.Handler
 // dispatch sends a request to its side of the gateway.
 func (p *pipeline) dispatch(relay proxy.Relay) middleware.Handler {
 	mux := p.ownMux()
-	own := middleware.Mux(onCanonicalPath(mux))
+	own := middleware.BoundBody(middleware.Mux(onCanonicalPath(mux)))
 	proxied := middleware.Chain(relayed(relay),
 		p.edge.origins.SameOrigin,
 		p.continueStrict,

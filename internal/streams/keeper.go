@@ -24,8 +24,9 @@ const (
 	// again is when a session is looked up once more that lives though it should not:
 	// somebody has just used it, or clocks differ.
 	again = time.Second
-	// lookers is how many sessions are looked up at a time. After an outage all are due
-	// at once, which must not keep requests from the store.
+	// lookers is how many sessions are looked up at a time, after a gap for example, when
+	// all are due: that must not keep requests from the store. While there is no answer it
+	// is one.
 	lookers = 16
 )
 
@@ -39,7 +40,8 @@ type Keeper struct {
 	Check time.Duration
 
 	ended atomic.Uint64
-	known map[string]*kept // by public id; the sessions of exchanges that last
+	known  map[string]*kept // by public id; the sessions of exchanges that last
+	silent bool             // the store has not answered in the round before
 }
 
 // kept is what the keeper knows of one session.
@@ -128,10 +130,14 @@ func (k *Keeper) dueAfter(s *session.Session, now time.Time) time.Time {
 // look looks at sessions, some at a time, and at no others in this round once there is
 // no answer: each would be waited for.
 func (k *Keeper) look(ctx context.Context, due []*kept, hears bool) {
+	at := lookers
+	if k.silent {
+		at = 1
+	}
 	var next atomic.Int64
 	var silent atomic.Bool
 	var all sync.WaitGroup
-	for range min(lookers, len(due)) {
+	for range min(at, len(due)) {
 		all.Go(func() {
 			for !silent.Load() && ctx.Err() == nil {
 				i := int(next.Add(1)) - 1
@@ -145,6 +151,7 @@ func (k *Keeper) look(ctx context.Context, due []*kept, hears bool) {
 		})
 	}
 	all.Wait()
+	k.silent = silent.Load()
 }
 
 // lookAt looks at one session, records its use and ends its exchanges if it is gone. It
