@@ -85,7 +85,6 @@ var layers = []row{
 		pkg:     "internal/streams",
 		imports: []string{"internal/backoff", "internal/session"},
 		forbids: []string{"net/http"},
-		upwards: []string{"internal/sessionstore"}, // the keeper is tested on a real store
 	},
 	{pkg: "internal/paging", imports: []string{"internal/problem", "internal/session"}},
 	{
