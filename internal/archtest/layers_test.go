@@ -24,6 +24,7 @@ var layers = []row{
 	{pkg: "internal/archtest"},
 	{pkg: "internal/secret"},
 	{pkg: "internal/loopback"},
+	{pkg: "internal/linklocal"},
 	{pkg: "internal/defaultport"},
 	{pkg: "internal/backoff"},
 	{pkg: "internal/memlimit"},
@@ -49,7 +50,7 @@ var layers = []row{
 	{
 		pkg: "internal/config",
 		imports: []string{
-			"internal/defaultport", "internal/headers", "internal/loopback", "internal/returnto", "internal/secret",
+			"internal/defaultport", "internal/headers", "internal/linklocal", "internal/loopback", "internal/returnto", "internal/secret",
 			"internal/storeurl", "internal/urlpath",
 		},
 	},
@@ -99,7 +100,7 @@ var layers = []row{
 	{
 		pkg: "internal/proxy",
 		imports: []string{
-			"internal/connpool", "internal/headers", "internal/http1", "internal/peek", "internal/problem", "internal/routing", "internal/secret", "internal/static",
+			"internal/connpool", "internal/headers", "internal/http1", "internal/linklocal", "internal/peek", "internal/problem", "internal/routing", "internal/secret", "internal/static",
 			"internal/telemetry", "internal/tunnel", "internal/urlpath",
 		},
 	},

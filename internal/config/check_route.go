@@ -4,6 +4,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/gatehouse-auth/gatehouse/internal/linklocal"
 )
 
 // checkRoutes applies the rules about each route, and about routes among
@@ -58,6 +60,9 @@ func (l *loader) checkRouteEnd(s *scope, r *Route) {
 	}
 	if r.UseProxy && r.Upstream != nil && r.Upstream.Scheme == "h2c" && s.sound("use_proxy", "upstream") {
 		l.reject(s, "use_proxy", -1, cure("false, or an http:// or https:// upstream: forward proxies pass no h2c on"))
+	}
+	if r.Upstream != nil && linklocal.Host(r.Upstream.Hostname()) && !r.AllowLinkLocal && s.sound("upstream", "allow_link_local") {
+		l.reject(s, "upstream", 0, cure("another address: at link-local ones clouds hand out credentials. If this one is meant, set allow_link_local: true"))
 	}
 	other := func(m string) bool { return m != "GET" && m != "HEAD" }
 	if at := slices.IndexFunc(r.Methods, other); hasStatic && at >= 0 && s.sound("methods") {

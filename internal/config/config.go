@@ -168,6 +168,7 @@ type Route struct {
 	Touch               bool // false: requests do not slide the idle limit
 	CacheUpstream       bool // cache: upstream
 	UseProxy            bool
+	AllowLinkLocal      bool
 }
 
 // Target is the upstream, without a password that its address may hold, or the

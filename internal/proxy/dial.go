@@ -5,9 +5,12 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
+	"syscall"
 
 	"github.com/gatehouse-auth/gatehouse/internal/http1"
+	"github.com/gatehouse-auth/gatehouse/internal/linklocal"
 	"github.com/gatehouse-auth/gatehouse/internal/peek"
 	"golang.org/x/net/http/httpguts"
 )
@@ -28,14 +31,28 @@ func (p *transportPool) dialer(key transportKey, w *ways) *dialer {
 	}
 	address, _ := httpguts.PunycodeHostPort(key.host) // which was checked
 	d := &dialer{
-		net: &net.Dialer{Timeout: dialTimeout, KeepAlive: keepAliveGap}, tls: config, ways: w,
+		net: &net.Dialer{Timeout: dialTimeout, KeepAlive: keepAliveGap, Control: refuseLinkLocal}, tls: config, ways: w,
 		scheme: key.scheme, address: address,
+	}
+	if key.linkLocal {
+		d.net.Control = nil
 	}
 	if _, _, err := net.SplitHostPort(d.address); err != nil {
 		port := map[string]string{"http": "80", "https": "443"}[key.scheme]
 		d.address = net.JoinHostPort(strings.Trim(d.address, "[]"), port)
 	}
 	return d
+}
+
+const errLinkLocal = fault("connect: the upstream's name stands for a link-local address, or that of a cloud's own service: where it is meant, set allow_link_local for the route")
+
+// refuseLinkLocal looks at the address itself, as a name may stand for another by the time
+// of the connection than when somebody looked it up.
+func refuseLinkLocal(_, address string, _ syscall.RawConn) error {
+	if to, err := netip.ParseAddrPort(address); err == nil && linklocal.Addr(to.Addr()) {
+		return errLinkLocal
+	}
+	return nil
 }
 
 // plain connects without a guard.

@@ -63,6 +63,31 @@ func TestReverse_words_failures_of_upstreams(t *testing.T) {
 	}
 }
 
+// What a name stands for is looked at where the connection is made, by either way, and
+// with or without TLS.
+func TestReverse_connects_to_no_link_local_address(t *testing.T) {
+	for _, upstream := range []string{
+		"http://169.254.169.254", "https://169.254.169.254", "h2c://169.254.169.254", "http://[fd00:ec2::254]:8080", "http://[::ffff:a9fe:a9fe]",
+	} {
+		for _, transport := range transports {
+			route := routing.Route{Path: "/", Upstream: parse(t, upstream), StandardTransport: transport.standard()}
+			f := newFront(t, proxy.Options{}, route)
+			f.talk(t, request("/x"))
+			_, err := f.last()
+			checkProblem(t, err, 502, "upstream_unavailable")
+			if !strings.Contains(err.Error(), "set allow_link_local for the route") {
+				t.Errorf("%s, %s: %v", upstream, transport, err)
+			}
+		}
+	}
+	allowed := routing.Route{Path: "/", Upstream: parse(t, "http://169.254.169.254:9"), AllowLinkLocal: true}
+	f := newFront(t, proxy.Options{}, allowed)
+	f.talk(t, request("/x")) // which fails otherwise, where nobody is
+	if _, err := f.last(); err != nil && strings.Contains(err.Error(), "allow_link_local") {
+		t.Errorf("allowed: %v", err)
+	}
+}
+
 // An upstream that quotes what it was sent may quote the token.
 func TestReverse_tells_the_log_nothing_that_an_upstream_wrote(t *testing.T) {
 	const token = "real-token"

@@ -42,6 +42,7 @@ type transportKey struct {
 	timeout, idle, rest time.Duration
 	connections         int
 	standard, proxied   bool
+	linkLocal           bool // the upstream may have such an address
 }
 
 // ways are those to ask an upstream: over a pool of our own, or by a transport that
@@ -60,7 +61,7 @@ func (p *transportPool) get(route *routing.Route, via *url.URL) *ways {
 		scheme: target.Scheme, host: target.Host, timeout: route.Timeout,
 		idle: cmp.Or(route.UpstreamIdle, idleTimeout), rest: cmp.Or(route.UpstreamRest, restTime),
 		connections: cmp.Or(route.UpstreamConnections, connections),
-		standard:    route.StandardTransport, proxied: via != nil,
+		standard:    route.StandardTransport, proxied: via != nil, linkLocal: route.AllowLinkLocal,
 	}
 	if route.ReuseNever {
 		key.idle = 0

@@ -54,6 +54,9 @@ type Route struct {
 	// UpstreamConnections bounds the requests that wait at once for the upstream to begin
 	// its answer, over the pool's connections; 0 is 1024.
 	UpstreamConnections int
+	// AllowLinkLocal lets the upstream have a link-local address, or that of a cloud's own
+	// service.
+	AllowLinkLocal bool
 	// ReuseNever uses each connection to the upstream for one request.
 	ReuseNever bool
 	// StandardTransport sends every request by net/http's transport.

@@ -39,7 +39,7 @@ func routeTable(routes []config.Route) []routing.Route {
 			Upstream: r.Upstream, StripPrefix: r.StripPrefix, PreserveHost: r.PreserveHost,
 			Token: token[r.Token], UseProxy: r.UseProxy, Timeout: r.Timeout,
 			UpstreamIdle: r.UpstreamIdleTimeout, UpstreamRest: r.UpstreamRest, UpstreamConnections: r.UpstreamConnections,
-			ReuseNever: r.Reuse == "never", StandardTransport: r.Transport == "standard", CacheUpstream: r.CacheUpstream,
+			AllowLinkLocal: r.AllowLinkLocal, ReuseNever: r.Reuse == "never", StandardTransport: r.Transport == "standard", CacheUpstream: r.CacheUpstream,
 			Static: r.Static, SPAFallback: r.SPAFallback,
 			AllowEncodedSlash: r.AllowEncodedSlash,
 		}

@@ -39,7 +39,7 @@ type Keeper struct {
 	// ([session.UserCheck]).
 	Check time.Duration
 
-	ended atomic.Uint64
+	ended  atomic.Uint64
 	known  map[string]*kept // by public id; the sessions of exchanges that last
 	silent bool             // the store has not answered in the round before
 }
