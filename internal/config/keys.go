@@ -45,7 +45,7 @@ var gatewayKeys = []key{
 	{path: "tls", shape: section, doc: "The public listener's certificate. Without it, TLS ends in front of the gateway."},
 	{path: "tls.cert_file", kind: text{what: "the path of a PEM file"},
 		field: func(c *Config) any { return &c.TLS.CertFile },
-		doc:   "PEM file with the certificate and its chain."},
+		doc:   "PEM file with the certificate and its chain. Both files are read again every ten seconds, and at `SIGHUP`; what does not fit changes nothing."},
 	{path: "tls.key_file", kind: text{what: "the path of a PEM file"},
 		field: func(c *Config) any { return &c.TLS.KeyFile },
 		doc:   "PEM file with the certificate's key."},

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -80,7 +79,7 @@ func (s *Server) publicServer() *http.Server {
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    s.cfg.Limits.HeaderBytes,
-		TLSConfig:         s.tlsConfig(),
+		TLSConfig:         s.certificate.config(),
 		Protocols:         new(http.Protocols),
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		// "OPTIONS *" is judged like every other request.
@@ -90,11 +89,4 @@ func (s *Server) publicServer() *http.Server {
 	srv.Protocols.SetHTTP2(srv.TLSConfig != nil)
 	srv.Protocols.SetUnencryptedHTTP2(s.cfg.H2C)
 	return srv
-}
-
-func (s *Server) tlsConfig() *tls.Config {
-	if s.opts.Certificate == nil {
-		return nil
-	}
-	return &tls.Config{Certificates: []tls.Certificate{*s.opts.Certificate}, MinVersion: tls.VersionTLS12}
 }

@@ -40,6 +40,7 @@ func (s *Server) Reload(load func() (*config.Config, error)) error {
 	if keys := restartKeys(s.cfg, cfg); len(keys) > 0 {
 		s.log.Warn("these keys have changed, too: they take a restart", "keys", keys)
 	}
+	s.certificate.look()
 	s.log.Info("configuration reloaded", "routes", len(cfg.Routes), "keys", len(cfg.Session.Keys))
 	s.logRoutes()
 	return nil

@@ -6,7 +6,6 @@ package server
 
 import (
 	"crypto/tls"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -54,6 +53,8 @@ type Server struct {
 	opts Options
 	signals
 
+	certificate *certificate // nil without TLS
+
 	ring     *secret.Ring // Reload replaces its keys
 	pool     *pool
 	sessions *sessions
@@ -71,8 +72,12 @@ func New(cfg *config.Config, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Certificate, err = certificate(cfg.TLS, o.Certificate); err != nil {
+	shown, err := newCertificate(cfg.TLS, o.Certificate, sig.log)
+	if err != nil {
 		return nil, err
+	}
+	if shown != nil {
+		sig.metrics.OnScrape(shown.figures)
 	}
 	ring, err := secret.NewRing(cfg.Session.Keys...)
 	if err != nil {
@@ -93,7 +98,7 @@ func New(cfg *config.Config, o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		cfg: cfg, opts: o, signals: sig, ring: ring, pool: pool, sessions: sessions, pipeline: pipeline,
+		cfg: cfg, opts: o, signals: sig, certificate: shown, ring: ring, pool: pool, sessions: sessions, pipeline: pipeline,
 		ready: readiness.New(sig.log,
 			readiness.Check{Name: "store unavailable", Ask: sessions.store.Ping, Reason: sessionstore.Reason},
 			readiness.Check{Name: "user pool", Ask: pool.keysKnown, Reason: error.Error}),
@@ -101,18 +106,6 @@ func New(cfg *config.Config, o Options) (*Server, error) {
 	s.router.Store(first)
 	s.metrics.SetTime(configLoaded, time.Now())
 	return s, nil
-}
-
-// certificate reads the files that are configured; without them it is the one given.
-func certificate(files config.TLS, given *tls.Certificate) (*tls.Certificate, error) {
-	if files.CertFile == "" {
-		return given, nil
-	}
-	cert, err := tls.LoadX509KeyPair(files.CertFile, files.KeyFile)
-	if err != nil {
-		return nil, fmt.Errorf("load certificate (tls): %w", err)
-	}
-	return &cert, nil
 }
 
 // Handler returns the gateway's public handler, for tests that serve it
