@@ -316,7 +316,7 @@ var laterRules = []rule{
 	{"cors", values{"routes[].cors": "upstream"}, "routes[0].cors", "not built yet"},
 	{"headers", values{"routes[].headers": "{X-Forwarded-User: sub}"}, "routes[0].headers", "not built yet"},
 	{"identity_headers", values{"routes[].identity_headers": "true"}, "routes[0].identity_headers", "not built yet"},
-	{"route_idle_timeout", values{"routes[].idle_timeout": "1m"}, "routes[0].idle_timeout", "not built yet"},
+	{"route_idle_timeout_is_too_long", values{"routes[].idle_timeout": "25h"}, "routes[0].idle_timeout", "from 0s to 24h"},
 }
 
 // TestLoad_accepts is the other side: what looks like a fault and is none.

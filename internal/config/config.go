@@ -159,6 +159,7 @@ type Route struct {
 	Timeout             time.Duration
 	Transport           string // auto, standard
 	Reuse               string // auto, never
+	IdleTimeout         time.Duration
 	UpstreamIdleTimeout time.Duration
 	UpstreamRest        time.Duration
 	UpstreamConnections int

@@ -144,7 +144,7 @@ func TestLoad_says_once(t *testing.T) {
 		"key_given_twice":        {with(nil).yaml() + "mount: /a\nmount: /b\n", `mount: given twice: want it once; it stands in line \d+ already`},
 		"key_that_is_a_list":     {with(nil).yaml() + "[a]: b\n", `a list as a key: want a name`},
 		"misspelled_key":         {with(nil).yaml() + "alowed_origins: []\n", `alowed_origins: unknown key: want allowed_origins, perhaps`},
-		"key_of_another_section": {with(nil).yaml() + "idle_timeout: 1h\n", `idle_timeout: unknown key: want session.idle_timeout, perhaps`},
+		"key_of_another_section": {with(nil).yaml() + "idle_timeout: 1h\n", `idle_timeout: unknown key: want session.idle_timeout or routes\[\].idle_timeout, perhaps`},
 		"key_of_two_sections":    {with(nil).yaml() + "domain: x\n", `domain: unknown key: want cognito.domain or session.cookie.domain, perhaps`},
 		"key_like_no_other":      {with(nil).yaml() + "zzzzzzzz: 1h\n", `zzzzzzzz: unknown key: want a key that exists`},
 		"merge_key":              {with(nil).yaml() + "<<: {}\n", `<<: unknown key`},

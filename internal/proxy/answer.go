@@ -80,10 +80,12 @@ func (t *trip) copyBody(res *http.Response) error {
 		n, err := res.Body.Read(buffer[:])
 		t.letGo(err)
 		if n > 0 {
+			t.silence.broken()
 			rest -= int64(n)
 			if _, err := t.w.Write(buffer[:n]); err != nil {
 				return err
 			}
+			t.silence.broken()
 			if stream || rest > 0 {
 				_ = client.Flush()
 			}

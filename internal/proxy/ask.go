@@ -38,7 +38,7 @@ func (t *trip) send() (*http.Response, error) {
 // connections busy. What an upstream answers to the beginning of a body reaches the
 // client by the other way.
 func (t *trip) gather() (whole bool, err error) {
-	t.body = newRequestBody(t.in.Body, t.reverse.bodyBytes)
+	t.takeBody()
 	t.buffer = t.reverse.bodies.get()
 	t.body.kept = t.buffer[:0]
 	t.body.gather(t.reverse.gatherTime)

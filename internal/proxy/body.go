@@ -23,7 +23,8 @@ type requestBody struct {
 	closed atomic.Bool
 	result atomic.Pointer[error] // io.EOF is the good end
 
-	late atomic.Bool // no more is to be gathered
+	late    atomic.Bool // no more is to be gathered
+	silence *silence    // is told what comes; may be nil
 
 	mu    sync.Mutex // held while reading
 	from  io.Reader
@@ -80,9 +81,7 @@ func (b *requestBody) gatherMore() bool {
 	}
 	n, err := b.from.Read(b.kept[len(b.kept):cap(b.kept)])
 	b.kept = b.kept[:len(b.kept)+n]
-	if err != nil {
-		b.result.CompareAndSwap(nil, &err)
-	}
+	b.took(err)
 	return err == nil
 }
 
@@ -116,10 +115,18 @@ func (t *bodyTry) Read(p []byte) (int, error) {
 		b.kept = append(b.kept, p[:n]...)
 		t.at = len(b.kept)
 	}
-	if err != nil {
-		b.result.CompareAndSwap(nil, &err)
-	}
+	b.took(err)
 	return n, err
+}
+
+// took takes note of a reading from the client. The caller holds the lock.
+func (b *requestBody) took(err error) {
+	if err == nil {
+		b.silence.broken()
+		return
+	}
+	b.result.CompareAndSwap(nil, &err)
+	b.silence.bodyEnded()
 }
 
 // Close ends this try's reading. It leaves the client's own body to the server:

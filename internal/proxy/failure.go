@@ -13,6 +13,9 @@ import (
 // classify turns the error that ended a trip before its answer began into the
 // answer for the caller: that the caller has left, its fault, or the upstream's.
 func (t *trip) classify(err error) error {
+	if t.silent() {
+		return bodyTimeout()
+	}
 	if err := t.in.Context().Err(); err != nil {
 		return err
 	}

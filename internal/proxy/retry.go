@@ -15,7 +15,7 @@ import (
 func (t *trip) transported() (*http.Response, error) {
 	if t.in.ContentLength != 0 {
 		if t.body == nil {
-			t.body = newRequestBody(t.in.Body, t.reverse.bodyBytes)
+			t.takeBody()
 		}
 		if t.in.ProtoMajor == 1 {
 			// Without it the server reads the body to its end before an answer begins.

@@ -28,6 +28,7 @@ type trip struct {
 	header  http.Header // for the upstream
 	host    string      // for the upstream
 	body    *requestBody
+	silence *silence     // nil where the route has no limit for it
 	buffer  *wholeBuffer // of the body, until it was sent; nil where it is not read whole
 
 	// What one of the two ways to ask needs.
@@ -44,6 +45,7 @@ func (t *trip) run() error {
 		return t.closing(tooLarge(nil))
 	}
 	defer t.end()
+	t.watchSilence()
 	t.prepare()
 	res, err := t.ask()
 	if err != nil {
@@ -61,6 +63,8 @@ var headerMaps = sync.Pool{New: func() any { return make(http.Header, 32) }}
 
 // end gives back what the trip has, however it ended.
 func (t *trip) end() {
+	t.noteSilence()
+	t.silence.stop()
 	if t.body != nil {
 		t.body.close() // nobody may read it when the handler has returned
 	}
@@ -93,6 +97,12 @@ func (t *trip) prepare() {
 	}
 }
 
+// takeBody takes over the body of the client's request.
+func (t *trip) takeBody() {
+	t.body = newRequestBody(t.in.Body, t.reverse.bodyBytes)
+	t.body.silence = t.silence
+}
+
 // ask sends the request and returns the answer when its header has arrived. Interim
 // answers are not passed on, because no rule for headers would see them.
 func (t *trip) ask() (*http.Response, error) {
@@ -102,6 +112,7 @@ func (t *trip) ask() (*http.Response, error) {
 		return nil, err
 	}
 	t.body.answered()
+	t.silence.answerBegins()
 	if t.d.Event != nil {
 		t.d.Event.UpstreamTime = time.Since(start)
 	}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"sync/atomic"
 )
 
 // webSocketUpgrade reports whether the request is a WebSocket handshake that may
@@ -76,7 +75,7 @@ func (t *trip) switchProtocols(res *http.Response) error {
 		t.note(err)
 		return nil
 	}
-	ended := through.Carry(t.in.Context(), client, t.fromClient(early(client, buffered.Reader)), upstream)
+	ended := through.Carry(t.in.Context(), client, t.fromClient(early(client, buffered.Reader)), t.fromUpstream(upstream))
 	if ended && t.d.Event != nil {
 		t.d.Event.AddNote("ended by the stop of the gateway")
 	}
@@ -97,23 +96,48 @@ func (t *trip) greet(w *bufio.Writer, res *http.Response) error {
 	return w.Flush()
 }
 
-// fromClient returns what reads from the client, and sets [Decision.ClientActive].
+// fromClient returns what reads from the client, breaks its silence, and sets
+// [Decision.ClientActive].
 func (t *trip) fromClient(r io.Reader) io.Reader {
-	if t.d.ClientActive == nil {
+	if t.d.ClientActive == nil && t.silence == nil {
 		return r
 	}
-	return &activeReader{r, t.d.ClientActive}
+	return &clientReader{r, t}
 }
 
-type activeReader struct {
+type clientReader struct {
 	io.Reader
-	active *atomic.Bool
+	t *trip
 }
 
-func (r *activeReader) Read(p []byte) (int, error) {
+func (r *clientReader) Read(p []byte) (int, error) {
 	n, err := r.Reader.Read(p)
-	if n > 0 && !r.active.Load() { // a write would take the line from whoever looks
-		r.active.Store(true)
+	if n > 0 {
+		r.t.silence.broken()
+		if active := r.t.d.ClientActive; active != nil && !active.Load() { // a write would take the line from whoever looks
+			active.Store(true)
+		}
+	}
+	return n, err
+}
+
+// fromUpstream returns the upstream, whose bytes break the silence.
+func (t *trip) fromUpstream(upstream io.ReadWriteCloser) io.ReadWriteCloser {
+	if t.silence == nil {
+		return upstream
+	}
+	return &upstreamReader{upstream, t.silence}
+}
+
+type upstreamReader struct {
+	io.ReadWriteCloser
+	silence *silence
+}
+
+func (r *upstreamReader) Read(p []byte) (int, error) {
+	n, err := r.ReadWriteCloser.Read(p)
+	if n > 0 {
+		r.silence.broken()
 	}
 	return n, err
 }

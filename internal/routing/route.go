@@ -43,6 +43,9 @@ type Route struct {
 	Token        Token
 	// Timeout runs from the request's last byte to the response header; 0 is none.
 	Timeout time.Duration
+	// IdleTimeout is how long no byte of a body may pass, of the request's or the answer's,
+	// or on a WebSocket either way; 0 is no limit.
+	IdleTimeout time.Duration
 	// UseProxy goes to Upstream by the forward proxy that is configured for it.
 	UseProxy bool
 	// UpstreamIdle is how long a connection to the upstream is kept unused; 0 is

@@ -37,7 +37,7 @@ func routeTable(routes []config.Route) []routing.Route {
 		out[i] = routing.Route{
 			Path: r.Path, Host: r.Host, Access: access(r), Methods: r.Methods,
 			Upstream: r.Upstream, StripPrefix: r.StripPrefix, PreserveHost: r.PreserveHost,
-			Token: token[r.Token], UseProxy: r.UseProxy, Timeout: r.Timeout,
+			Token: token[r.Token], UseProxy: r.UseProxy, Timeout: r.Timeout, IdleTimeout: r.IdleTimeout,
 			UpstreamIdle: r.UpstreamIdleTimeout, UpstreamRest: r.UpstreamRest, UpstreamConnections: r.UpstreamConnections,
 			AllowLinkLocal: r.AllowLinkLocal, ReuseNever: r.Reuse == "never", StandardTransport: r.Transport == "standard", CacheUpstream: r.CacheUpstream,
 			Static: r.Static, SPAFallback: r.SPAFallback,
