@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // answer passes the upstream's answer on. It panics with [http.ErrAbortHandler]
@@ -82,13 +84,10 @@ func (t *trip) copyBody(res *http.Response) error {
 		if n > 0 {
 			t.silence.broken()
 			rest -= int64(n)
-			if _, err := t.w.Write(buffer[:n]); err != nil {
+			if err := t.pass(client, buffer[:n], stream || rest > 0); err != nil {
 				return err
 			}
 			t.silence.broken()
-			if stream || rest > 0 {
-				_ = client.Flush()
-			}
 		}
 		switch {
 		case errors.Is(err, io.EOF):
@@ -98,6 +97,30 @@ func (t *trip) copyBody(res *http.Response) error {
 			return err
 		}
 	}
+}
+
+// clientTimeout is how long a client may take to read a piece of an answer, of at most
+// bufferBytes. One that does not read holds memory, here and at the upstream.
+const clientTimeout = time.Minute
+
+// pass writes a piece of the body. Where more is to come it is sent at once, and waited
+// for; the last piece, which mostly is the only one, is the server's to send.
+func (t *trip) pass(client *http.ResponseController, piece []byte, more bool) error {
+	if !more {
+		_, err := t.w.Write(piece)
+		return err
+	}
+	_ = client.SetWriteDeadline(time.Now().Add(t.reverse.clientTimeout))
+	// Whoever has ended the trip by now has set an earlier one.
+	if err := context.Cause(t.in.Context()); err != nil {
+		return err
+	}
+	if _, err := t.w.Write(piece); err != nil {
+		return err
+	}
+	_ = client.Flush()
+	_ = client.SetWriteDeadline(time.Time{}) // the next piece may be long in coming
+	return nil
 }
 
 // letGo leaves the upstream's connection to others as far as it can after a read that

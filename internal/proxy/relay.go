@@ -97,6 +97,9 @@ type Options struct {
 	// gatherTime is how long a short body is waited for, so that it can be sent in one
 	// piece. Default: 20 ms.
 	gatherTime time.Duration
+	// clientTimeout is how long a client may take to read a piece of an answer. Default: a
+	// minute.
+	clientTimeout time.Duration
 }
 
 // Dispatcher is the relay of a whole route table: it hands each request to what

@@ -18,8 +18,8 @@ type reverseProxy struct {
 	tunnels   *tunnel.Registry
 	pool      transportPool
 	bodies    bodies
-	// gatherTime is how long a short body is waited for.
-	gatherTime time.Duration
+	// gatherTime is how long a short body is waited for, clientTimeout a client that reads.
+	gatherTime, clientTimeout time.Duration
 }
 
 // newReverseProxy builds the relay for all routes of a table that name an upstream.
@@ -32,7 +32,7 @@ func newReverseProxy(table *routing.Table, o Options) (*reverseProxy, error) {
 		tunnels:   cmp.Or(o.Tunnels, &tunnel.Registry{}),
 		pool:      transportPool{tls: o.upstreamTLS, upstreams: cmp.Or(o.Upstreams, &Upstreams{})},
 
-		gatherTime: cmp.Or(o.gatherTime, gatherTime),
+		gatherTime: cmp.Or(o.gatherTime, gatherTime), clientTimeout: cmp.Or(o.clientTimeout, clientTimeout),
 	}
 	for _, route := range table.Routes() {
 		if route.Upstream == nil {

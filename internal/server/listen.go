@@ -15,6 +15,16 @@ import (
 const (
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 2 * time.Minute
+
+	// maxStreams is how many requests an HTTP/2 connection may have open (RFC 9113 §5.1.2
+	// recommends no less).
+	maxStreams = 100
+	// A connection of HTTP/2 over which nothing came for pingAfter is asked whether anybody
+	// is there, and closed without an answer within pingTimeout. One that takes no byte for
+	// writeTimeout is closed.
+	pingAfter    = time.Minute
+	pingTimeout  = 15 * time.Second
+	writeTimeout = time.Minute
 )
 
 // Listen opens a TCP listener. Where that fails, the error tells an operator what
@@ -81,6 +91,7 @@ func (s *Server) publicServer() *http.Server {
 		MaxHeaderBytes:    s.cfg.Limits.HeaderBytes,
 		TLSConfig:         s.certificate.config(),
 		Protocols:         new(http.Protocols),
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, SendPingTimeout: pingAfter, PingTimeout: pingTimeout, WriteByteTimeout: writeTimeout},
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		// "OPTIONS *" is judged like every other request.
 		DisableGeneralOptionsHandler: true,
