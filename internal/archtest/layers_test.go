@@ -115,7 +115,7 @@ var layers = []row{
 		pkg: "internal/handlers",
 		imports: []string{
 			"internal/cookie", "internal/fetchmeta", "internal/middleware", "internal/oauth",
-			"internal/paging", "internal/problem", "internal/returnto", "internal/secret", "internal/session",
+			"internal/paging", "internal/problem", "internal/returnto", "internal/secret", "internal/session", "internal/streams",
 			"internal/telemetry", "web",
 		},
 	},

@@ -7,6 +7,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
+	"github.com/gatehouse-auth/gatehouse/internal/streams"
 )
 
 // streamsRetryIn is how soon a refused stream may be asked for again.
@@ -23,6 +24,8 @@ type Events struct {
 	// Lookups bounds, by its capacity, how many streams look their sessions up at
 	// a time once changes are heard again; 0: no bound.
 	Lookups chan struct{}
+	// Open ends the stream with its session where nobody tells of that.
+	Open *streams.Registry
 	// Lead is how long before a limit the page is told of it.
 	Lead time.Duration
 }
@@ -66,7 +69,10 @@ func (e *Events) Stream(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 		return nil
 	}
 	x.Event.Stream = true
-	t := &stream{events: e, w: w, control: http.NewResponseController(w)}
+	t := &stream{events: e, w: w, control: http.NewResponseController(w), ended: make(endSignal, 1)}
+	var place streams.Place
+	e.Open.Join(&place, t.ended, x.Caller.Session, x.Event.Start)
+	defer e.Open.Leave(&place)
 	if err := t.run(r.Context(), x.Caller.Session, changes, r.Header.Get("Last-Event-ID")); err != nil {
 		x.Event.AddNote("events cut short")
 	}

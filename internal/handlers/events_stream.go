@@ -38,9 +38,22 @@ type stream struct {
 	generation uint64    // the newest that the page knows
 	expiring   time.Time // the limit that the page was warned of
 
+	ended endSignal // somebody has found the session gone
+
 	// resync is how soon to look the session up, because changes were missed; 0:
 	// none were.
 	resync time.Duration
+}
+
+// endSignal holds one end that was found by looking ([streams.Exchange]).
+type endSignal chan struct{}
+
+// EndWithSession implements [streams.Exchange].
+func (e endSignal) EndWithSession() {
+	select {
+	case e <- struct{}{}:
+	default:
+	}
 }
 
 // run tells the state and then what changes, until the session ends, the
@@ -66,6 +79,18 @@ func (t *stream) run(ctx context.Context, s *session.Session, changes <-chan ses
 			case c.Ended():
 				return t.signedOut(s, c.Reason)
 			}
+		case <-t.ended:
+			select {
+			case c, open := <-changes: // which knows why
+				if open && c.Ended() {
+					return t.signedOut(s, c.Reason)
+				}
+			default:
+			}
+			if t.events.Account.Sessions.Manager.MovingHandles() {
+				return nil // as below
+			}
+			return t.signedOut(s, t.silentEnd(s))
 		case <-timer.C:
 			if err := t.write(":\n\n"); err != nil {
 				return err

@@ -17,6 +17,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
+	"github.com/gatehouse-auth/gatehouse/internal/streams"
 )
 
 const idle = 30 * time.Minute
@@ -55,6 +56,7 @@ func accountIn(t *testing.T, st session.Store) (*handlers.Events, *session.Sessi
 		t.Fatal(err)
 	}
 	return &handlers.Events{
+		Open:    &streams.Registry{},
 		Account: &handlers.Account{Sessions: &middleware.Sessions{Manager: m}}, Lead: time.Minute,
 	}, s
 }

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
+	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/streams"
 	"github.com/gatehouse-auth/gatehouse/internal/tunnel"
@@ -31,7 +33,7 @@ const endTimeout = 500 * time.Millisecond
 // made on the strength of. It stands behind all that may find another session.
 //
 // The context of what follows ends with the session. An answer that has begun breaks
-// off then; one that has not is the refusal that the next request would get.
+// off then; one that has not is 401.
 func (s *Streams) Hold(next Handler) Handler {
 	return func(w http.ResponseWriter, r *http.Request, x *Exchange) error {
 		if x.Caller.Anonymous() {
@@ -41,9 +43,13 @@ func (s *Streams) Hold(next Handler) Handler {
 		defer end(nil)
 		x.end = end
 		s.Open.Join(&x.place, x, x.Caller.Session, x.Event.Start)
-		defer s.release(x)
-		if s.Manager.Heard() != x.heard && s.gone(ctx, x) {
-			return session.ErrNotFound
+		defer s.release(ctx, x)
+		if s.gone(ctx, x) {
+			if x.Decision.Route.Access.Auth != routing.AuthOptional {
+				return session.ErrNotFound
+			}
+			x.Caller, x.Decision.Bearer = Caller{}, secret.Text{}
+			return next(w, r, x)
 		}
 		if x.Decision.Route.Access.Touch {
 			x.Decision.ClientActive = x.place.Used()
@@ -68,16 +74,27 @@ func (x *Exchange) EndWithSession() {
 	_ = client.SetWriteDeadline(limit)
 }
 
-// release takes the exchange out of those that end with their session.
-func (s *Streams) release(x *Exchange) {
+// release takes the exchange out of those that end with their session. A use that the
+// keeper has not taken up yet is recorded now.
+func (s *Streams) release(ctx context.Context, x *Exchange) {
 	if s.Open.Leave(&x.place) {
 		x.Event.AddNote("ended with its session")
+		return
+	}
+	if x.place.Used().Load() && !s.Manager.MovingHandles() {
+		_, _ = s.Manager.Touch(ctx, x.place.Session()) // a use that is not recorded is no reason to fail
 	}
 }
 
 // gone reports whether the session has ended since it was loaded: before the exchange
-// was where an end is told to.
+// was where an end is told to. Where nobody can say the keeper finds out.
 func (s *Streams) gone(ctx context.Context, x *Exchange) bool {
+	if s.Manager.Heard() == x.heard {
+		return false
+	}
 	_, err := s.Manager.Load(ctx, x.Caller.Session.Handle)
+	if err != nil && !errors.Is(err, session.ErrNotFound) {
+		s.Open.Doubt(&x.place)
+	}
 	return errors.Is(err, session.ErrNotFound)
 }

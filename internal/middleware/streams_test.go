@@ -139,28 +139,76 @@ func TestHold(t *testing.T) {
 // An end that is told after the session was loaded, and before the exchange is where ends
 // are told to, is told to nobody.
 func TestHold_misses_no_end(t *testing.T) {
+	for name, c := range map[string]struct {
+		auth    routing.Auth
+		away    bool // the store, when it is asked once more
+		reached bool
+		want    error
+	}{
+		"of_a_route_that_needs_a_session": {routing.AuthSession, false, false, session.ErrNotFound},
+		"of_one_that_goes_on_without":     {routing.AuthOptional, false, true, nil},
+		"nor_one_that_nobody_can_tell":    {routing.AuthSession, true, true, nil},
+	} {
+		inTime(t, name, func(t *testing.T, h *house) {
+			ctx, stop := context.WithCancel(t.Context())
+			keeper := &streams.Keeper{Registry: &streams.Registry{}, Sessions: h.manager}
+			var running sync.WaitGroup
+			running.Go(func() { _ = h.manager.Run(ctx) })
+			running.Go(func() { keeper.Run(ctx) })
+			synctest.Wait()
+			hold := &middleware.Streams{Manager: h.manager, Open: keeper.Registry}
+			x := on(route(c.auth))
+			x.Handle, x.Event.Start = h.handle, time.Now()
+			ends := func(next middleware.Handler) middleware.Handler {
+				return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
+					if _, err := h.manager.End(t.Context(), h.handle, session.ReasonLogout); err != nil {
+						t.Error(err)
+					}
+					synctest.Wait()
+					h.store.set(c.away)
+					return next(w, r, x)
+				}
+			}
+			lasts := func(next middleware.Handler) middleware.Handler {
+				return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
+					h.store.set(false)
+					if anonymous := x.Caller.Anonymous() && x.Decision.Bearer.Empty(); anonymous == c.away {
+						t.Errorf("the caller is anonymous: %v", anonymous)
+					}
+					if c.away {
+						<-r.Context().Done() // or the test hangs
+					}
+					return next(w, r, x)
+				}
+			}
+			_, reached, err := walk(request("GET", "/api/x"), x, h.sessions.LoadSession, h.sessions.FreshToken, ends, hold.Hold, lasts)
+			if reached != c.reached || !errors.Is(err, c.want) || hold.Open.Len() != 0 {
+				t.Errorf("reached %v, error %v, %d open", reached, err, hold.Open.Len())
+			}
+			stop()
+			running.Wait()
+		})
+	}
+}
+
+// A use that the keeper has not taken up when a WebSocket ends is recorded all the same.
+func TestHold_records_the_last_use(t *testing.T) {
 	inTime(t, "", func(t *testing.T, h *house) {
-		ctx, stop := context.WithCancel(t.Context())
-		var running sync.WaitGroup
-		running.Go(func() { _ = h.manager.Run(ctx) })
-		synctest.Wait()
 		hold := &middleware.Streams{Manager: h.manager, Open: &streams.Registry{}}
 		x := on(route(routing.AuthSession))
 		x.Handle = h.handle
-		ends := func(next middleware.Handler) middleware.Handler {
+		used := func(next middleware.Handler) middleware.Handler {
 			return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
-				if _, err := h.manager.End(t.Context(), h.handle, session.ReasonLogout); err != nil {
-					t.Error(err)
-				}
-				synctest.Wait()
+				time.Sleep(idleTimeout / 2)
+				x.Decision.ClientActive.Store(true)
 				return next(w, r, x)
 			}
 		}
-		_, reached, err := walk(request("GET", "/api/x"), x, h.sessions.LoadSession, ends, hold.Hold)
-		if reached || !errors.Is(err, session.ErrNotFound) || hold.Open.Len() != 0 {
-			t.Errorf("reached %v, error %v, %d open", reached, err, hold.Open.Len())
+		if _, _, err := walk(request("GET", "/api/x"), x, h.sessions.LoadSession, hold.Hold, used); err != nil {
+			t.Fatal(err)
 		}
-		stop()
-		running.Wait()
+		if seen := h.lastSeen(t); time.Since(seen) > time.Second {
+			t.Errorf("last seen %v ago", time.Since(seen))
+		}
 	})
 }

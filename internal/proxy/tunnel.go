@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/sha1" //nolint:gosec // what RFC 6455 demands
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -140,6 +141,15 @@ func (r *upstreamReader) Read(p []byte) (int, error) {
 		r.silence.broken()
 	}
 	return n, err
+}
+
+// CloseWrite ends the direction towards the upstream alone.
+func (r *upstreamReader) CloseWrite() error {
+	half, ok := r.ReadWriteCloser.(interface{ CloseWrite() error })
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return half.CloseWrite()
 }
 
 // early returns what reads from the client: first the bytes that the server has

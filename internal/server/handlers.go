@@ -42,7 +42,7 @@ func newOwnHandlers(
 	return ownHandlers{
 		flow: flow, account: account,
 		events: &handlers.Events{
-			Account: account, Lookups: make(chan struct{}, lookups),
+			Account: account, Open: sessions.streams.Open, Lookups: make(chan struct{}, lookups),
 			Lead: min(expiryNotice, cfg.Session.IdleTimeout/4),
 		},
 		logout: logout,

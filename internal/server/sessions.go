@@ -45,7 +45,7 @@ func newSessions(cfg *config.Config, o Options, ring *secret.Ring, pool *pool, s
 		steps:   &middleware.Sessions{Manager: manager, Cookies: cookies},
 		streams: &middleware.Streams{Manager: manager, Open: &streams.Registry{}},
 	}
-	s.keeper = &streams.Keeper{Registry: s.streams.Open, Sessions: manager, Check: cfg.RevocationCheck}
+	s.keeper = &streams.Keeper{Registry: s.streams.Open, Sessions: manager}
 	manager.Follow(s.keeper.Heard)
 	sig.metrics.OnScrape(s.figures)
 	return s, nil

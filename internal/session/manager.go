@@ -36,7 +36,10 @@ type Manager struct {
 	users     *userCheck
 	listeners listeners
 	followers []func(Change)
-	changes   atomic.Uint64 // that were heard
+	// changes counts those that were heard, and each time that they began to arrive or did
+	// not any more; hearsSince is when they began last, since the cache's start.
+	changes    atomic.Uint64
+	hearsSince atomic.Int64
 }
 
 // NewManager returns a manager. It starts nothing.

@@ -35,7 +35,9 @@ func (m *Manager) Run(ctx context.Context) error {
 
 // heard takes in that changes are heard from now on, or no longer.
 func (m *Manager) heard(up bool) {
+	m.changes.Add(1) // whatever may have been missed
 	if up {
+		m.hearsSince.Store(int64(time.Since(m.cache.start)))
 		m.log.Info("changes of sessions are heard")
 		m.listeners.miss() // what happened before was told to nobody
 		return

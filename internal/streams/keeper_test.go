@@ -26,8 +26,11 @@ const (
 // promise is how long an exchange outlasts its session at most.
 const promise = time.Second
 
+// round is how often the keeper looks.
+const round = 250 * time.Millisecond
+
 // pool is a user pool that issues tokens for ever, unless its user is out or it is away.
-type pool struct{ out, away atomic.Bool }
+type pool struct{ out, away, hangs atomic.Bool }
 
 func (p *pool) tokens() oauth.Tokens {
 	return oauth.Tokens{
@@ -48,7 +51,11 @@ func (p *pool) Refresh(context.Context, oauth.Tokens) (oauth.Tokens, error) {
 
 func (p *pool) Revoke(context.Context, oauth.Tokens) error { return nil }
 
-func (p *pool) stillIn(context.Context, oauth.Tokens) error {
+func (p *pool) stillIn(ctx context.Context, _ oauth.Tokens) error {
+	if p.hangs.Load() {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	if p.out.Load() {
 		return oauth.ErrGrantRevoked
 	}
@@ -61,7 +68,13 @@ type store struct {
 	away  atomic.Bool
 	deaf  atomic.Bool
 	loads atomic.Int64
+
+	traits  session.Traits
+	loses   atomic.Bool // changes, though it says that they arrive
+	refuses sync.Map    // handles about which it says nothing
 }
+
+func (s *store) Traits() session.Traits { return s.traits }
 
 // Load takes as long as a store may to say that it is away.
 func (s *store) Load(ctx context.Context, h session.Handle) (*session.Session, error) {
@@ -70,12 +83,15 @@ func (s *store) Load(ctx context.Context, h session.Handle) (*session.Session, e
 		time.Sleep(session.StoreTimeout)
 		return nil, fmt.Errorf("%w: dial", session.ErrUnavailable)
 	}
+	if _, refused := s.refuses.Load(h.Reveal()); refused {
+		return nil, fmt.Errorf("%w: refused", session.ErrUnavailable)
+	}
 	return s.Memory.Load(ctx, h)
 }
 
 func (s *store) Watch(ctx context.Context, receive func(session.Change), up func(bool)) error {
 	return s.Memory.Watch(ctx, func(c session.Change) {
-		if !s.deaf.Load() {
+		if !s.deaf.Load() && !s.loses.Load() {
 			receive(c)
 		}
 	}, func(is bool) { up(is && !s.deaf.Load()) })
@@ -98,11 +114,25 @@ type house struct {
 // inTime runs a test with a house under a clock of its own.
 func inTime(t *testing.T, name string, f func(*house)) { checked(t, name, 0, f) }
 
+// lossy is inTime where the store says that changes may get lost.
+func lossy(t *testing.T, name string, f func(*house)) {
+	of(t, name, session.Traits{CacheAge: 900 * time.Millisecond}, 0, f)
+}
+
+// moving is inTime where handles move.
+func moving(t *testing.T, name string, f func(*house)) {
+	of(t, name, session.Traits{MovingHandles: true}, 0, f)
+}
+
 // checked is inTime where the user pool is asked that often whether its user is in.
 func checked(t *testing.T, name string, every time.Duration, f func(*house)) {
+	of(t, name, session.Traits{}, every, f)
+}
+
+func of(t *testing.T, name string, traits session.Traits, every time.Duration, f func(*house)) {
 	t.Run(name, func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			h := newHouse(t, every)
+			h := newHouse(t, traits, every)
 			ctx, stop := context.WithCancel(t.Context())
 			var running sync.WaitGroup
 			running.Go(func() { _ = h.manager.Run(ctx) })
@@ -120,18 +150,18 @@ func checked(t *testing.T, name string, every time.Duration, f func(*house)) {
 	})
 }
 
-func newHouse(t *testing.T, every time.Duration) *house {
-	h := &house{T: t, pool: &pool{}, store: &store{Memory: sessionstore.NewMemory(sessionstore.MemoryOptions{IdleTimeout: idleTimeout})}}
+func newHouse(t *testing.T, traits session.Traits, every time.Duration) *house {
+	h := &house{T: t, pool: &pool{}, store: &store{Memory: sessionstore.NewMemory(sessionstore.MemoryOptions{IdleTimeout: idleTimeout}), traits: traits}}
 	var err error
 	h.manager, err = session.NewManager(session.Options{
 		Store: h.store, Provider: h.pool, IdleTimeout: idleTimeout, AbsoluteTimeout: absoluteTimeout,
 		BeforeExpiry: time.Minute, RefreshTimeout: 10 * time.Second, ForcedPerMinute: 10,
-		UserCheck: session.UserCheck{Every: every, Ask: h.pool.stillIn},
+		UserCheck: session.UserCheck{Every: every, Ask: h.pool.stillIn}, CacheBytes: 1 << 20,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.keeper = &streams.Keeper{Registry: &streams.Registry{}, Sessions: h.manager, Check: every}
+	h.keeper = &streams.Keeper{Registry: &streams.Registry{}, Sessions: h.manager}
 	h.manager.Follow(h.keeper.Heard)
 	h.session = h.signIn()
 	return h
@@ -218,6 +248,46 @@ func TestKeeper_ends_what_is_open_with_its_session(t *testing.T) {
 		h.store.deaf.Store(false)
 		h.wantEnded(at, 2*promise)
 	})
+	inTime(t, "an_end_in_a_gap_that_is_over_before_anybody_looks", func(h *house) {
+		time.Sleep(time.Minute + round/2)
+		at := time.Now()
+		h.gap(60*time.Millisecond, func() { h.end(session.ReasonLogout) })
+		h.wantEnded(at, promise)
+	})
+	inTime(t, "an_end_in_a_gap_in_which_the_exchange_began", func(h *house) {
+		h.keeper.Registry.Leave(&h.place)
+		time.Sleep(time.Minute)
+		at := time.Now()
+		h.gap(2*time.Second, func() {
+			h.open(h.session)
+			time.Sleep(time.Second)
+			at = time.Now()
+			h.end(session.ReasonLogout)
+		})
+		h.wantEnded(at, 2*promise)
+	})
+	lossy(t, "an_end_of_which_the_news_got_lost", func(h *house) {
+		time.Sleep(time.Minute)
+		at := time.Now()
+		h.store.loses.Store(true)
+		h.end(session.ReasonLogout)
+		h.wantEnded(at, 2*promise)
+	})
+	inTime(t, "an_end_that_somebody_suspects", func(h *house) {
+		time.Sleep(time.Minute)
+		h.store.loses.Store(true)
+		h.end(session.ReasonLogout)
+		time.Sleep(time.Minute)
+		h.wantOpen("while nobody does")
+		at := time.Now()
+		h.keeper.Registry.Doubt(&h.place)
+		h.wantEnded(at, promise)
+	})
+	moving(t, "the_absolute_limit_where_handles_move", func(h *house) {
+		time.Sleep(time.Until(h.session.ExpiresAt.Add(-time.Millisecond)))
+		h.wantOpen("which may be used elsewhere")
+		h.wantEnded(h.session.ExpiresAt, 2*promise)
+	})
 	inTime(t, "the_idle_limit", func(h *house) {
 		limit := h.manager.EndsAt(h.session)
 		time.Sleep(time.Until(limit.Add(-time.Millisecond)))
@@ -238,9 +308,10 @@ func TestKeeper_ends_what_is_open_with_its_session(t *testing.T) {
 	checked(t, "a_user_who_is_out_at_the_pool", check, func(h *house) {
 		time.Sleep(10 * time.Minute)
 		h.wantOpen("while the user is in")
+		time.Sleep(check / 3)
 		at := time.Now()
 		h.pool.out.Store(true)
-		h.wantEnded(at, check+promise)
+		h.wantEnded(at, check+2*promise)
 	})
 	checked(t, "and_not_before_that_is_certain", check, func(h *house) {
 		h.pool.out.Store(true) // which a refresh is to confirm
@@ -251,6 +322,25 @@ func TestKeeper_ends_what_is_open_with_its_session(t *testing.T) {
 		h.pool.away.Store(false)
 		h.wantEnded(at, 2*check)
 	})
+}
+
+// gap has changes not arrive for a while, in which something happens.
+func (h *house) gap(d time.Duration, f func()) {
+	h.store.deaf.Store(true)
+	h.beat()
+	f()
+	h.beat()
+	time.Sleep(d)
+	h.store.deaf.Store(false)
+	h.beat()
+}
+
+// beat has the store say whether changes arrive: it does so with each.
+func (h *house) beat() {
+	if _, err := h.manager.End(h.Context(), h.signIn().Handle, session.ReasonLogout); err != nil {
+		h.Fatal(err)
+	}
+	synctest.Wait()
 }
 
 func (h *house) load() *session.Session {
@@ -346,3 +436,36 @@ func TestKeeper_asks_a_silent_store_few_times(t *testing.T) {
 		h.wantOpen("while nobody can say")
 	})
 }
+
+// One session about which there is no answer, and one user about whom there is none,
+// keep the keeper from nobody else.
+func TestKeeper_waits_for_nobody(t *testing.T) {
+	inTime(t, "whose_store_says_nothing", func(h *house) {
+		places := make([]streams.Place, 100)
+		for i := range places {
+			s := h.signIn()
+			h.store.refuses.Store(s.Handle.Reveal(), true)
+			h.keeper.Registry.Join(&places[i], &other{}, s, time.Now())
+		}
+		limit := h.manager.EndsAt(h.session)
+		h.wantEnded(limit, promise)
+	})
+	checked(t, "whose_user_pool_hangs", check, func(h *house) {
+		places := make([]streams.Place, 100)
+		for i := range places {
+			h.keeper.Registry.Join(&places[i], &other{}, h.signIn(), time.Now())
+		}
+		time.Sleep(2 * check)
+		h.pool.hangs.Store(true)
+		time.Sleep(2*check + check/2)
+		h.store.deaf.Store(true)
+		at := time.Now()
+		h.end(session.ReasonLogout)
+		h.wantEnded(at, promise)
+	})
+}
+
+// other is an exchange of somebody else's.
+type other struct{}
+
+func (other) EndWithSession() {}

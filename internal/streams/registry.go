@@ -41,18 +41,22 @@ type Place struct {
 	used         atomic.Bool
 	newer, older *Place // of the same session, under its shard's lock
 	ended        bool   // likewise
+	doubted      bool   // likewise: whether the session lives is to be found out
 }
 
 // Used is set by whoever finds that the exchange has been a use of its session again
 // since it began. The keeper takes it back once it knows.
 func (p *Place) Used() *atomic.Bool { return &p.used }
 
+// Session is the one that the exchange belongs to, as it was when that began.
+func (p *Place) Session() *session.Session { return p.session }
+
 func (r *Registry) shard(id string) *shard {
-	last := byte(0)
+	first := byte(0)
 	if id != "" {
-		last = id[len(id)-1] // ids are random
+		first = id[0] // ids are random, in base64
 	}
-	return &r.shards[last%shardCount]
+	return &r.shards[first%shardCount]
 }
 
 // Join puts the exchange, which began at since, into its place until [Registry.Leave].
@@ -88,6 +92,14 @@ func (r *Registry) Leave(p *Place) (ended bool) {
 		p.older.newer = p.newer
 	}
 	return p.ended
+}
+
+// Doubt has the keeper look at the exchange's session as soon as it can.
+func (r *Registry) Doubt(p *Place) {
+	shard := r.shard(p.session.ID)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	p.doubted = true
 }
 
 // End ends all exchanges of the session with that public id, and returns how many
