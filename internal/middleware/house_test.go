@@ -66,6 +66,7 @@ type store struct {
 	mu     sync.Mutex
 	away   bool
 	moving secret.Text
+	looked func() // is called by each Load, if set
 }
 
 func (s *store) set(away bool) {
@@ -84,6 +85,9 @@ func (s *store) check() error {
 }
 
 func (s *store) Load(ctx context.Context, h session.Handle) (*session.Session, error) {
+	if s.looked != nil {
+		s.looked()
+	}
 	if err := s.check(); err != nil {
 		return nil, err
 	}

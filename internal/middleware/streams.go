@@ -43,14 +43,10 @@ func (s *Streams) Hold(next Handler) Handler {
 		defer end(nil)
 		x.end = end
 		s.Open.Join(&x.place, x, x.Caller.Session, x.Event.Start)
-		defer s.release(ctx, x)
 		if s.gone(ctx, x) {
-			if x.Decision.Route.Access.Auth != routing.AuthOptional {
-				return session.ErrNotFound
-			}
-			x.Caller, x.Decision.Bearer = Caller{}, secret.Text{}
-			return next(w, r, x)
+			return s.without(w, r, x, next)
 		}
+		defer s.release(ctx, x)
 		if x.Decision.Route.Access.Touch {
 			x.Decision.ClientActive = x.place.Used()
 		}
@@ -65,13 +61,31 @@ func (s *Streams) Hold(next Handler) Handler {
 	}
 }
 
+// without goes on without the session, which has ended meanwhile, where the route does.
+func (s *Streams) without(w http.ResponseWriter, r *http.Request, x *Exchange, next Handler) error {
+	ended := s.Open.Leave(&x.place)
+	if x.Decision.Route.Access.Auth != routing.AuthOptional {
+		return session.ErrNotFound
+	}
+	if ended {
+		x.limit(time.Time{}) // it is nobody's now, and may last
+	}
+	x.Caller, x.Decision.Bearer = Caller{}, secret.Text{}
+	return next(w, r, x)
+}
+
 // EndWithSession implements [streams.Exchange]. net/http takes the limits back before
 // the next request of the connection.
 func (x *Exchange) EndWithSession() {
 	x.end(errSessionEnded)
-	client, limit := http.NewResponseController(x.writer.ResponseWriter), time.Now().Add(endTimeout)
-	_ = client.SetReadDeadline(limit) // a writer that cannot is a test's, here and below
-	_ = client.SetWriteDeadline(limit)
+	x.limit(time.Now().Add(endTimeout))
+}
+
+// limit has the client be waited for until then; the zero time is for ever.
+func (x *Exchange) limit(until time.Time) {
+	client := http.NewResponseController(x.writer.ResponseWriter)
+	_ = client.SetReadDeadline(until) // a writer that cannot is a test's, here and below
+	_ = client.SetWriteDeadline(until)
 }
 
 // release takes the exchange out of those that end with their session. A use that the

@@ -191,6 +191,42 @@ func TestHold_misses_no_end(t *testing.T) {
 	}
 }
 
+// Who goes on without the session is not waited for as one who had it: an end may be told
+// while the session is being looked up again.
+func TestHold_lets_nobodys_request_last(t *testing.T) {
+	inTime(t, "", func(t *testing.T, h *house) {
+		ctx, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { _ = h.manager.Run(ctx) })
+		synctest.Wait()
+		record, _ := newRecord()
+		hold := &middleware.Streams{Manager: h.manager, Open: &streams.Registry{}}
+		w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+		found, err := h.manager.Load(t.Context(), h.handle)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.store.looked = func() { hold.Open.End(found.ID) }
+		record.Handler(func(inner http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
+			x.Decision.Route, x.Handle = route(routing.AuthOptional), h.handle
+			ends := func(next middleware.Handler) middleware.Handler {
+				return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
+					h.end(t)
+					synctest.Wait()
+					return next(w, r, x)
+				}
+			}
+			return middleware.Chain(func(http.ResponseWriter, *http.Request, *middleware.Exchange) error { return nil },
+				h.sessions.LoadSession, ends, hold.Hold)(inner, r, x)
+		}).ServeHTTP(w, request("GET", "/api/x"))
+		if w.holds() {
+			t.Errorf("the client is waited for until %v and %v", w.read, w.write)
+		}
+		stop()
+		running.Wait()
+	})
+}
+
 // A use that the keeper has not taken up when a WebSocket ends is recorded all the same.
 func TestHold_records_the_last_use(t *testing.T) {
 	inTime(t, "", func(t *testing.T, h *house) {

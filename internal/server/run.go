@@ -69,9 +69,10 @@ func (s *Server) logMemory() {
 }
 
 // background hears what other instances do to sessions, ends what is open of those that
-// end, takes over a new certificate, and fetches the key set, until stop is called: after the drain, as the last requests need it too. With the
-// key set there, it looks once whether logins work: a store that takes none is in
-// the log then, whether or not anybody probes.
+// end, takes over a new certificate, and fetches the key set, until stop is called: after
+// the drain, as the last requests need it too. With the key set there, it looks once
+// whether logins work: a store that takes none is in the log then, whether or not anybody
+// probes.
 func (s *Server) background() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
