@@ -118,10 +118,7 @@ func (l *loader) knownKey(s *scope, prefix, file string, name *yaml.Node) *key {
 	if k := index[prefix+name.Value]; k != nil && !strings.ContainsAny(name.Value, ".[") {
 		return k
 	}
-	f.Key = show(f.Key)
-	if printable(name.Value) && !strings.ContainsAny(name.Value, " @") && len(name.Value) < shownRunes {
-		f.Key = s.name + prefix[len(s.prefix):] + name.Value
-	}
+	f.Key = s.name + prefix[len(s.prefix):] + presentable(name.Value)
 	f.Want = "a key that exists"
 	if near := suggestKey(prefix, name.Value); near != "" {
 		f.Want = near + ", perhaps"
@@ -146,10 +143,12 @@ func (l *loader) readKey(s *scope, k *key, file string, n *yaml.Node, literal bo
 		l.readRoutes(file, n, literal)
 	case k.shape == mapping && n.Kind != yaml.MappingNode:
 		wrong("a mapping")
-	case k.shape == mapping:
+	case k.shape == mapping && k.unbuilt:
 		if len(n.Content) > 0 {
 			wrong("it empty or left out; it is not built yet")
 		}
+	case k.shape == mapping:
+		l.readPairs(s, k, file, n, literal)
 	case n.Kind == yaml.ScalarNode:
 		s.given[k.path] = setting{file: file, line: line, items: []item{{n.Value, line}}, single: true, literal: literal}
 	case n.Kind == yaml.SequenceNode && k.list:

@@ -73,7 +73,14 @@ func (k *key) schema() *jsonschema.Schema {
 		row.Required = []string{"path"}
 		return orNull(&jsonschema.Schema{Type: "array", Description: doc, Items: row})
 	case mapping:
-		return orNull(&jsonschema.Schema{Type: "object", Description: doc + notBuiltYet, MaxProperties: new(int)})
+		s := &jsonschema.Schema{Type: "object", MaxProperties: new(int)}
+		if k.unbuilt {
+			doc += notBuiltYet
+		} else {
+			s = k.pairsSchema()
+		}
+		s.Description = doc
+		return orNull(s)
 	}
 	s := k.leafSchema()
 	s.Description = doc

@@ -14,8 +14,9 @@ type key struct {
 	doc  string // for operators: meaning, unit, consequence
 
 	shape shape
-	kind  kind   // of the leaf, or of each element of the list
-	list  bool   // the leaf holds several
+	kind  kind   // of the leaf, of each element of the list, or of a mapping's values
+	names kind   // of a mapping's names
+	list  bool   // the leaf, or each value of the mapping, may hold several
 	def   string // as GATEHOUSE_* would have it, lists comma-separated
 
 	// fallbacks are variables that hold the value where nothing else does: those
@@ -41,7 +42,7 @@ const (
 	leaf    shape = iota // a scalar or a list of scalars
 	section              // a mapping with keys of its own
 	rows                 // a list of such mappings
-	mapping              // a mapping with any keys
+	mapping              // a [Mapping]: of any names to values
 )
 
 // kind is how the text of a leaf is read, written and described.
@@ -129,12 +130,17 @@ func children(prefix string) []*key {
 }
 
 // leaves are the rows under prefix that hold a value, in order.
-func leaves(prefix string) []*key {
+func leaves(prefix string) []*key { return shaped(leaf, prefix) }
+
+// mappings are the rows under prefix that hold a mapping, in order.
+func mappings(prefix string) []*key { return shaped(mapping, prefix) }
+
+func shaped(shape shape, prefix string) []*key {
 	var out []*key
 	for i := range table {
 		k := &table[i]
 		inRoute := strings.HasPrefix(k.path, routePrefix)
-		if k.shape == leaf && inRoute == (prefix == routePrefix) {
+		if k.shape == shape && inRoute == (prefix == routePrefix) {
 			out = append(out, k)
 		}
 	}

@@ -109,6 +109,9 @@ func (l *loader) resolve() {
 		for _, k := range leaves(s.prefix) {
 			l.fill(s, k)
 		}
+		for _, k := range mappings(s.prefix) {
+			l.fillPairs(s, k)
+		}
 	}
 	l.derive()
 	l.check()

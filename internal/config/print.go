@@ -45,6 +45,8 @@ func printKey(s *scope, k *key) *yaml.Node {
 		return n
 	case k.shape == rows:
 		return printRoutes(s.target.(*Config).Routes)
+	case k.shape == mapping:
+		return k.printPairs(*s.field(k).(*Mapping))
 	}
 	texts := k.kind.format(s.field(k))
 	if s.prefix == routePrefix && strings.Join(texts, "") == "" {

@@ -60,12 +60,14 @@ func referenceTable(out *bytes.Buffer, prefix string) {
 		switch k.shape {
 		case section, rows:
 			continue
-		case mapping:
-			_, _ = fmt.Fprintf(out, "| `%s` | a mapping | | %s *Not built yet.* |\n", lastName(k.path), k.doc)
-			continue
 		}
 		takes, def, doc := k.kind.want(), "", k.doc
-		if k.list {
+		switch {
+		case k.shape == mapping && k.list:
+			takes = "mapping: of " + k.names.want() + " to " + takes + ", or a list of such"
+		case k.shape == mapping:
+			takes = "mapping: of " + k.names.want() + " to " + takes
+		case k.list:
 			takes = "list: " + takes
 		}
 		if k.def != "" {

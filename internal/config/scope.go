@@ -21,6 +21,7 @@ type setting struct {
 	file  string // the file's path or the variable's name
 	line  int
 	items []item
+	pairs []pair // of a mapping
 	// single: one text, which a list separates at commas.
 	single bool
 	// literal: from a variable or a secret's file, where ${} means nothing.

@@ -1,0 +1,35 @@
+package headers
+
+import "net/http"
+
+// Free reports whether the configuration may have the gateway send something of its
+// own under that name: one that is plain, means nothing else in a request and is not
+// set by the gateway anyway. From clients such a header is dropped on all routes, so it
+// must be none that browsers or proxies send.
+func Free(name string) bool {
+	name = http.CanonicalHeaderKey(name)
+	return Plain(name) && !Known.Of(name).Has(HopByHop|OfProxies|Restated) && meant.Of(name) == 0
+}
+
+// meant finds the names that are not free, besides those that [Known] says it of.
+var meant = func() *Table {
+	var rows []Row
+	for _, name := range []string{
+		// What the gateway sets or reads itself.
+		"Authorization", "Cookie", "Set-Cookie*", "Host", "Tracestate", "X-Gatehouse*",
+
+		// What the request is, as some servers have it: another path, method or scheme.
+		"X-Original-*", "X-Rewrite-*", "X-HTTP-Method*", "X-Method-*", "X-Forwarded-Uri", "X-Forwarded-Path",
+		"X-Forwarded-Method", "X-Forwarded-Scheme", "X-Forwarded-Ssl", "Front-End-Https", "Proxy", "Proxy-*",
+		"X-Accel-*", "X-Sendfile*", "HTTP2-Settings", "Expect",
+
+		// The fields of HTTP (RFC 9110, RFC 9111) and of browsers (Fetch, Client Hints).
+		"Accept", "Accept-*", "Access-Control-*", "Cache-Control", "Content-*", "Date", "Device-Memory", "DNT", "Downlink",
+		"DPR", "Early-Data", "ECT", "From", "If-*", "Last-Event-ID", "Max-Forwards", "Origin", "Pragma", "Prefer", "Priority",
+		"Purpose", "Range", "Referer", "RTT", "Save-Data", "Sec-*", "Service-Worker", "Upgrade-Insecure-Requests",
+		"User-Agent", "Via", "Viewport-Width", "Warning", "Width", "X-Requested-With",
+	} {
+		rows = append(rows, Row{name, NeverUpstream})
+	}
+	return NewTable(rows...)
+}()
