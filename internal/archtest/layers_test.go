@@ -31,7 +31,8 @@ var layers = []row{
 	{pkg: "internal/ratelimit"},
 	{pkg: "internal/urlpath"},
 	{pkg: "internal/headers"},
-	{pkg: "internal/tunnel"},
+	{pkg: "internal/pieces"},
+	{pkg: "internal/tunnel", imports: []string{"internal/pieces"}},
 	{pkg: "internal/returnto", imports: []string{"internal/defaultport", "internal/urlpath"}},
 	{pkg: "internal/fetchmeta"},
 	{pkg: "internal/readiness"},
@@ -100,7 +101,7 @@ var layers = []row{
 	{
 		pkg: "internal/proxy",
 		imports: []string{
-			"internal/connpool", "internal/headers", "internal/http1", "internal/linklocal", "internal/peek", "internal/problem", "internal/routing", "internal/secret", "internal/static",
+			"internal/connpool", "internal/headers", "internal/http1", "internal/linklocal", "internal/peek", "internal/pieces", "internal/problem", "internal/routing", "internal/secret", "internal/static",
 			"internal/telemetry", "internal/tunnel", "internal/urlpath",
 		},
 	},

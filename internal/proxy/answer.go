@@ -8,8 +8,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/pieces"
 )
 
 // answer passes the upstream's answer on. It panics with [http.ErrAbortHandler]
@@ -76,15 +77,15 @@ func (t *trip) copyBody(res *http.Response) error {
 	if stream {
 		_ = client.Flush() // a writer that cannot is no reason to fail, here and below
 	}
-	buffer := bufferPool.Get().(*[bufferBytes]byte)
-	defer bufferPool.Put(buffer)
+	in := pieces.Take(res.ContentLength > pieces.Little || stream && !eventStream(res.Header))
+	defer in.Close()
 	for rest := res.ContentLength; ; {
-		n, err := res.Body.Read(buffer[:])
+		piece, err := in.Next(res.Body)
 		t.letGo(err)
-		if n > 0 {
+		if len(piece) > 0 {
 			t.silence.broken()
-			rest -= int64(n)
-			if err := t.pass(client, buffer[:n], stream || rest > 0); err != nil {
+			rest -= int64(len(piece))
+			if err := t.pass(client, piece, stream || rest > 0); err != nil {
 				return err
 			}
 			t.silence.broken()
@@ -100,7 +101,7 @@ func (t *trip) copyBody(res *http.Response) error {
 }
 
 // clientTimeout is how long a client may take to read a piece of an answer, of at most
-// bufferBytes. One that does not read holds memory, here and at the upstream.
+// [pieces.Most]. One that does not read holds memory, here and at the upstream.
 const clientTimeout = time.Minute
 
 // pass writes a piece of the body. Where more is to come it is sent at once, and waited
@@ -135,9 +136,6 @@ func (t *trip) letGo(err error) {
 		_ = t.exchange.Close()
 	}
 }
-
-// bufferPool holds pointers to arrays: putting a slice back would allocate.
-var bufferPool = sync.Pool{New: func() any { return new([bufferBytes]byte) }}
 
 // trailers writes the trailers. Those that were not announced reach a client of HTTP/1.1
 // if the answer came without a length, as it is written in chunks then. HTTP/2 alone

@@ -20,7 +20,6 @@ const (
 	idlePerHost  = 512
 	idleTimeout  = 4 * time.Second // below the 5 s after which Node.js, uvicorn and Apache close
 	headerBytes  = 256 << 10
-	bufferBytes  = 32 << 10
 	keepAliveGap = 30 * time.Second
 
 	restTime    = 20 * time.Millisecond

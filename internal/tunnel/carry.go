@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/pieces"
 )
 
 // closeTimeout bounds the closing handshake of WebSocket (RFC 6455 §7.1.1) when a
@@ -87,11 +89,31 @@ func (t *Tunnel) Carry(ctx context.Context, client net.Conn, ahead io.Reader, up
 // reports whether the other direction may go on: not after an error, nor where
 // dst cannot end one direction alone.
 func pump(dst io.Writer, src io.Reader) bool {
-	if _, err := io.Copy(dst, src); err != nil {
+	if pass(dst, src) != nil {
 		return false
 	}
 	half, ok := dst.(interface{ CloseWrite() error })
 	return ok && half.CloseWrite() == nil
+}
+
+// pass passes bytes on until src ends.
+func pass(dst io.Writer, src io.Reader) error {
+	in := pieces.Take(false)
+	defer in.Close()
+	for {
+		piece, err := in.Next(src)
+		if len(piece) > 0 {
+			if _, err := dst.Write(piece); err != nil {
+				return err
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+	}
 }
 
 // downward writes to the client what the upstream sends. It can take the
