@@ -100,7 +100,7 @@ func (d *dev) run(ctx context.Context) error {
 // demoWarnings say what of the file the demo page does not know.
 func (d *dev) demoWarnings(cfg *config.Config) (warnings []string) {
 	demo := slices.ContainsFunc(cfg.Routes, func(r config.Route) bool {
-		return r.Path == "/" && r.Upstream != nil && r.Upstream.Host == d.on.sample.Addr().String()
+		return r.Path == "/" && len(r.Upstreams) > 0 && r.Upstreams[0].URL.Host == d.on.sample.Addr().String()
 	})
 	if demo && cfg.Mount != "/auth" {
 		warnings = append(warnings, "the demo page calls /auth, and mount is "+cfg.Mount+": bring a page of your own by --spa or routes")

@@ -163,9 +163,11 @@ func (c *devCmd) targetPorts() (ports []string) {
 // checkLoop refuses a route that would lead back to the gateway, round and round.
 func (d *dev) checkLoop(routes []config.Route) error {
 	for _, r := range routes {
-		if r.Upstream != nil && loopback.Host(r.Upstream.Hostname()) && r.Upstream.Port() == listenPort(d.on.front) {
-			return usagef("the route %s leads to %s, which is this gateway itself: put that elsewhere, or the gateway by --listen",
-				r.Path, r.Upstream.Redacted())
+		for _, up := range r.Upstreams {
+			if loopback.Host(up.URL.Hostname()) && up.URL.Port() == listenPort(d.on.front) {
+				return usagef("the route %s leads to %s, which is this gateway itself: put that elsewhere, or the gateway by --listen",
+					r.Path, up.URL)
+			}
 		}
 	}
 	return nil

@@ -4,8 +4,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/gatehouse-auth/gatehouse/internal/linklocal"
 )
 
 // checkRoutes applies the rules about each route, and about routes among
@@ -16,6 +14,7 @@ func (l *loader) checkRoutes() {
 		l.checkRoutePath(s, r)
 		l.checkRouteHost(s, r)
 		l.checkRouteEnd(s, r)
+		l.checkUpstreams(s, r)
 		l.checkRouteFiles(s, r)
 		if first := l.earlierTwin(i); first != nil && s.sound("path", "host") {
 			l.reject(s, "path", -1, curef("another path than that of %s, in more than case, or another host", strings.TrimSuffix(first.name, ".")))
@@ -57,12 +56,6 @@ func (l *loader) checkRouteEnd(s *scope, r *Route) {
 	}
 	if !hasStatic && r.SPAFallback != "" && s.sound("static", "spa_fallback") {
 		l.reject(s, "spa_fallback", -1, cure("static on this route: an upstream has its own fallback"))
-	}
-	if r.UseProxy && r.Upstream != nil && r.Upstream.Scheme == "h2c" && s.sound("use_proxy", "upstream") {
-		l.reject(s, "use_proxy", -1, cure("false, or an http:// or https:// upstream: forward proxies pass no h2c on"))
-	}
-	if r.Upstream != nil && linklocal.Host(r.Upstream.Hostname()) && !r.AllowLinkLocal && s.sound("upstream", "allow_link_local") {
-		l.reject(s, "upstream", 0, cure("another address: at link-local ones clouds hand out credentials. If this one is meant, set allow_link_local: true"))
 	}
 	other := func(m string) bool { return m != "GET" && m != "HEAD" }
 	if at := slices.IndexFunc(r.Methods, other); hasStatic && at >= 0 && s.sound("methods") {

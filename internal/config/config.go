@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
@@ -148,8 +149,8 @@ type Limits struct {
 // Route maps a path prefix to an upstream or a directory.
 type Route struct {
 	Path                string
-	Host                string // empty: every host of ours
-	Upstream            *url.URL
+	Host                string     // empty: every host of ours
+	Upstreams           []Upstream // none if Static is set
 	Static              string
 	SPAFallback         string
 	StripPrefix         bool
@@ -172,13 +173,18 @@ type Route struct {
 	AllowLinkLocal      bool
 }
 
-// Target is the upstream, without a password that its address may hold, or the
-// directory.
+// Target is the upstreams, or the directory.
 func (r *Route) Target() string {
-	if r.Upstream != nil {
-		return r.Upstream.Redacted()
+	if len(r.Upstreams) > 0 {
+		return strings.Join(upstream{}.format(&r.Upstreams), ", ")
 	}
 	return r.Static
+}
+
+// Upstream is one address of a route, and its share of the requests beside the others'.
+type Upstream struct {
+	URL    *url.URL
+	Weight int // at least 1
 }
 
 // Log says how much is logged, and in which form.

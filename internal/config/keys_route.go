@@ -12,7 +12,7 @@ var routeKeys = []key{
 		route: func(r *Route) any { return &r.Host },
 		doc:   "Only on this host, which must be that of `public_url` or one of `allowed_hosts`; empty: on all."},
 	{path: "routes[].upstream", kind: upstream{}, list: true,
-		route: func(r *Route) any { return &r.Upstream },
+		route: func(r *Route) any { return &r.Upstreams },
 		doc:   "Where requests go. A route has this or `static`. `h2c://` is HTTP/2 without TLS, such as gRPC, and takes no WebSockets."},
 	{path: "routes[].static", kind: text{what: "the path of a directory"},
 		route: func(r *Route) any { return &r.Static },

@@ -123,7 +123,7 @@ func TestLoad_reads_the_contracts_sample(t *testing.T) {
 	}
 	built := strings.Replace(string(sample), "groups: [staff]", "groups: []", 1)
 	c := load(t, built, "GATEHOUSE_SESSION_KEYS="+secret.NewKey())
-	if len(c.Routes) != 2 || c.Routes[0].Upstream.String() != "http://localhost:9000" || c.Routes[1].SPAFallback != "index.html" {
+	if len(c.Routes) != 2 || c.Routes[0].Upstreams[0].URL.String() != "http://localhost:9000" || c.Routes[1].SPAFallback != "index.html" {
 		t.Errorf("routes %+v", c.Routes)
 	}
 }
@@ -311,7 +311,7 @@ func TestLoad_says_what_is_wrong_besides(t *testing.T) {
 
 func TestLoad_takes_h2c_upstreams(t *testing.T) {
 	c := load(t, with(values{"routes[].upstream": "h2c://GRPC.internal:9000/base"}).yaml())
-	if got := c.Routes[0].Upstream.String(); got != "h2c://grpc.internal:9000/base" || c.Routes[0].Target() != got {
+	if got := c.Routes[0].Upstreams[0].URL.String(); got != "h2c://grpc.internal:9000/base" || c.Routes[0].Target() != got {
 		t.Errorf("the upstream is %s, and shown as %s", got, c.Routes[0].Target())
 	}
 }

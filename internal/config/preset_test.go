@@ -102,7 +102,7 @@ func TestPresetRoutes(t *testing.T) {
 			}
 			var got []Route
 			for _, r := range c.Routes {
-				got = append(got, Route{Path: r.Path, Auth: r.Auth, Host: r.Upstream.Host, Static: r.Static})
+				got = append(got, Route{Path: r.Path, Auth: r.Auth, Host: r.Upstreams[0].URL.Host, Static: r.Static})
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("routes (-want +got):\n%s", diff)

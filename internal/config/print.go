@@ -52,7 +52,7 @@ func printKey(s *scope, k *key) *yaml.Node {
 	if s.prefix == routePrefix && strings.Join(texts, "") == "" {
 		return nil
 	}
-	if _, one := k.kind.(upstream); one || !k.list {
+	if _, plain := k.kind.(upstream); !k.list || plain && len(texts) == 1 {
 		return k.scalarNode(texts[0])
 	}
 	list := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}

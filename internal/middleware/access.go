@@ -81,7 +81,7 @@ func (s *Sessions) freshen(w http.ResponseWriter, r *http.Request, x *Exchange) 
 	return s.Deliver(w, r, x)
 }
 
-func sendsToken(r *routing.Route) bool { return r.Upstream != nil && r.Token != routing.TokenNone }
+func sendsToken(r *routing.Route) bool { return len(r.Upstreams) > 0 && r.Token != routing.TokenNone }
 
 // grantGone reports whether a refresh has found the session's end.
 func grantGone(err error) bool {

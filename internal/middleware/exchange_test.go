@@ -60,7 +60,7 @@ func TestChain(t *testing.T) {
 }
 
 func TestMatch(t *testing.T) {
-	table, err := routing.NewTable([]routing.Route{{Path: "/api/", Methods: []string{"GET"}, Upstream: &url.URL{Scheme: "http", Host: "a"}}}, "/auth")
+	table, err := routing.NewTable([]routing.Route{{Path: "/api/", Methods: []string{"GET"}, Upstreams: routing.To(&url.URL{Scheme: "http", Host: "a"})}}, "/auth")
 	if err != nil {
 		t.Fatal(err)
 	}

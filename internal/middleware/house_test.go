@@ -182,7 +182,7 @@ func inTime(t *testing.T, name string, f func(*testing.T, *house)) {
 
 // route is one with the defaults of the configuration.
 func route(auth routing.Auth) *routing.Route {
-	return &routing.Route{Path: "/api/", Access: routing.Access{Auth: auth, Navigations: true, Touch: true}, Upstream: &url.URL{Scheme: "http", Host: "127.0.0.1:9"}}
+	return &routing.Route{Path: "/api/", Access: routing.Access{Auth: auth, Navigations: true, Touch: true}, Upstreams: routing.To(&url.URL{Scheme: "http", Host: "127.0.0.1:9"})}
 }
 
 var unknown = secret.NewText("a handle of nobody's")

@@ -32,8 +32,8 @@ func TestJudgedRequest(t *testing.T) {
 	page := routing.Access{Navigations: true, Touch: true}
 	table, err := routing.NewTable([]routing.Route{
 		{Path: "/", Access: routing.Access{Auth: routing.AuthNone, Navigations: true}},
-		{Path: "/app/", Access: page, Upstream: &url.URL{Scheme: "http", Host: "127.0.0.1:9"}},
-		{Path: "/calls/", Access: routing.Access{}, Upstream: &url.URL{Scheme: "http", Host: "127.0.0.1:9"}},
+		{Path: "/app/", Access: page, Upstreams: routing.To(&url.URL{Scheme: "http", Host: "127.0.0.1:9"})},
+		{Path: "/calls/", Access: routing.Access{}, Upstreams: routing.To(&url.URL{Scheme: "http", Host: "127.0.0.1:9"})},
 		{Path: "/app/read/", Access: page, Methods: []string{"GET"}},
 	}, "/auth")
 	if err != nil {

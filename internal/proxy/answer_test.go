@@ -19,7 +19,7 @@ import (
 func TestReverse_passes_nothing_of_one_connection_to_the_client(t *testing.T) {
 	up := rawUpstream(t, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: x-one\r\nConnection: , X-Two\r\nX-One: 1\r\nX-Two: 2\r\nX-Three: 3\r\n"+
 		"Keep-Alive: timeout=5\r\nProxy-Authenticate: Basic\r\nProxy-Connection: close\r\nUpgrade: h2c\r\nTE: trailers\r\n\r\nok")
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up)})
 	res, err := http.Get(f.URL)
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +37,7 @@ func TestReverse_passes_nothing_of_one_connection_to_the_client(t *testing.T) {
 
 func TestReverse_cannot_be_made_to_drop_the_gateways_own_headers(t *testing.T) {
 	up := rawUpstream(t, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: x-request-id, cache-control\r\nVary: Accept\r\nVary: Cookie\r\n\r\nok")
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up)})
 	f.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Vary", "Origin")
 		f.ServeHTTP(w, r)
@@ -68,7 +68,7 @@ func TestReverse_passes_answers_without_a_body(t *testing.T) {
 		case "/empty":
 		}
 	})
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up)})
 	conn := f.dial(t) // one connection: a wrong length would be taken for the next answer
 	br := bufio.NewReader(conn)
 	for _, test := range []struct {
@@ -103,7 +103,7 @@ func TestReverse_passes_each_piece_as_it_comes(t *testing.T) {
 			_ = client.Flush()
 		}
 	})
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up)})
 	res, err := http.Get(f.URL) // returns with the header
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +133,7 @@ func TestReverse_flushes_events_of_a_known_length(t *testing.T) {
 		<-more
 		_, _ = io.WriteString(w, "data\n")
 	})
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up)})
 	conn := f.dial(t)
 	_, _ = io.WriteString(conn, request("/x"))
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -152,7 +152,7 @@ func TestReverse_flushes_events_of_a_known_length(t *testing.T) {
 // A trailer that has the name of a header takes nothing of that header along.
 func TestReverse_keeps_headers_and_trailers_apart(t *testing.T) {
 	up := rawUpstream(t, "HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nX-Sum: head\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Sum: tail\r\n\r\n")
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up)})
 	res, err := http.Get(f.URL)
 	if err != nil {
 		t.Fatal(err)
@@ -186,7 +186,7 @@ func TestReverse_relays_http2_streams_both_ways(t *testing.T) {
 	defer up.Close()
 	target := parse(t, up.URL)
 	target.Scheme = "h2c"
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: target})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(target)})
 	front := httptest.NewUnstartedServer(f)
 	front.Config.Protocols = unencryptedHTTP2()
 	front.Start()
@@ -228,7 +228,7 @@ func unencryptedHTTP2() *http.Protocols {
 // along with the handshake is the first that the upstream gets.
 func TestReverse_loses_no_bytes_sent_with_a_handshake(t *testing.T) {
 	up, _ := echoSocket(t)
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up)})
 	conn := f.dial(t)
 	_, _ = io.WriteString(conn, handshake+"early")
 	br := bufio.NewReader(conn)
@@ -246,7 +246,7 @@ func TestReverse_loses_no_bytes_sent_with_a_handshake(t *testing.T) {
 // overrules an upstream that says nosniff, and runs a file of some user's as a page.
 func TestReverse_invents_no_type(t *testing.T) {
 	up := rawUpstream(t, "HTTP/1.1 200 OK\r\nContent-Length: 14\r\nX-Content-Type-Options: nosniff\r\n\r\n<html><script>")
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up)})
 	if answer := f.talk(t, request("/x")); strings.Contains(answer, "Content-Type:") || status(t, answer) != "200 OK" {
 		t.Errorf("answer: %s", answer)
 	}
@@ -255,7 +255,7 @@ func TestReverse_invents_no_type(t *testing.T) {
 func TestReverse_takes_an_impossible_status_for_no_answer(t *testing.T) {
 	for _, code := range []string{"000", "099"} {
 		up := rawUpstream(t, "HTTP/1.1 "+code+" Odd\r\nContent-Length: 2\r\nX-Up: leak\r\n\r\nok")
-		f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
+		f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up)})
 		if answer := f.talk(t, request("/x")); status(t, answer) != "502 Bad Gateway" || strings.Contains(answer, "leak") {
 			t.Errorf("%s: %s", code, answer)
 		}
@@ -275,7 +275,7 @@ func TestReverse_holds_nothing_back(t *testing.T) {
 		case <-r.Context().Done():
 		}
 	})
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up, Timeout: patience})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up), Timeout: patience})
 	client := &http.Client{Timeout: patience}
 	res, err := client.Get(f.URL)
 	if err != nil {
@@ -295,7 +295,7 @@ func TestReverse_holds_nothing_back(t *testing.T) {
 func TestReverse_passes_no_framing_as_a_trailer(t *testing.T) {
 	up := rawUpstream(t, "HTTP/1.1 200 OK\r\nTrailer: Keep-Alive, X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n"+
 		"Connection: x-a\r\nContent-Length: 9\r\nKeep-Alive: timeout=1\r\nUpgrade: h2c\r\nX-Sum: 42\r\n\r\n")
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up)})
 	answer := f.talk(t, request("/x", "TE: trailers"))
 	if !strings.HasSuffix(answer, "2\r\nok\r\n0\r\nX-Sum: 42\r\n\r\n") || !strings.Contains(answer, "\r\nTrailer: X-Sum\r\n") {
 		t.Errorf("answer: %q", answer)
@@ -306,7 +306,7 @@ func TestReverse_passes_no_framing_as_a_trailer(t *testing.T) {
 // them. An HTTP/1 client would be led by it.
 func TestReverse_sets_the_length_that_was_parsed(t *testing.T) {
 	lengths := make(chan []string, 4)
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: lengthsUpstream(t, lengths)})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(lengthsUpstream(t, lengths))})
 	for name, test := range map[string]struct {
 		sent []string
 		want string // "" is none

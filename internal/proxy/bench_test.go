@@ -26,7 +26,7 @@ func BenchmarkRelay(b *testing.B) {
 	b.Cleanup(up.Close)
 	target := parse(b, up.URL)
 	b.Run("gatehouse", func(b *testing.B) {
-		f := newFront(b, proxy.Options{}, routing.Route{Path: "/", Upstream: target})
+		f := newFront(b, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(target)})
 		benchmark(b, func(w http.ResponseWriter, r *http.Request) {
 			event := telemetry.Event{}
 			if err := f.serve(w, r, &event); err != nil {

@@ -30,7 +30,7 @@ func TestRelay_takes_no_memory_for_what_passes(t *testing.T) {
 	trusting := proxy.Options{}.WithUpstreamTLS(encrypted.Client().Transport.(*http.Transport).TLSClientConfig)
 	for _, up := range []*httptest.Server{plain, encrypted} {
 		for _, transport := range transports {
-			f := newFront(t, trusting, routing.Route{Path: "/", Upstream: parse(t, up.URL), StandardTransport: transport.standard()})
+			f := newFront(t, trusting, routing.Route{Path: "/", Upstreams: routing.To(parse(t, up.URL)), StandardTransport: transport.standard()})
 			for _, path := range []string{"/length", "/chunks"} {
 				t.Run(parse(t, up.URL).Scheme+"_"+string(transport)+path, func(t *testing.T) {
 					before := live()

@@ -29,7 +29,7 @@ func TestRelay_gives_nobody_the_answer_of_another(t *testing.T) {
 		for _, transport := range transports {
 			t.Run(scheme+"_"+string(transport), func(t *testing.T) {
 				up := newWicked(t, scheme)
-				f := newFront(t, proxy.Options{}.WithUpstreamTLS(up.clientTLS), routing.Route{Path: "/", Upstream: up.url, StandardTransport: transport.standard()})
+				f := newFront(t, proxy.Options{}.WithUpstreamTLS(up.clientTLS), routing.Route{Path: "/", Upstreams: routing.To(up.url), StandardTransport: transport.standard()})
 				storm := &storm{up: up, address: f.Listener.Addr().String()}
 				storm.run(t, stormRequests)
 				t.Log(storm)

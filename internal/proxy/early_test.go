@@ -26,7 +26,7 @@ func TestRelay_uses_no_connection_again_whose_body_is_not_written(t *testing.T) 
 		for _, transport := range transports {
 			t.Run(name+"_"+string(transport), func(t *testing.T) {
 				up := newByHand(t)
-				f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up.url, UpstreamIdle: time.Hour, StandardTransport: transport.standard()})
+				f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up.url), UpstreamIdle: time.Hour, StandardTransport: transport.standard()})
 				client := f.dial(t)
 				_, _ = io.WriteString(client, "POST /x HTTP/1.1\r\nHost: a\r\n"+begun)
 				c, r := up.next(nil)
@@ -49,7 +49,7 @@ func TestRelay_passes_the_answer_to_an_upload_that_nobody_reads(t *testing.T) {
 	for _, transport := range transports {
 		t.Run(string(transport), func(t *testing.T) {
 			up := newByHand(t)
-			f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up.url, StandardTransport: transport.standard()})
+			f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up.url), StandardTransport: transport.standard()})
 			client := f.dial(t)
 			go func() {
 				_, _ = fmt.Fprintf(client, "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", size)
@@ -85,7 +85,7 @@ func TestRelay_gives_nobody_the_second_answer_to_one_request(t *testing.T) {
 			for _, transport := range transports {
 				t.Run(name+"_"+method+"_"+string(transport), func(t *testing.T) {
 					up := newByHand(t)
-					f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up.url, UpstreamIdle: time.Hour, StandardTransport: transport.standard()})
+					f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up.url), UpstreamIdle: time.Hour, StandardTransport: transport.standard()})
 					first := f.later(t, method+" /first HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"+body)
 					deaf, r := up.next(first)
 					_, _ = io.Copy(io.Discard, r.Body)
@@ -123,7 +123,7 @@ func TestRelay_ends_the_upstreams_connection_with_the_client(t *testing.T) {
 		for _, transport := range transports {
 			t.Run(name+"_"+string(transport), func(t *testing.T) {
 				up := newByHand(t)
-				f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up.url, StandardTransport: transport.standard()})
+				f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up.url), StandardTransport: transport.standard()})
 				client := f.dial(t)
 				go func() {
 					_, _ = io.WriteString(client, test.head+"Host: a\r\n\r\n")
@@ -149,7 +149,7 @@ func TestRelay_waits_for_no_head_that_drips(t *testing.T) {
 	for _, transport := range transports {
 		t.Run(string(transport), func(t *testing.T) {
 			up := newByHand(t)
-			f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up.url, Timeout: 200 * time.Millisecond, StandardTransport: transport.standard()})
+			f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up.url), Timeout: 200 * time.Millisecond, StandardTransport: transport.standard()})
 			answer := f.later(t, request("/x"))
 			c, _ := up.next(answer)
 			_, _ = io.WriteString(c.plain, "HTTP/1.1 200 OK\r\nX: ")
@@ -175,7 +175,7 @@ func TestRelay_waits_for_a_body_that_pauses(t *testing.T) {
 				time.Sleep(4 * time.Second)
 				_, _ = io.WriteString(w, "two")
 			})
-			f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up, Timeout: 3 * time.Second, StandardTransport: transport.standard()})
+			f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up), Timeout: 3 * time.Second, StandardTransport: transport.standard()})
 			if answer := f.talk(t, request("/x")); !strings.Contains(answer, "two\r\n") {
 				t.Errorf("answer: %s", answer)
 			}
@@ -187,7 +187,7 @@ func TestRelay_waits_for_a_body_that_pauses(t *testing.T) {
 func TestRelay_reads_no_endless_row_of_interim_answers(t *testing.T) {
 	for _, transport := range transports {
 		up := rawUpstream(t, strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 100_000)+answerOf("late"))
-		f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up, StandardTransport: transport.standard()})
+		f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up), StandardTransport: transport.standard()})
 		if answer := f.talk(t, request("/x")); status(t, answer) != "502 Bad Gateway" {
 			t.Errorf("%s: %.100s", transport, answer)
 		}
@@ -198,7 +198,7 @@ func TestRelay_reads_no_endless_row_of_interim_answers(t *testing.T) {
 func TestRelay_passes_a_GET_with_chunks(t *testing.T) {
 	for _, transport := range transports {
 		up, seen := recorder(t, nil)
-		f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up, StandardTransport: transport.standard()})
+		f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up), StandardTransport: transport.standard()})
 		for _, body := range []string{"", "body"} {
 			chunks := "0\r\n\r\n"
 			if body != "" {
@@ -222,7 +222,7 @@ func TestRelay_lets_no_Expect_desynchronize_anybody(t *testing.T) {
 	} {
 		for _, transport := range transports {
 			up, seen := recorder(t, nil)
-			f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up, StandardTransport: transport.standard()})
+			f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up), StandardTransport: transport.standard()})
 			conn := f.dial(t)
 			_, _ = fmt.Fprintf(conn, "POST /first HTTP/1.1\r\nHost: a\r\n%s\r\nContent-Length: %d\r\n\r\n%s", expect, len(body), body)
 			_, _ = io.WriteString(conn, request("/second"))
@@ -244,7 +244,7 @@ func TestRelay_takes_no_200_for_an_upgrade(t *testing.T) {
 	for _, transport := range transports {
 		t.Run(string(transport), func(t *testing.T) {
 			up := newByHand(t)
-			f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up.url, StandardTransport: transport.standard()})
+			f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up.url), StandardTransport: transport.standard()})
 			conn := f.dial(t)
 			_, _ = io.WriteString(conn, handshake+"GET /smuggled HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
 			c, _ := up.next(nil)

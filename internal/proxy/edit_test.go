@@ -40,7 +40,7 @@ func TestTable_one_row_takes_effect_everywhere(t *testing.T) {
 		{headers.NeverDownstream, true, false},
 		{headers.HopByHop, false, false},
 	} {
-		f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
+		f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up)})
 		f.relay.(*proxy.Dispatcher).SetHeaders(headers.NewTable(headers.Row{Name: "x-added-*", Rule: test.rule},
 			headers.Row{Name: "Connection", Rule: headers.HopByHop}, headers.Row{Name: "Upgrade", Rule: headers.HopByHop},
 			headers.Row{Name: "Transfer-Encoding", Rule: headers.HopByHop}, headers.Row{Name: "Trailer", Rule: headers.HopByHop}))

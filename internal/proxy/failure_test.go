@@ -52,7 +52,7 @@ func TestReverse_words_failures_of_upstreams(t *testing.T) {
 			if test.status == http.StatusGatewayTimeout {
 				timeout = time.Second
 			}
-			f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: parse(t, test.upstream), Timeout: timeout})
+			f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(parse(t, test.upstream)), Timeout: timeout})
 			answer := f.talk(t, request("/x"))
 			_, err := f.last()
 			checkProblem(t, err, test.status, test.code)
@@ -70,7 +70,7 @@ func TestReverse_connects_to_no_link_local_address(t *testing.T) {
 		"http://169.254.169.254", "https://169.254.169.254", "h2c://169.254.169.254", "http://[fd00:ec2::254]:8080", "http://[::ffff:a9fe:a9fe]",
 	} {
 		for _, transport := range transports {
-			route := routing.Route{Path: "/", Upstream: parse(t, upstream), StandardTransport: transport.standard()}
+			route := routing.Route{Path: "/", Upstreams: routing.To(parse(t, upstream)), StandardTransport: transport.standard()}
 			f := newFront(t, proxy.Options{}, route)
 			f.talk(t, request("/x"))
 			_, err := f.last()
@@ -80,7 +80,7 @@ func TestReverse_connects_to_no_link_local_address(t *testing.T) {
 			}
 		}
 	}
-	allowed := routing.Route{Path: "/", Upstream: parse(t, "http://169.254.169.254:9"), AllowLinkLocal: true}
+	allowed := routing.Route{Path: "/", Upstreams: routing.To(parse(t, "http://169.254.169.254:9")), AllowLinkLocal: true}
 	f := newFront(t, proxy.Options{}, allowed)
 	f.talk(t, request("/x")) // which fails otherwise, where nobody is
 	if _, err := f.last(); err != nil && strings.Contains(err.Error(), "allow_link_local") {
@@ -113,7 +113,7 @@ func TestReverse_tells_the_log_nothing_that_an_upstream_wrote(t *testing.T) {
 		"interim":               "HTTP/1.1 103 Hints\r\n" + token + "\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: rawUpstream(t, script)})
+			f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(rawUpstream(t, script))})
 			conn := f.dial(t)
 			_, _ = io.WriteString(conn, request("/x"))
 			_, _ = io.Copy(io.Discard, conn)
@@ -153,7 +153,7 @@ func TestReverse_tells_the_log_what_kind_of_failure_it_was(t *testing.T) {
 		strings.Replace(plain.URL, "http", "https", 1):                                          "TLS: the other side does not speak it",
 		secure.URL: "TLS: the certificate is of an unknown authority",
 	} {
-		f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: parse(t, upstream)})
+		f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(parse(t, upstream))})
 		f.talk(t, request("/x"))
 		_, err := f.last()
 		var p *problem.Error
@@ -164,7 +164,7 @@ func TestReverse_tells_the_log_what_kind_of_failure_it_was(t *testing.T) {
 }
 
 func TestReverse_writes_nothing_when_it_fails(t *testing.T) {
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: parse(t, closedPort(t))})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(parse(t, closedPort(t)))})
 	p, err := urlpath.Parse("/x")
 	if err != nil {
 		t.Fatal(err)
@@ -194,7 +194,7 @@ func (w *untouched) Write(p []byte) (int, error) { w.t.Errorf("%q is written", p
 
 func TestReverse_bounds_bodies(t *testing.T) {
 	up, seen := recorder(t, nil)
-	f := newFront(t, proxy.Options{BodyBytes: 8}, routing.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{BodyBytes: 8}, routing.Route{Path: "/", Upstreams: routing.To(up)})
 	const head = "POST /x HTTP/1.1\r\nHost: a\r\n"
 	for name, test := range map[string]struct{ message, status string }{
 		"exactly":          {head + "Connection: close\r\nContent-Length: 8\r\n\r\n12345678", "200 OK"},
@@ -221,7 +221,7 @@ func TestReverse_bounds_bodies(t *testing.T) {
 
 func TestReverse_asks_no_upstream_about_a_body_of_too_great_a_length(t *testing.T) {
 	// To ask this one would be a 502.
-	f := newFront(t, proxy.Options{BodyBytes: 8}, routing.Route{Path: "/", Upstream: parse(t, closedPort(t))})
+	f := newFront(t, proxy.Options{BodyBytes: 8}, routing.Route{Path: "/", Upstreams: routing.To(parse(t, closedPort(t)))})
 	answer := f.talk(t, "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n123456789")
 	if status(t, answer) != "413 Request Entity Too Large" {
 		t.Error(answer)
@@ -230,7 +230,7 @@ func TestReverse_asks_no_upstream_about_a_body_of_too_great_a_length(t *testing.
 
 func TestReverse_blames_the_client_for_a_malformed_body(t *testing.T) {
 	up, _ := recorder(t, nil)
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up)})
 	for _, chunks := range []string{"0x5\r\nhello\r\n0\r\n\r\n", "-1\r\n\r\n", "2\r\nabcd\r\n0\r\n\r\n", "zz\r\n\r\n"} {
 		answer := f.talk(t, "POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"+chunks)
 		if status(t, answer) != "400 Bad Request" {
@@ -249,7 +249,7 @@ func TestReverse_returns_the_contexts_error_when_the_client_is_gone(t *testing.T
 		<-r.Context().Done()
 	}))
 	t.Cleanup(up.Close)
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: parse(t, up.URL)})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(parse(t, up.URL))})
 	done := make(chan error, 1)
 	f.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		f.ServeHTTP(w, r)
@@ -272,7 +272,7 @@ func TestReverse_cuts_the_answer_short_when_the_upstream_dies(t *testing.T) {
 		"chunked": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: rawUpstream(t, script)})
+			f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(rawUpstream(t, script))})
 			conn := f.dial(t)
 			_, _ = io.WriteString(conn, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
 			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -291,7 +291,7 @@ func TestReverse_cuts_the_answer_short_when_the_upstream_dies(t *testing.T) {
 
 func TestReverse_remembers_nothing_of_the_request_before(t *testing.T) {
 	up, requests := echoSocket(t)
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up}, routing.Route{Path: "/down/", Upstream: parse(t, closedPort(t))})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up)}, routing.Route{Path: "/down/", Upstreams: routing.To(parse(t, closedPort(t)))})
 	// What a finished trip leaves behind is used again, though not always.
 	for range 10 {
 		conn := f.dial(t)
@@ -320,7 +320,7 @@ func (*gone) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 func TestReverse_returns_no_error_once_the_connection_is_taken(t *testing.T) {
 	up, _ := echoSocket(t)
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up)})
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(handshake)))
 	if err != nil {
 		t.Fatal(err)

@@ -94,7 +94,7 @@ func TestRelay_serves_each_route_from_where_it_says(t *testing.T) {
 	up, _ := recorder(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "api") })
 	f := newFront(t, proxy.Options{},
 		routing.Route{Path: "/", Static: site(t), SPAFallback: "index.html", Access: routing.Access{Auth: routing.AuthNone}},
-		routing.Route{Path: "/api/", Upstream: up})
+		routing.Route{Path: "/api/", Upstreams: routing.To(up)})
 	for target, want := range map[string]string{"/LICENSE": "content of LICENSE", "/api/x": "api"} {
 		answer := f.talk(t, request(target))
 		if !strings.HasSuffix(answer, "\r\n\r\n"+want) {

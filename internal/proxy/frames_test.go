@@ -136,7 +136,7 @@ func waysTo(t *testing.T, up *scripted) []*way {
 	for _, standard := range []bool{false, true} {
 		w := &way{name: fmt.Sprintf("standard %v", standard), up: up, stats: &proxy.Upstreams{}}
 		routes := table(t, routing.Route{
-			Path: "/", Upstream: up.url, StandardTransport: standard, Access: routing.Access{Auth: routing.AuthNone},
+			Path: "/", Upstreams: routing.To(up.url), StandardTransport: standard, Access: routing.Access{Auth: routing.AuthNone},
 			UpstreamIdle: time.Hour, UpstreamRest: time.Hour, UpstreamConnections: 4, Timeout: patience,
 		})
 		w.route = routes.Routes()[0]

@@ -28,7 +28,7 @@ func TestRelay_takes_no_answer_that_came_before_its_request(t *testing.T) {
 			for method, size := range map[string]int{"GET": 0, "POST": 2, "PUT": 70_000} {
 				t.Run(name+"_"+method+"_"+string(transport), func(t *testing.T) {
 					up := newByHand(t)
-					f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up.url, UpstreamIdle: time.Hour, StandardTransport: transport.standard()})
+					f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up.url), UpstreamIdle: time.Hour, StandardTransport: transport.standard()})
 					first := f.later(t, request("/first"))
 					kept, _ := up.next(first)
 					kept.say(t, answerOf("one"))
@@ -58,7 +58,7 @@ func TestRelay_sees_a_part_of_a_TLS_record(t *testing.T) {
 				server, client := lendTLS()
 				server.MaxVersion = number
 				up := newByHandTLS(t, server)
-				f := newFront(t, proxy.Options{}.WithUpstreamTLS(client), routing.Route{Path: "/", Upstream: up.url, UpstreamIdle: time.Hour, StandardTransport: transport.standard()})
+				f := newFront(t, proxy.Options{}.WithUpstreamTLS(client), routing.Route{Path: "/", Upstreams: routing.To(up.url), UpstreamIdle: time.Hour, StandardTransport: transport.standard()})
 				var kept *handConn
 				for range 2 { // the first tells what the upstream speaks
 					first := f.later(t, request("/first"))
@@ -104,7 +104,7 @@ func TestRelay_lets_a_connection_rest_where_more_may_come(t *testing.T) {
 		for _, transport := range transports {
 			t.Run(name+"_"+string(transport), func(t *testing.T) {
 				up := newByHand(t)
-				f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up.url, StandardTransport: transport.standard()})
+				f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up.url), StandardTransport: transport.standard()})
 				head := ""
 				if test.body != "" {
 					head = fmt.Sprintf("Content-Length: %d\r\n", len(test.body))
@@ -136,7 +136,7 @@ func TestRelay_sees_that_a_kept_connection_has_ended(t *testing.T) {
 		for _, method := range []string{"GET", "POST"} {
 			t.Run(method+"_"+string(transport), func(t *testing.T) {
 				up := newByHand(t)
-				f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up.url, UpstreamIdle: time.Hour, StandardTransport: transport.standard()})
+				f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up.url), UpstreamIdle: time.Hour, StandardTransport: transport.standard()})
 				for range 5 {
 					answer := f.later(t, message(method, "/x", "Content-Length: 2\r\n", "ab"))
 					c, _ := up.next(answer)
@@ -157,7 +157,7 @@ func TestRelay_sees_that_a_kept_connection_has_ended(t *testing.T) {
 func TestRelay_asks_once_more_by_no_other_kept_connection(t *testing.T) {
 	const kept = 5
 	c, up := newCloser(t, "")
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up, UpstreamIdle: time.Hour})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up), UpstreamIdle: time.Hour})
 	c.hold.Add(kept)
 	var all sync.WaitGroup
 	for range kept {
@@ -178,7 +178,7 @@ func TestRelay_loses_no_GET_to_an_upstream_that_closes(t *testing.T) {
 	for _, transport := range transports {
 		t.Run(string(transport), func(t *testing.T) {
 			up := rawUpstream(t, answerOf("ok"))
-			f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up, StandardTransport: transport.standard()})
+			f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up), StandardTransport: transport.standard()})
 			var all sync.WaitGroup
 			for range clients {
 				all.Go(func() {
@@ -208,7 +208,7 @@ func TestRelay_ends_no_connection_at_work_for_being_idle(t *testing.T) {
 				time.Sleep(20 * idle)
 				_, _ = io.WriteString(w, "two")
 			})
-			f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up, UpstreamIdle: idle, StandardTransport: transport.standard()})
+			f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up), UpstreamIdle: idle, StandardTransport: transport.standard()})
 			for range 3 {
 				if answer := f.talk(t, request("/x")); !strings.Contains(answer, "two\r\n") {
 					t.Errorf("answer: %s", answer)

@@ -22,8 +22,8 @@ func TestRelay_leaves_nothing_behind(t *testing.T) {
 				before := holdings(t)
 				t.Run("storm", func(t *testing.T) {
 					up := newWicked(t, scheme)
-					f := newFront(t, proxy.Options{}.WithUpstreamTLS(up.clientTLS), routing.Route{Path: "/", Upstream: up.url, StandardTransport: transport.standard()},
-						routing.Route{Path: "/silent/", Upstream: up.url, Timeout: 10 * time.Millisecond, StandardTransport: transport.standard()})
+					f := newFront(t, proxy.Options{}.WithUpstreamTLS(up.clientTLS), routing.Route{Path: "/", Upstreams: routing.To(up.url), StandardTransport: transport.standard()},
+						routing.Route{Path: "/silent/", Upstreams: routing.To(up.url), Timeout: 10 * time.Millisecond, StandardTransport: transport.standard()})
 					storm := &storm{up: up, address: f.Listener.Addr().String(), draw: func() deed {
 						d := draw()
 						if d.how != honest {

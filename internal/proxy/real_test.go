@@ -48,7 +48,7 @@ func TestRelay_gives_nobody_what_real_servers_send_unasked(t *testing.T) {
 				}
 				up := program(t, start(t, deeds))
 				// A machine that is busy may take its time between two writes of the server's.
-				f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: parse(t, "http://"+up), UpstreamIdle: 30 * time.Second, UpstreamRest: 5 * time.Second, StandardTransport: transport.standard()})
+				f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(parse(t, "http://"+up)), UpstreamIdle: 30 * time.Second, UpstreamRest: 5 * time.Second, StandardTransport: transport.standard()})
 				storm := &storm{address: f.Listener.Addr().String(), draw: func() deed { return pick(deeds...) }}
 				storm.run(t, requests)
 				t.Log(storm)

@@ -22,7 +22,7 @@ func TestRelay_loses_nothing_to_restarts_of_an_upstream(t *testing.T) {
 		t.Run(string(transport), func(t *testing.T) {
 			const restarts, between = 10, 300
 			up := newRestarted(t)
-			f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up.url, StandardTransport: transport.standard()})
+			f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up.url), StandardTransport: transport.standard()})
 			var asked atomic.Int64
 			var all sync.WaitGroup
 			for range clients {

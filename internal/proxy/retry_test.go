@@ -132,7 +132,7 @@ func TestReverse_asks_once_more_what_may_be_asked_twice(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%s, standard %v", name, standard), func(t *testing.T) {
 				c, up := newCloser(t, test.last)
-				f := newFront(t, proxy.Options{}.WithPatience(), routing.Route{Path: "/", Upstream: up, UpstreamIdle: time.Hour, StandardTransport: standard})
+				f := newFront(t, proxy.Options{}.WithPatience(), routing.Route{Path: "/", Upstreams: routing.To(up), UpstreamIdle: time.Hour, StandardTransport: standard})
 				f.talk(t, request("/first")) // opens the connection that is kept
 				c.took()
 				answer := f.talk(t, message(test.method, "/x", test.head, test.body))
@@ -156,7 +156,7 @@ func TestReverse_asks_once_more_over_a_connection_of_its_own(t *testing.T) {
 	const kept = 5
 	for _, method := range []string{"PUT", "DELETE"} {
 		c, up := newCloser(t, "")
-		f := newFront(t, proxy.Options{}.WithPatience(), routing.Route{Path: "/", Upstream: up, UpstreamIdle: time.Hour})
+		f := newFront(t, proxy.Options{}.WithPatience(), routing.Route{Path: "/", Upstreams: routing.To(up), UpstreamIdle: time.Hour})
 		c.hold.Add(kept)
 		var all sync.WaitGroup
 		for range kept {
@@ -181,7 +181,7 @@ func TestReverse_asks_nobody_twice_who_closes_a_new_connection(t *testing.T) {
 			asked <- struct{}{}
 			panic(http.ErrAbortHandler)
 		})
-		f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
+		f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up)})
 		if answer := f.talk(t, message(method, "/x", "Content-Length: 0\r\n", "")); status(t, answer) != "502 Bad Gateway" || len(asked) != 1 {
 			t.Errorf("%s: asked %d times: %s", method, len(asked), answer)
 		}
@@ -198,7 +198,7 @@ func TestReverse_asks_nobody_twice_who_takes_long(t *testing.T) {
 			<-r.Context().Done()
 		}
 	})
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up, Timeout: 3 * time.Second})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up), Timeout: 3 * time.Second})
 	f.talk(t, request("/first"))
 	if answer := f.talk(t, message("PUT", "/x", "Content-Length: 3\r\n", "abc")); status(t, answer) != "504 Gateway Timeout" || len(slow) > 1 {
 		t.Errorf("asked %d times: %s", len(slow), answer)
@@ -215,7 +215,7 @@ func TestReverse_asks_once_more_over_HTTP2(t *testing.T) {
 		"not a stream that the upstream tore": {reset, "PUT", "502 Bad Gateway", 1},
 	} {
 		answers := make(chan []string, 4)
-		f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: lengthsUpstream(t, answers), UpstreamIdle: time.Hour})
+		f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(lengthsUpstream(t, answers)), UpstreamIdle: time.Hour})
 		answers <- []string{"2"}
 		f.talk(t, request("/first"))
 		answers <- []string{test.end}
@@ -243,7 +243,7 @@ func TestReverse_waits_for_who_refuses_streams_no_longer_than_for_others(t *test
 				}
 			}
 		}()
-		f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: lengthsUpstream(t, answers), Timeout: 50 * time.Millisecond})
+		f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(lengthsUpstream(t, answers)), Timeout: 50 * time.Millisecond})
 		if answer := f.talk(t, sent); status(t, answer) != "504 Gateway Timeout" {
 			t.Errorf("answer to %.4s: %s", sent, answer)
 		}
@@ -262,7 +262,7 @@ func TestReverse_keeps_connections_no_longer_than_it_is_told(t *testing.T) {
 	}
 	up.Start()
 	t.Cleanup(up.Close)
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: parse(t, up.URL), UpstreamIdle: time.Millisecond})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(parse(t, up.URL)), UpstreamIdle: time.Millisecond})
 	f.talk(t, request("/x"))
 	select {
 	case <-closed:

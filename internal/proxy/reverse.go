@@ -35,7 +35,7 @@ func newReverseProxy(table *routing.Table, o Options) (*reverseProxy, error) {
 		gatherTime: cmp.Or(o.gatherTime, gatherTime), clientTimeout: cmp.Or(o.clientTimeout, clientTimeout),
 	}
 	for _, route := range table.Routes() {
-		if route.Upstream == nil {
+		if len(route.Upstreams) == 0 {
 			continue
 		}
 		up, err := newUpstream(route, &rev.pool, o.Proxy)

@@ -28,10 +28,10 @@ func TestReverse_forwards_the_path_that_was_judged(t *testing.T) {
 	based.Path = "/base/v%1"
 	based.RawPath = "/base/v%251"
 	f := newFront(t, proxy.Options{},
-		routing.Route{Path: "/", Upstream: up, AllowEncodedSlash: true},
-		routing.Route{Path: "/strip/", Upstream: up, StripPrefix: true, AllowEncodedSlash: true},
-		routing.Route{Path: "/a/b/", Upstream: &based, StripPrefix: true},
-		routing.Route{Path: "/based/", Upstream: &based},
+		routing.Route{Path: "/", Upstreams: routing.To(up), AllowEncodedSlash: true},
+		routing.Route{Path: "/strip/", Upstreams: routing.To(up), StripPrefix: true, AllowEncodedSlash: true},
+		routing.Route{Path: "/a/b/", Upstreams: routing.To(&based), StripPrefix: true},
+		routing.Route{Path: "/based/", Upstreams: routing.To(&based)},
 	)
 	for target, want := range map[string]string{
 		"/":                       "/",
@@ -70,7 +70,7 @@ func TestReverse_forwards_the_path_that_was_judged(t *testing.T) {
 
 func TestReverse_asks_no_upstream_about_an_ambiguous_path(t *testing.T) {
 	up, seen := recorder(t, nil)
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up}, routing.Route{Path: "/api/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up)}, routing.Route{Path: "/api/", Upstreams: routing.To(up)})
 	for _, target := range []string{"//x", "/a/../api/x", "/a/%2e%2e/api", "/API/x", "/api;x/y", "/a%2fb", "/x#y", "/a%5cb"} {
 		if got := status(t, f.talk(t, request(target))); got != "400 Bad Request" {
 			t.Errorf("%s: %s", target, got)
@@ -83,7 +83,7 @@ func TestReverse_asks_no_upstream_about_an_ambiguous_path(t *testing.T) {
 
 func TestReverse_lets_no_client_header_spoof_or_take_away(t *testing.T) {
 	up, seen := recorder(t, nil)
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up)})
 	answer := f.talk(t, "GET /x HTTP/1.1\r\nHost: app.example\r\n"+
 		"Authorization: Bearer evil\r\n"+
 		"X_Forwarded_For: 6.6.6.6\r\nX.Auth.Subject: evil\r\nX-Auth-Subject: evil\r\nx-auth-groups: evil\r\n"+
@@ -112,7 +112,7 @@ func TestReverse_lets_no_client_header_spoof_or_take_away(t *testing.T) {
 func TestReverse_sends_the_host_that_the_route_wants(t *testing.T) {
 	up, seen := recorder(t, nil)
 	f := newFront(t, proxy.Options{},
-		routing.Route{Path: "/", Upstream: up, PreserveHost: true}, routing.Route{Path: "/own/", Upstream: up})
+		routing.Route{Path: "/", Upstreams: routing.To(up), PreserveHost: true}, routing.Route{Path: "/own/", Upstreams: routing.To(up)})
 	for target, want := range map[string]string{"/x": "app.example", "/own/x": up.Host} {
 		// The host that was judged goes on, not the one that stood beside it.
 		f.talk(t, strings.Replace(request(target, "X-Forwarded-Host: evil.example"), "app.example", "admin.example", 1))
@@ -139,7 +139,7 @@ func TestReverse_passes_bodies_and_answers_untouched(t *testing.T) {
 		w.WriteHeader(http.StatusTemporaryRedirect)
 		_, _ = w.Write(zipped.Bytes())
 	})
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up)})
 	body := strings.Repeat("body ", 100_000)
 	req, _ := http.NewRequest("PUT", f.URL+"/x", strings.NewReader(body))
 	res, err := (&http.Transport{DisableCompression: true, DisableKeepAlives: true}).RoundTrip(req)
@@ -197,7 +197,7 @@ func TestReverse_speaks_http2_to_upstreams(t *testing.T) {
 	h2c := parse(t, clear.URL)
 	h2c.Scheme = "h2c"
 	f := newFront(t, proxy.Options{}.WithUpstreamTLS(secure.Client().Transport.(*http.Transport).TLSClientConfig),
-		routing.Route{Path: "/h2c/", Upstream: h2c}, routing.Route{Path: "/tls/", Upstream: parse(t, secure.URL)})
+		routing.Route{Path: "/h2c/", Upstreams: routing.To(h2c)}, routing.Route{Path: "/tls/", Upstreams: routing.To(parse(t, secure.URL))})
 	for _, path := range []string{"/h2c/x", "/tls/x"} {
 		res, err := http.Get(f.URL + path)
 		if err != nil {
@@ -234,7 +234,7 @@ func TestReverse_learns_anew_what_an_upstream_speaks(t *testing.T) {
 	up.StartTLS()
 	defer up.Close()
 	f := newFront(t, proxy.Options{}.WithUpstreamTLS(up.Client().Transport.(*http.Transport).TLSClientConfig),
-		routing.Route{Path: "/", Upstream: parse(t, up.URL)})
+		routing.Route{Path: "/", Upstreams: routing.To(parse(t, up.URL))})
 	for i, want := range []string{"HTTP/1.1", "HTTP/1.1", "", "HTTP/2.0"} {
 		if i == 2 {
 			moved.Store(true)
@@ -260,7 +260,7 @@ func TestReverse_asks_an_h2c_upstream_for_no_websocket(t *testing.T) {
 	defer up.Close()
 	target := parse(t, up.URL)
 	target.Scheme = "h2c"
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: target})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(target)})
 	if answer := f.talk(t, strings.Replace(handshake, "keep-alive,", "close,", 1)); status(t, answer) != "426 Upgrade Required" {
 		t.Errorf("answer: %s", answer)
 	}
@@ -294,8 +294,8 @@ func TestReverse_keeps_connections_to_upstreams(t *testing.T) {
 				defer up.Close()
 				target, roots := parse(t, up.URL), up.Client().Transport.(*http.Transport).TLSClientConfig
 				f := newFront(t, proxy.Options{}.WithUpstreamTLS(roots),
-					routing.Route{Path: "/a/", Upstream: target, StandardTransport: transport.standard()},
-					routing.Route{Path: "/b/", Upstream: target, StandardTransport: transport.standard()})
+					routing.Route{Path: "/a/", Upstreams: routing.To(target), StandardTransport: transport.standard()},
+					routing.Route{Path: "/b/", Upstreams: routing.To(target), StandardTransport: transport.standard()})
 				// The first tells what an https upstream speaks, and so by which connections it is asked.
 				f.talk(t, request("/a/x"))
 				before := opened.Load()
@@ -318,7 +318,7 @@ func onlyH2C(up *httptest.Server) {
 
 func TestReverse_refuses_upstreams_it_cannot_speak_to(t *testing.T) {
 	for _, raw := range []string{"ftp://a.example", "//a.example", "http:///x", "unix:/run/x"} {
-		if _, err := proxy.NewRelay(table(t, routing.Route{Path: "/", Upstream: parse(t, raw)}), proxy.Options{}); err == nil {
+		if _, err := proxy.NewRelay(table(t, routing.Route{Path: "/", Upstreams: routing.To(parse(t, raw))}), proxy.Options{}); err == nil {
 			t.Errorf("%s: accepted", raw)
 		}
 	}
@@ -340,7 +340,7 @@ func TestReverse_runs_the_timeout_from_the_last_byte_of_the_request(t *testing.T
 	t.Parallel()
 	const timeout = 3 * time.Second // of which an answer takes a thousandth, unless the machine is busy
 	up, _ := recorder(t, nil)
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up, Timeout: timeout})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up), Timeout: timeout})
 	body, client := io.Pipe()
 	// No sleep would do here: what is under test is that real time passes.
 	time.AfterFunc(timeout+timeout/4, func() { _ = client.Close() })

@@ -34,7 +34,7 @@ func TestReverse_ends_what_is_silent(t *testing.T) {
 	}))
 	t.Cleanup(up.Close)
 	for _, transport := range transports {
-		route := routing.Route{Path: "/", Upstream: parse(t, up.URL), IdleTimeout: 100 * time.Millisecond, StandardTransport: transport.standard()}
+		route := routing.Route{Path: "/", Upstreams: routing.To(parse(t, up.URL)), IdleTimeout: 100 * time.Millisecond, StandardTransport: transport.standard()}
 		for path, head := range map[string]string{
 			"/stream": "", "/download": "", "/upload": "Content-Length: 100000\r\n", "/upload?chunks": "Transfer-Encoding: chunked\r\n",
 		} {
@@ -61,7 +61,7 @@ func TestReverse_ends_what_is_silent(t *testing.T) {
 	}
 	t.Run("a_WebSocket", func(t *testing.T) {
 		echo, _ := echoSocket(t)
-		f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: echo, IdleTimeout: 100 * time.Millisecond})
+		f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(echo), IdleTimeout: 100 * time.Millisecond})
 		conn := f.dial(t)
 		_, _ = io.WriteString(conn, handshake)
 		in := bufio.NewReader(conn)

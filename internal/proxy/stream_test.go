@@ -26,7 +26,7 @@ func TestReverse_passes_no_interim_answer(t *testing.T) {
 	up := rawUpstream(t, "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\nSet-Cookie: __Host-Http-gatehouse=evil\r\n\r\n"+
 		"HTTP/1.1 102 Processing\r\n\r\n"+
 		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up)})
 	answer := f.talk(t, request("/x"))
 	if status(t, answer) != "200 OK" || strings.Contains(answer, "evil") || strings.Contains(answer, "HTTP/1.1 10") {
 		t.Errorf("answer: %s", answer)
@@ -45,7 +45,7 @@ func TestReverse_filters_trailers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			up := rawUpstream(t, "HTTP/1.1 200 OK\r\n"+announced+"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n"+
 				"Set-Cookie: __Host-Http-gatehouse=evil\r\nX-Checksum: 42\r\nX-Gatehouse: evil\r\nClear-Site-Data: evil\r\n\r\n")
-			f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
+			f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up)})
 			answer := f.talk(t, request("/x", "TE: trailers"))
 			if !strings.HasSuffix(answer, "2\r\nok\r\n0\r\nX-Checksum: 42\r\n\r\n") {
 				t.Errorf("answer: %q", answer)
@@ -60,7 +60,7 @@ func TestReverse_filters_trailers(t *testing.T) {
 func TestReverse_drops_request_trailers(t *testing.T) {
 	var trailer http.Header
 	up, _ := recorder(t, func(_ http.ResponseWriter, r *http.Request) { trailer = r.Trailer })
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up)})
 	answer := f.talk(t, "POST /x HTTP/1.1\r\nHost: app.example\r\nConnection: close\r\nTransfer-Encoding: chunked\r\nTrailer: X-Auth-Subject\r\n\r\n2\r\nok\r\n0\r\nX-Auth-Subject: evil\r\n\r\n")
 	if status(t, answer) != "200 OK" || len(trailer) != 0 {
 		t.Errorf("trailers %v arrived; answer: %s", trailer, answer)
@@ -69,7 +69,7 @@ func TestReverse_drops_request_trailers(t *testing.T) {
 
 func TestReverse_passes_no_upgrade_but_websocket(t *testing.T) {
 	up, seen := recorder(t, nil)
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up)})
 	for name, message := range map[string]string{
 		"h2c":            "GET /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n",
 		"list":           "GET /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, close\r\nUpgrade: websocket, h2c\r\n\r\n",
@@ -109,7 +109,7 @@ func TestReverse_refuses_a_switch_that_nobody_asked_for(t *testing.T) {
 		"empty":                  {[]string{"Connection: Upgrade", "Upgrade: "}, toNothing},
 	} {
 		up := rawUpstream(t, "HTTP/1.1 101 Switching Protocols\r\n"+test.answered+"Set-Cookie: __Host-Http-gatehouse=evil\r\n\r\nevil bytes")
-		f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
+		f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up)})
 		answer := f.talk(t, request("/x", test.asked...))
 		if status(t, answer) != "502 Bad Gateway" || strings.Contains(answer, "evil") {
 			t.Errorf("%s: %s", name, answer)
@@ -140,7 +140,7 @@ func TestReverse_refuses_a_websocket_that_does_not_answer_the_key(t *testing.T) 
 		for _, a := range test.accepts {
 			script += "Sec-WebSocket-Accept: " + a + "\r\n"
 		}
-		f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: rawUpstream(t, script+"\r\nevil bytes")})
+		f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(rawUpstream(t, script+"\r\nevil bytes"))})
 		answer := f.talk(t, request("/x", append(test.keys, "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13")...))
 		if status(t, answer) != "502 Bad Gateway" || strings.Contains(answer, "evil") {
 			t.Errorf("%s: %s", name, answer)
@@ -154,7 +154,7 @@ func TestReverse_keeps_no_connection_of_a_refused_switch(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = ln.Close() }()
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: parse(t, "http://"+ln.Addr().String())})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(parse(t, "http://"+ln.Addr().String()))})
 	for _, lines := range [][]string{nil, {"Connection: Upgrade", "Upgrade: websocket"}} {
 		closed := make(chan error, 1)
 		go func() {
@@ -206,7 +206,7 @@ const handshake = "GET /socket HTTP/1.1\r\nHost: app.example\r\nConnection: keep
 
 func TestReverse_tunnels_a_websocket(t *testing.T) {
 	up, requests := echoSocket(t)
-	f := newFront(t, proxy.Options{BodyBytes: 4}, routing.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{BodyBytes: 4}, routing.Route{Path: "/", Upstreams: routing.To(up)})
 	conn := f.dial(t)
 	_, _ = io.WriteString(conn, handshake)
 	br := bufio.NewReader(conn)
@@ -241,7 +241,7 @@ func TestReverse_tunnels_a_websocket(t *testing.T) {
 func TestReverse_opens_no_tunnel_once_a_stop_has_begun(t *testing.T) {
 	up, _ := echoSocket(t)
 	tunnels := &tunnel.Registry{}
-	f := newFront(t, proxy.Options{Tunnels: tunnels}, routing.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{Tunnels: tunnels}, routing.Route{Path: "/", Upstreams: routing.To(up)})
 	tunnels.Close()
 	answer := f.talk(t, handshake)
 	if status(t, answer) != "503 Service Unavailable" || !strings.Contains(answer, "X-Problem: draining") || !strings.Contains(answer, "Connection: close") {
@@ -255,7 +255,7 @@ func TestReverse_opens_no_tunnel_once_a_stop_has_begun(t *testing.T) {
 func TestReverse_counts_its_tunnels(t *testing.T) {
 	up, _ := echoSocket(t)
 	tunnels := &tunnel.Registry{}
-	f := newFront(t, proxy.Options{Tunnels: tunnels}, routing.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{Tunnels: tunnels}, routing.Route{Path: "/", Upstreams: routing.To(up)})
 	conn := f.dial(t)
 	_, _ = io.WriteString(conn, handshake)
 	br := bufio.NewReader(conn)
@@ -275,7 +275,7 @@ func TestReverse_counts_its_tunnels(t *testing.T) {
 
 func TestReverse_ends_a_websocket_with_its_context(t *testing.T) {
 	up, _ := echoSocket(t)
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up)})
 	end := make(chan context.CancelFunc, 1)
 	f.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithCancel(r.Context())
@@ -308,7 +308,7 @@ func TestReverse_marks_streams(t *testing.T) {
 		"websocket": {handshake, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 			"Sec-WebSocket-Accept: " + accepted + "\r\n\r\n", true},
 	} {
-		f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: rawUpstream(t, test.answer)})
+		f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(rawUpstream(t, test.answer))})
 		done := make(chan struct{})
 		f.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			defer close(done)
@@ -334,7 +334,7 @@ func TestReverse_keeps_no_body_while_it_is_answered(t *testing.T) {
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
 	})
-	f := newFront(t, proxy.Options{}.WithPatience(), routing.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{}.WithPatience(), routing.Route{Path: "/", Upstreams: routing.To(up)})
 	res, err := http.Post(f.URL+"/x", "text/plain", strings.NewReader("hello"))
 	if err != nil {
 		t.Fatal(err)
@@ -362,7 +362,7 @@ func TestReverse_flushes_events_at_once(t *testing.T) {
 			}
 		}
 	})
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up)})
 	go func() { next <- "data: 0\n" }()
 	res, err := http.Get(f.URL + "/events")
 	if err != nil {
@@ -404,7 +404,7 @@ func TestReverse_streams_both_ways_at_once(t *testing.T) {
 		}
 	}))
 	defer up.Close()
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: parse(t, up.URL)})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(parse(t, up.URL))})
 	body, client := io.Pipe()
 	req, _ := http.NewRequest("POST", f.URL+"/x", body)
 	res, err := http.DefaultTransport.RoundTrip(req)
@@ -425,7 +425,7 @@ func TestReverse_streams_both_ways_at_once(t *testing.T) {
 
 func TestReverse_keeps_the_clients_connection_after_a_body(t *testing.T) {
 	up, seen := recorder(t, nil)
-	f := newFront(t, proxy.Options{BodyBytes: 100}, routing.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{BodyBytes: 100}, routing.Route{Path: "/", Upstreams: routing.To(up)})
 	conn := f.dial(t)
 	br := bufio.NewReader(conn)
 	const head = "POST /x HTTP/1.1\r\nHost: a\r\n"
@@ -451,9 +451,9 @@ func TestReverse_keeps_the_clients_connection_after_a_body(t *testing.T) {
 func TestReverse_ends_the_connection_when_an_answer_overtakes_its_body(t *testing.T) {
 	const smuggled = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
 	up, seen := recorder(t, nil)
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up},
-		routing.Route{Path: "/down/", Upstream: parse(t, closedPort(t))},
-		routing.Route{Path: "/early/", Upstream: rawUpstream(t, "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno")})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up)},
+		routing.Route{Path: "/down/", Upstreams: routing.To(parse(t, closedPort(t)))},
+		routing.Route{Path: "/early/", Upstreams: routing.To(rawUpstream(t, "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno"))})
 	for path, want := range map[string]int{"/down/x": http.StatusBadGateway, "/early/x": http.StatusForbidden} {
 		for name, head := range map[string]string{
 			"length":    "Content-Length: 1000\r\n\r\nbegin",
@@ -485,7 +485,7 @@ func TestReverse_ends_the_connection_when_an_answer_overtakes_its_body(t *testin
 
 func TestReverse_answers_expect_continue_itself(t *testing.T) {
 	up, seen := recorder(t, nil)
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up)})
 	conn := f.dial(t)
 	_, _ = io.WriteString(conn, "POST /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
 	br := bufio.NewReader(conn)
@@ -521,7 +521,7 @@ func TestReverse_ends_a_tunnel_whose_client_reads_nothing(t *testing.T) {
 			}
 		}
 	})
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up)})
 	ended := make(chan struct{})
 	cancels := make(chan context.CancelFunc, 1)
 	f.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -553,7 +553,7 @@ func TestReverse_bounds_what_waits_for_the_upstream_and_not_for_clients(t *testi
 			_, _ = io.CopyN(w, zeros{}, 64<<20)
 		}
 	})
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up, UpstreamConnections: 2})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up), UpstreamConnections: 2})
 	for range 3 {
 		idle := f.dial(t)
 		_, _ = io.WriteString(idle, request("/much"))

@@ -55,7 +55,7 @@ type ways struct {
 
 // get returns the ways for the route, by the proxy via unless it is nil.
 func (p *transportPool) get(route *routing.Route, via *url.URL) *ways {
-	target := route.Upstream
+	target := route.Upstreams[0].URL
 	key := transportKey{
 		scheme: target.Scheme, host: target.Host, timeout: route.Timeout,
 		idle: cmp.Or(route.UpstreamIdle, idleTimeout), rest: cmp.Or(route.UpstreamRest, restTime),

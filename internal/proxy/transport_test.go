@@ -9,7 +9,7 @@ import (
 
 func TestTransportPool_shares_what_is_alike(t *testing.T) {
 	at := func(host string, timeout, idle time.Duration) *routing.Route {
-		return &routing.Route{Upstream: &url.URL{Scheme: "http", Host: host}, Timeout: timeout, UpstreamIdle: idle}
+		return &routing.Route{Upstreams: routing.To(&url.URL{Scheme: "http", Host: host}), Timeout: timeout, UpstreamIdle: idle}
 	}
 	pool := transportPool{upstreams: &Upstreams{}}
 	ways := pool.get(at("a", time.Second, 0), nil)

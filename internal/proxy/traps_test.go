@@ -130,7 +130,7 @@ func TestTraps_no_text_behind_a_cut_body(t *testing.T) {
 			"length": "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf",
 			"chunks": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n64\r\nhalf",
 		} {
-			f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: rawUpstream(t, script), StandardTransport: standard})
+			f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(rawUpstream(t, script)), StandardTransport: standard})
 			answer := f.talk(t, request("/x"))
 			_, body, _ := strings.Cut(answer, "\r\n\r\n")
 			if body != "" && body != "half" && body != "4\r\nhalf\r\n" || strings.Count(answer, "HTTP/1.1") > 1 {
@@ -145,7 +145,7 @@ func TestTraps_no_text_behind_a_cut_body(t *testing.T) {
 func TestTraps_no_empty_protocol_of_a_websocket(t *testing.T) {
 	up, requests := echoSocket(t)
 	for _, standard := range []bool{false, true} {
-		f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up, StandardTransport: standard})
+		f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up), StandardTransport: standard})
 		conn := f.dial(t)
 		_, _ = io.WriteString(conn, handshake)
 		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -176,7 +176,7 @@ func TestTraps_nothing_is_read_before_a_TLS_handshake(t *testing.T) {
 		for _, text := range []string{forged, "\x00", ""} {
 			first.text.Store(text)
 			t.Run(fmt.Sprintf("%.4q, standard %v", text, standard), func(t *testing.T) {
-				f := newFront(t, proxy.Options{}.WithUpstreamTLS(roots), routing.Route{Path: "/", Upstream: parse(t, up.URL), StandardTransport: standard})
+				f := newFront(t, proxy.Options{}.WithUpstreamTLS(roots), routing.Route{Path: "/", Upstreams: routing.To(parse(t, up.URL)), StandardTransport: standard})
 				want := map[bool]string{true: "200 OK", false: "502 Bad Gateway"}[text == ""]
 				if answer := f.talk(t, request("/x")); status(t, answer) != want || strings.Contains(answer, "forged") {
 					t.Errorf("%q", answer)

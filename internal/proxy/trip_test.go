@@ -20,8 +20,8 @@ import (
 // Whoever words a failure, and the log, look at the request afterwards.
 func TestReverse_leaves_the_clients_request_as_it_is(t *testing.T) {
 	up, _ := recorder(t, nil)
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/up/", Upstream: up, StripPrefix: true},
-		routing.Route{Path: "/down/", Upstream: parse(t, closedPort(t))})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/up/", Upstreams: routing.To(up), StripPrefix: true},
+		routing.Route{Path: "/down/", Upstreams: routing.To(parse(t, closedPort(t)))})
 	for _, path := range []string{"/up/x", "/down/x"} {
 		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader("POST " + path + "?a=b;c HTTP/1.1\r\nHost: app.example\r\n" +
 			"Accept: text/html\r\nX-Listed: 1\r\nConnection: x-listed, accept\r\nTE: trailers\r\nX-Forwarded-For: 6.6.6.6\r\nAuthorization: Basic x\r\n" +
@@ -44,7 +44,7 @@ func TestReverse_leaves_the_clients_request_as_it_is(t *testing.T) {
 
 func TestReverse_passes_nothing_of_one_connection_to_the_upstream(t *testing.T) {
 	up, seen := recorder(t, nil)
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up)})
 	f.talk(t, request("/x", "Keep-Alive: 5", "Proxy-Authorization: Basic x", "Proxy-Authenticate: Basic", "Proxy-Connection: close",
 		"Trailer: X-Sum", "Upgrade: h2c", "TE: gzip, Trailers;q=1, deflate", "X-One: 1", "X-Two: 2", "X-Three: 3",
 		"Connection: x-one,\tX-TWO ,,keep-alive", "Connection: ,te"))
@@ -61,7 +61,7 @@ func TestReverse_passes_nothing_of_one_connection_to_the_upstream(t *testing.T) 
 
 func TestReverse_says_upstream_that_trailers_are_welcome(t *testing.T) {
 	up, seen := recorder(t, nil)
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up)})
 	for te, want := range map[string][]string{
 		"trailers": {"trailers"}, "gzip;q=0.5 , TRAILERS": {"trailers"}, "gzip": nil, "": nil, "xtrailers": nil,
 	} {
@@ -74,7 +74,7 @@ func TestReverse_says_upstream_that_trailers_are_welcome(t *testing.T) {
 
 func TestReverse_does_not_end_the_upstreams_connection_with_the_clients(t *testing.T) {
 	up, seen := recorder(t, nil)
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: up})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up)})
 	f.talk(t, request("/x"))
 	if r := seen.last(t); r.Close || len(r.Header["Connection"]) > 0 {
 		t.Errorf("the upstream is asked to close: %v", r.Header)
@@ -104,7 +104,7 @@ func TestReverse_asks_again_where_a_kept_connection_had_ended(t *testing.T) {
 			}()
 		}
 	}()
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: parse(t, "http://"+ln.Addr().String())})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(parse(t, "http://"+ln.Addr().String()))})
 	for range 5 {
 		if answer := f.talk(t, request("/x")); status(t, answer) != "200 OK" {
 			t.Fatal(answer)
@@ -116,7 +116,7 @@ func TestReverse_asks_again_where_a_kept_connection_had_ended(t *testing.T) {
 // client's own body, the server would now wait for what the client only sends
 // when it is told to.
 func TestReverse_does_not_wait_for_a_body_that_it_never_asked_for(t *testing.T) {
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: parse(t, closedPort(t))})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(parse(t, closedPort(t)))})
 	conn := f.dial(t)
 	_, _ = io.WriteString(conn, "POST /x HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -126,7 +126,7 @@ func TestReverse_does_not_wait_for_a_body_that_it_never_asked_for(t *testing.T) 
 }
 
 func TestReverse_panics_when_the_answer_breaks_off(t *testing.T) {
-	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstream: rawUpstream(t, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(rawUpstream(t, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"))})
 	defer func() {
 		if err, ok := recover().(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
 			t.Errorf("panic: %v", err)

@@ -26,7 +26,7 @@ type upstream struct {
 // newUpstream makes the upstream of a route that names one. Its transports are
 // those of the pool; proxy names the forward proxy to an address, and may be nil.
 func newUpstream(route *routing.Route, pool *transportPool, proxy func(*url.URL) (*url.URL, error)) (*upstream, error) {
-	target := route.Upstream
+	target := route.Upstreams[0].URL
 	up := &upstream{
 		scheme: target.Scheme,
 		host:   target.Host,

@@ -94,10 +94,10 @@ func TestRelay_goes_by_a_proxy(t *testing.T) {
 			return at, nil
 		},
 	}.WithUpstreamTLS(&tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}),
-		routing.Route{Path: "/plain/", Upstream: parse(t, "http://plain.example/base"), UseProxy: true},
-		routing.Route{Path: "/tls/", Upstream: parse(t, "https://example.com"), UseProxy: true},
-		routing.Route{Path: "/excepted/", Upstream: parse(t, plain.URL), UseProxy: true},
-		routing.Route{Path: "/direct/", Upstream: parse(t, plain.URL)},
+		routing.Route{Path: "/plain/", Upstreams: routing.To(parse(t, "http://plain.example/base")), UseProxy: true},
+		routing.Route{Path: "/tls/", Upstreams: routing.To(parse(t, "https://example.com")), UseProxy: true},
+		routing.Route{Path: "/excepted/", Upstreams: routing.To(parse(t, plain.URL)), UseProxy: true},
+		routing.Route{Path: "/direct/", Upstreams: routing.To(parse(t, plain.URL))},
 	)
 	const basic = "Basic Z2F0ZTpob3VzZQ=="
 	for _, test := range []struct{ path, asked, answer string }{

@@ -32,9 +32,8 @@ type Route struct {
 	// Methods that the route takes; empty takes all.
 	Methods []string
 
-	// Upstream is where requests go: http, https or h2c (HTTP/2 without TLS), with
-	// an optional base path; nil if Static is set.
-	Upstream *url.URL
+	// Upstreams are where requests go, each to one of them; none if Static is set.
+	Upstreams []Upstream
 	// StripPrefix cuts Path off before the rest is joined to the upstream's base
 	// path, or looked up in Static.
 	StripPrefix bool
@@ -46,7 +45,7 @@ type Route struct {
 	// IdleTimeout is how long no byte of a body may pass, of the request's or the answer's,
 	// or on a WebSocket either way; 0 is no limit.
 	IdleTimeout time.Duration
-	// UseProxy goes to Upstream by the forward proxy that is configured for it.
+	// UseProxy goes to Upstreams by the forward proxy that is configured for it.
 	UseProxy bool
 	// UpstreamIdle is how long a connection to the upstream is kept unused; 0 is
 	// 4 s. It should be less than the upstream keeps it.
@@ -73,6 +72,24 @@ type Route struct {
 	SPAFallback string
 
 	AllowEncodedSlash bool
+}
+
+// Upstream is an address that requests of a route go to.
+type Upstream struct {
+	// URL is http, https or h2c (HTTP/2 without TLS), with an optional base path. Those of
+	// a route differ in their hosts only.
+	URL *url.URL
+	// Weight is how many times as much it takes as one of weight 1; 0 is 1.
+	Weight int
+}
+
+// To returns upstreams at these addresses, of the same weight.
+func To(addresses ...*url.URL) []Upstream {
+	out := make([]Upstream, len(addresses))
+	for i, address := range addresses {
+		out[i].URL = address
+	}
+	return out
 }
 
 // Segments returns the number of segments of Path.

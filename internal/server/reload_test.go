@@ -189,7 +189,7 @@ func TestRoutesReload(t *testing.T) {
 		},
 		"a directory that is not there": func() (*config.Config, error) {
 			cfg := r.config([]settings{key, to("/other/", r.api.URL)})
-			cfg.Routes[0].Upstream, cfg.Routes[0].Static = nil, filepath.Join(t.TempDir(), "dist")
+			cfg.Routes[0].Upstreams, cfg.Routes[0].Static = nil, filepath.Join(t.TempDir(), "dist")
 			return cfg, nil
 		},
 	} {

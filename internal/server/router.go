@@ -36,13 +36,21 @@ func routeTable(routes []config.Route) []routing.Route {
 	for i, r := range routes {
 		out[i] = routing.Route{
 			Path: r.Path, Host: r.Host, Access: access(r), Methods: r.Methods,
-			Upstream: r.Upstream, StripPrefix: r.StripPrefix, PreserveHost: r.PreserveHost,
+			Upstreams: upstreams(r), StripPrefix: r.StripPrefix, PreserveHost: r.PreserveHost,
 			Token: token[r.Token], UseProxy: r.UseProxy, Timeout: r.Timeout, IdleTimeout: r.IdleTimeout,
 			UpstreamIdle: r.UpstreamIdleTimeout, UpstreamRest: r.UpstreamRest, UpstreamConnections: r.UpstreamConnections,
 			AllowLinkLocal: r.AllowLinkLocal, ReuseNever: r.Reuse == "never", StandardTransport: r.Transport == "standard", CacheUpstream: r.CacheUpstream,
 			Static: r.Static, SPAFallback: r.SPAFallback,
 			AllowEncodedSlash: r.AllowEncodedSlash,
 		}
+	}
+	return out
+}
+
+func upstreams(r config.Route) []routing.Upstream {
+	out := make([]routing.Upstream, len(r.Upstreams))
+	for i, up := range r.Upstreams {
+		out[i] = routing.Upstream{URL: up.URL, Weight: up.Weight}
 	}
 	return out
 }

@@ -1,0 +1,52 @@
+package config
+
+import (
+	"strings"
+
+	"github.com/gatehouse-auth/gatehouse/internal/linklocal"
+)
+
+// mostUpstreams is how many addresses a route may have.
+const mostUpstreams = 64
+
+// checkUpstreams holds the addresses of a route against each other, as a request may go
+// to any of them, and against the route's other keys.
+func (l *loader) checkUpstreams(s *scope, r *Route) {
+	if len(r.Upstreams) == 0 || !s.sound("upstream") {
+		return
+	}
+	if len(r.Upstreams) > mostUpstreams {
+		l.reject(s, "upstream", mostUpstreams, curef("no more than %d addresses", mostUpstreams))
+		return
+	}
+	for i := range r.Upstreams {
+		if err := misfit(r, i); err != nil {
+			l.reject(s, "upstream", i, err)
+		}
+	}
+	if r.UseProxy && r.Upstreams[0].URL.Scheme == "h2c" && s.sound("use_proxy", "upstream") {
+		l.reject(s, "use_proxy", -1, cure("false, or an http:// or https:// upstream: forward proxies pass no h2c on"))
+	}
+}
+
+// misfit is what is wrong with the address at i beside those before it.
+func misfit(r *Route, i int) error {
+	u, first := r.Upstreams[i].URL, r.Upstreams[0].URL
+	base := strings.TrimRight(first.EscapedPath(), "/")
+	switch {
+	case linklocal.Host(u.Hostname()) && !r.AllowLinkLocal:
+		return cure("another address: at link-local ones clouds hand out credentials. If this one is meant, set allow_link_local: true")
+	case u.Scheme != first.Scheme:
+		return curef("%s:// as the first address has it: those of a route speak one protocol", first.Scheme)
+	case strings.TrimRight(u.EscapedPath(), "/") != base && base == "":
+		return cure("no path, as the first address has none: those of a route serve the same")
+	case strings.TrimRight(u.EscapedPath(), "/") != base:
+		return curef("the path of the first address, %s: those of a route serve the same", base)
+	}
+	for _, other := range r.Upstreams[:i] {
+		if other.URL.Host == u.Host {
+			return cure("each address once; weight=2 behind one lets it have twice as much")
+		}
+	}
+	return nil
+}
