@@ -57,6 +57,7 @@ var layers = []row{
 	},
 	{pkg: "internal/oauth", imports: []string{"internal/loopback", "internal/secret"}},
 	{pkg: "internal/cognito", imports: []string{"internal/loopback", "internal/oauth", "internal/secret"}},
+	{pkg: "internal/identity", imports: []string{"internal/cognito", "internal/headers", "internal/oauth"}},
 	{pkg: "internal/cookie", imports: []string{"internal/oauth", "internal/secret"}},
 	{
 		pkg:     "internal/session",
@@ -93,7 +94,7 @@ var layers = []row{
 		pkg:     "internal/static",
 		imports: []string{"internal/fetchmeta", "internal/problem"},
 	},
-	{pkg: "internal/routing", imports: []string{"internal/problem", "internal/urlpath"}},
+	{pkg: "internal/routing", imports: []string{"internal/identity", "internal/problem", "internal/urlpath"}},
 	{pkg: "internal/peek"},
 	{pkg: "internal/http1/http1test", support: true},
 	{pkg: "internal/http1", imports: []string{"internal/peek"}},
@@ -101,7 +102,7 @@ var layers = []row{
 	{
 		pkg: "internal/proxy",
 		imports: []string{
-			"internal/connpool", "internal/headers", "internal/http1", "internal/linklocal", "internal/peek", "internal/pieces", "internal/problem", "internal/routing", "internal/secret", "internal/static",
+			"internal/connpool", "internal/headers", "internal/http1", "internal/identity", "internal/linklocal", "internal/peek", "internal/pieces", "internal/problem", "internal/routing", "internal/secret", "internal/static",
 			"internal/telemetry", "internal/tunnel", "internal/urlpath",
 		},
 	},
@@ -138,7 +139,7 @@ var layers = []row{
 		pkg: "internal/server",
 		imports: []string{
 			"internal/admin", "internal/amplify", "internal/backoff", "internal/cognito", "internal/config", "internal/cookie",
-			"internal/handlers", "internal/loopback", "internal/memlimit", "internal/middleware", "internal/oauth", "internal/problem", "internal/proxy",
+			"internal/handlers", "internal/identity", "internal/loopback", "internal/memlimit", "internal/middleware", "internal/oauth", "internal/problem", "internal/proxy",
 			"internal/readiness", "internal/returnto", "internal/routing", "internal/secret", "internal/session",
 			"internal/sessionstore", "internal/streams", "internal/telemetry", "internal/tunnel", "web",
 		},

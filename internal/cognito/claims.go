@@ -28,3 +28,35 @@ func LoginID(i *oauth.Identity) string {
 	}
 	return Username(i)
 }
+
+// VerifiedEmail returns the user's e-mail address, if the user pool says that it is
+// theirs. Cognito says so by true, or by "true" where the attribute was mapped from
+// another provider's.
+func VerifiedEmail(i *oauth.Identity) string {
+	for _, token := range []oauth.Members{i.ID, i.Access} {
+		if email := token.Text("email"); email != "" {
+			if v := token["email_verified"]; v == true || v == "true" {
+				return email
+			}
+			return "" // what another token says is of another address, perhaps
+		}
+	}
+	return ""
+}
+
+// Groups returns the groups that the user is in, in the order of their precedence.
+func Groups(i *oauth.Identity) []string {
+	switch claim := i.Claim("cognito:groups").(type) {
+	case string: // of other providers
+		return []string{claim}
+	case []any:
+		groups := make([]string, 0, len(claim))
+		for _, g := range claim {
+			if name, ok := g.(string); ok {
+				groups = append(groups, name)
+			}
+		}
+		return groups
+	}
+	return nil
+}

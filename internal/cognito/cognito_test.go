@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/url"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -81,6 +82,47 @@ func TestNames(t *testing.T) {
 				t.Errorf("login id %q", got)
 			}
 		})
+	}
+}
+
+func TestVerifiedEmail(t *testing.T) {
+	for name, tc := range map[string]struct{ id, access, want string }{
+		"verified":               {`{"email":"a@b.c","email_verified":true}`, ``, "a@b.c"},
+		"verified as a text":     {`{"email":"a@b.c","email_verified":"true"}`, ``, "a@b.c"},
+		"of the access token":    {``, `{"email":"a@b.c","email_verified":true}`, "a@b.c"},
+		"not verified":           {`{"email":"a@b.c","email_verified":false}`, ``, ""},
+		"not, as a text":         {`{"email":"a@b.c","email_verified":"false"}`, ``, ""},
+		"in capitals":            {`{"email":"a@b.c","email_verified":"TRUE"}`, ``, ""},
+		"by a number":            {`{"email":"a@b.c","email_verified":1}`, ``, ""},
+		"by null":                {`{"email":"a@b.c","email_verified":null}`, ``, ""},
+		"by nobody":              {`{"email":"a@b.c"}`, ``, ""},
+		"by the other token":     {`{"email":"a@b.c"}`, `{"email":"a@b.c","email_verified":true}`, ""},
+		"without an address":     {`{"email_verified":true}`, ``, ""},
+		"verified, of no string": {`{"email":["a@b.c"],"email_verified":true}`, ``, ""},
+	} {
+		tokens := oauth.Tokens{IDClaims: json.RawMessage(tc.id), AccessClaims: json.RawMessage(tc.access)}
+		if got := VerifiedEmail(tokens.Identity()); got != tc.want {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+func TestGroups(t *testing.T) {
+	for name, tc := range map[string]struct {
+		id, access string
+		want       []string
+	}{
+		"in order":            {`{"cognito:groups":["b","a"]}`, ``, []string{"b", "a"}},
+		"of the access token": {`{}`, `{"cognito:groups":["a"]}`, []string{"a"}},
+		"one":                 {`{"cognito:groups":"a,b"}`, ``, []string{"a,b"}},
+		"of other types":      {`{"cognito:groups":[1,"a",null]}`, ``, []string{"a"}},
+		"none":                {`{}`, ``, nil},
+		"an object":           {`{"cognito:groups":{"a":"b"}}`, `{"cognito:groups":["a"]}`, nil},
+	} {
+		tokens := oauth.Tokens{IDClaims: json.RawMessage(tc.id), AccessClaims: json.RawMessage(tc.access)}
+		if got := Groups(tokens.Identity()); !slices.Equal(got, tc.want) {
+			t.Errorf("%s: %q", name, got)
+		}
 	}
 }
 

@@ -269,6 +269,20 @@ var routeRules = []rule{
 	{"method_is_never_relayed", values{"routes[].methods": "[CONNECT]"}, "routes[0].methods[0]", "GET"},
 	{"timeout_is_negative", values{"routes[].timeout": "-1s"}, "routes[0].timeout", "a duration"},
 	{"token_is_asked_for_without_session", values{"routes[].auth": "none", "routes[].token": "id"}, "routes[0].token", "auth session or optional"},
+	{"identity_is_told_without_session", values{"routes[].auth": "none", "routes[].identity_headers": "true"}, "routes[0].identity_headers", "auth session or optional on this route, or false"},
+	{"identity_is_told_to_files", values{"routes[].upstream": "-", "routes[].static": "./dist", "routes[].identity_headers": "true"}, "routes[0].identity_headers", "files are told nothing"},
+	{"claims_are_sent_without_session", values{"routes[].auth": "none", "routes[].headers": "{X-User: sub}"}, "routes[0].headers", "auth session or optional on this route, or none"},
+	{"claims_are_sent_to_files", values{"routes[].upstream": "-", "routes[].static": "./dist", "routes[].headers": "{X-User: sub}"}, "routes[0].headers", "files are told nothing"},
+	{"header_has_an_underscore", values{"routes[].headers": "{X-User: sub, X_Tenant: a}"}, "routes[0].headers.X_Tenant", "letters, digits and hyphens"},
+	{"header_is_the_token", values{"routes[].headers": "{authorization: sub}"}, "routes[0].headers.authorization", "another name such as X-Forwarded-User"},
+	{"header_is_of_a_connection", values{"routes[].headers": "{Connection: sub}"}, "routes[0].headers.Connection", "another name"},
+	{"header_is_of_the_body", values{"routes[].headers": "{Content-Type: sub}"}, "routes[0].headers.Content-Type", "another name"},
+	{"header_is_set_anyway", values{"routes[].headers": "{X-Request-ID: sub}"}, "routes[0].headers.X-Request-ID", "set by the gateway already"},
+	{"header_is_of_a_proxy", values{"routes[].headers": "{X-Forwarded-For: sub}"}, "routes[0].headers.X-Forwarded-For", "another name"},
+	{"header_is_kept_for_the_gateway", values{"routes[].headers": "{X-Gatehouse-User: sub}"}, "routes[0].headers.X-Gatehouse-User", "another name"},
+	{"header_is_one_of_the_four", values{"routes[].identity_headers": "true", "routes[].headers": "{x-auth-groups: 'custom:groups'}"}, "routes[0].headers.x-auth-groups", "set by identity_headers: true already"},
+	{"headers_differ_in_case_only", values{"routes[].headers": "{X-User: sub, x-user: email}"}, "routes[0].headers.x-user", "set by X-User already"},
+	{"header_has_no_claim", values{"routes[].headers": "{X-User: }"}, "routes[0].headers.X-User", "the name of a claim such as sub"},
 	{"cache_is_unknown", values{"routes[].cache": "always"}, "routes[0].cache", "upstream"},
 	{"upstream_is_no_address", values{"routes[].upstream": "localhost:9000"}, "routes[0].upstream[0]", "the scheme in front: http://localhost:9000, or https://"},
 	{"upstream_speaks_another_protocol", values{"routes[].upstream": "ftp://localhost"}, "routes[0].upstream[0]", "http://localhost:9000"},
@@ -314,14 +328,15 @@ var laterRules = []rule{
 	{"require_claims", values{"routes[].require.claims": "{a: [b]}"}, "routes[0].require.claims", "not built yet"},
 	{"require_max_auth_age", values{"routes[].require.max_auth_age": "15m"}, "routes[0].require.max_auth_age", "not built yet"},
 	{"cors", values{"routes[].cors": "upstream"}, "routes[0].cors", "not built yet"},
-	{"headers", values{"routes[].headers": "{X-Forwarded-User: sub}"}, "routes[0].headers", "not built yet"},
-	{"identity_headers", values{"routes[].identity_headers": "true"}, "routes[0].identity_headers", "not built yet"},
 	{"route_idle_timeout_is_too_long", values{"routes[].idle_timeout": "25h"}, "routes[0].idle_timeout", "from 0s to 24h"},
 }
 
 // TestLoad_accepts is the other side: what looks like a fault and is none.
 func TestLoad_accepts(t *testing.T) {
 	for name, set := range map[string]values{
+		"one_of_the_four_headers_of_its_own":   {"routes[].headers": "{X-Auth-Groups: 'custom:groups'}"},
+		"a_header_beside_the_four":             {"routes[].identity_headers": "true", "routes[].headers": "{X-Auth-Tenant: 'custom:tenant'}"},
+		"no_headers_where_nobody_is_known":     {"routes[].auth": "none", "routes[].identity_headers": "false", "routes[].headers": "{}"},
 		"http_on_localhost":                    {"public_url": "http://localhost:8080"},
 		"http_on_a_name_under_localhost":       {"public_url": "http://app.localhost:8080"},
 		"http_on_ipv6_loopback":                {"public_url": `"http://[::1]:8080"`},

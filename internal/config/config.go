@@ -156,6 +156,8 @@ type Route struct {
 	StripPrefix         bool
 	Auth                string // session, optional, none
 	Token               string // access, id, none
+	IdentityHeaders     bool
+	Headers             Mapping // claims by the header that carries them
 	Methods             []string
 	Timeout             time.Duration
 	Transport           string // auto, standard

@@ -79,6 +79,15 @@ func TestMapping(t *testing.T) {
 	})
 }
 
+func TestMapping_of_a_variable(t *testing.T) {
+	c := load(t, with(values{"routes[].path": "-", "routes[].upstream": "-"}).yaml(),
+		"GATEHOUSE_ROUTES=[{path: /, upstream: 'http://localhost:1', headers: {X-User: sub, X-Tenant: 'custom:${x}'}}]")
+	want := Mapping{{"X-User", []string{"sub"}}, {"X-Tenant", []string{"custom:${x}"}}}
+	if diff := cmp.Diff(want, c.Routes[0].Headers); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
 func TestMapping_refuses(t *testing.T) {
 	for name, tc := range map[string]struct {
 		text string

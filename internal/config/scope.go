@@ -100,6 +100,8 @@ func (l *loader) rejectKey(s *scope, k *key, at int, err error) {
 // show is an element as a fault repeats it.
 func (set setting) show(k *key, at int) string {
 	switch {
+	case len(set.pairs) > 0:
+		return "a mapping"
 	case at >= len(set.items):
 		return "an empty list"
 	case set.items[at].text == "":

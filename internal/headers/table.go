@@ -1,8 +1,22 @@
 package headers
 
+import "slices"
+
 // Known is the table of this gateway. What depends on more than a header's name is
 // not in it: Authorization, cookies, Tracestate.
 var Known = NewTable(rows...)
+
+// KnownAnd is [Known], and no client's header of those names goes upstream.
+func KnownAnd(neverUpstream ...string) *Table {
+	if len(neverUpstream) == 0 {
+		return Known
+	}
+	all := slices.Clone(rows)
+	for _, name := range neverUpstream {
+		all = append(all, Row{name, NeverUpstream})
+	}
+	return NewTable(all...)
+}
 
 // Believable returns the headers that a trusted proxy may be believed in, as they are
 // spelled in documents. None of them names an identity, because only the gateway

@@ -63,12 +63,13 @@ func (s *Sessions) FreshToken(next Handler) Handler {
 	}
 }
 
-// freshen makes the session ready for an answer on its strength. Where the grant is
-// gone and the route takes anybody, the request goes on as anybody's.
+// freshen makes the session ready for an answer on its strength, its tokens too where
+// the upstream gets one, or headers that say the same. Where the grant is gone and the
+// route takes anybody, the request goes on as anybody's.
 func (s *Sessions) freshen(w http.ResponseWriter, r *http.Request, x *Exchange) error {
 	x.Decision.Private = true
 	route := x.Decision.Route
-	if sendsToken(route) {
+	if sendsToken(route) || route.Identity != nil {
 		err := s.Fresh(r.Context(), x)
 		if grantGone(err) && route.Access.Auth == routing.AuthOptional {
 			x.Caller = Caller{}

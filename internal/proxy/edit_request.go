@@ -20,8 +20,10 @@ type headerPolicy struct {
 	believed map[string]bool
 }
 
-func newHeaderPolicy(o Options) *headerPolicy {
-	p := &headerPolicy{known: headers.Known, cookies: o.CookieNames, believed: make(map[string]bool)}
+// newHeaderPolicy makes the policy of a relay that says by the headers named who is
+// calling: they are dropped from what clients send.
+func newHeaderPolicy(o Options, identity ...string) *headerPolicy {
+	p := &headerPolicy{known: headers.KnownAnd(identity...), cookies: o.CookieNames, believed: make(map[string]bool)}
 	for _, name := range o.TrustedHeaders {
 		p.believed[http.CanonicalHeaderKey(name)] = true
 	}
@@ -64,9 +66,10 @@ func (p *headerPolicy) fill(out http.Header, in *http.Request, d *Decision) {
 	d.values.set(out, "X-Forwarded-Host", from.host)
 	d.values.set(out, "X-Forwarded-Proto", from.proto)
 	d.values.set(out, "Traceparent", from.trace)
+	d.Identify(out)
 }
 
-// added is how many headers a request gets that it may not have had.
+// added is how many headers a request gets that it may not have had, on most routes.
 const added = 7
 
 // stripCookies removes the gateway's cookies. It works on a copy of the lines,

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/identity"
 	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/static"
@@ -33,6 +34,8 @@ type Decision struct {
 	// Bearer is the Authorization header for the upstream ("Bearer …"); empty
 	// sends none.
 	Bearer secret.Text
+	// Identity are the headers that tell the upstream who is calling.
+	Identity []identity.Header
 	// Private says that the answer is served on the strength of the cookie: it
 	// must not be cached by anyone but the browser that asked.
 	Private bool
@@ -58,6 +61,13 @@ type Decision struct {
 	// values are those of the headers that the relay sets. A transport may still read
 	// them when the answer is over, so a decision serves one request.
 	values values
+}
+
+// Identify sets the headers that say who is calling.
+func (d *Decision) Identify(h http.Header) {
+	for i := range d.Identity {
+		h[d.Identity[i].Name] = d.Identity[i].Values
+	}
 }
 
 // Relay answers a request that may pass. An error means that nothing was written,

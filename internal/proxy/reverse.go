@@ -26,7 +26,7 @@ type reverseProxy struct {
 // It connects to none.
 func newReverseProxy(table *routing.Table, o Options) (*reverseProxy, error) {
 	rev := &reverseProxy{
-		headers:   newHeaderPolicy(o),
+		headers:   newHeaderPolicy(o, table.IdentityHeaders()...),
 		bodyBytes: o.BodyBytes,
 		upstreams: make(map[*routing.Route]*upstream),
 		tunnels:   cmp.Or(o.Tunnels, &tunnel.Registry{}),

@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/identity"
 )
 
 // Token says which token the upstream gets.
@@ -40,6 +42,8 @@ type Route struct {
 	// PreserveHost sends the client's Host; otherwise the upstream's own.
 	PreserveHost bool
 	Token        Token
+	// Identity are the headers that say who is calling; nil is none.
+	Identity *identity.Headers
 	// Timeout runs from the request's last byte to the response header; 0 is none.
 	Timeout time.Duration
 	// IdleTimeout is how long no byte of a body may pass, of the request's or the answer's,

@@ -106,6 +106,17 @@ func (t *Table) index(rows []row) {
 // are what [Table.Judge] returns, and must not be changed.
 func (t *Table) Routes() []*Route { return t.routes }
 
+// IdentityHeaders are the canonical names of all headers that say who is calling, on
+// any of the routes. None is a client's to send, whichever route it asks.
+func (t *Table) IdentityHeaders() []string {
+	var names []string
+	for _, r := range t.routes {
+		names = append(names, r.Identity.Names()...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // Judge makes the path of a target canonical and returns it with the route that
 // it falls on. It looks at the target alone, so that it can be asked about any.
 // Errors are *problem.Error: 404 not_found, 405 method_not_allowed with Allow, and

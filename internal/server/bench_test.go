@@ -173,7 +173,7 @@ func serveCalls(b *testing.B, handler http.Handler, cookie string) {
 
 // signedInHandler builds a gateway, signs a browser in through it, and returns
 // its handler with the session cookie.
-func signedInHandler(b testing.TB, api string) (http.Handler, string) {
+func signedInHandler(b testing.TB, api string, change ...settings) (http.Handler, string) {
 	b.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -186,10 +186,10 @@ func signedInHandler(b testing.TB, api string) (http.Handler, string) {
 	}
 	r.startPool()
 	r.startAPI()
-	cfg := r.config([]settings{func(doc map[string]any) {
+	cfg := r.config(append([]settings{func(doc map[string]any) {
 		doc["routes"] = []any{map[string]any{"path": "/api/", "upstream": api}}
 		doc["log"] = map[string]any{"level": "info"}
-	}})
+	}}, change...))
 	s, err := server.New(cfg, server.Options{Logs: io.Discard})
 	if err != nil {
 		b.Fatal(err)

@@ -70,6 +70,7 @@ func (p *pipeline) dispatch(relay proxy.Relay) middleware.Handler {
 		middleware.Authorize,
 		p.sessions.TouchSession,
 		p.sessions.FreshToken,
+		middleware.Identify,
 		p.streams.Hold,
 	)
 	return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/gatehouse-auth/gatehouse/internal/config"
+	"github.com/gatehouse-auth/gatehouse/internal/identity"
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
 	"github.com/gatehouse-auth/gatehouse/internal/routing"
 )
@@ -37,7 +38,7 @@ func routeTable(routes []config.Route) []routing.Route {
 		out[i] = routing.Route{
 			Path: r.Path, Host: r.Host, Access: access(r), Methods: r.Methods,
 			Upstreams: upstreams(r), StripPrefix: r.StripPrefix, PreserveHost: r.PreserveHost,
-			Token: token[r.Token], UseProxy: r.UseProxy, Timeout: r.Timeout, IdleTimeout: r.IdleTimeout,
+			Token: token[r.Token], Identity: identityHeaders(r), UseProxy: r.UseProxy, Timeout: r.Timeout, IdleTimeout: r.IdleTimeout,
 			UpstreamIdle: r.UpstreamIdleTimeout, UpstreamRest: r.UpstreamRest, UpstreamConnections: r.UpstreamConnections,
 			AllowLinkLocal: r.AllowLinkLocal, ReuseNever: r.Reuse == "never", StandardTransport: r.Transport == "standard", CacheUpstream: r.CacheUpstream,
 			Static: r.Static, SPAFallback: r.SPAFallback,
@@ -53,6 +54,15 @@ func upstreams(r config.Route) []routing.Upstream {
 		out[i] = routing.Upstream{URL: up.URL, Weight: up.Weight}
 	}
 	return out
+}
+
+// identityHeaders are the headers of a route that say who is calling.
+func identityHeaders(r config.Route) *identity.Headers {
+	claims := make([]identity.Claim, len(r.Headers))
+	for i, p := range r.Headers {
+		claims[i] = identity.Claim{Header: p.Name, Name: p.Values[0]}
+	}
+	return identity.New(r.IdentityHeaders, claims)
 }
 
 // access is the access policy of a route of the configuration.

@@ -153,11 +153,11 @@ func (c *cache) count(e *cached) {
 	c.trim()
 }
 
-// grown counts a session anew whose claims have been parsed.
-func (c *cache) grown(s *Session) {
+// grown counts a session anew whose claims have been parsed, or used.
+func (c *cache) grown(id string, of *identity) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e := c.ids[s.ID]; e != nil && e.session.identity == s.identity {
+	if e := c.ids[id]; e != nil && e.session.identity == of {
 		c.count(e)
 	}
 }

@@ -15,7 +15,7 @@ import (
 type identity struct {
 	once   sync.Once
 	parsed *oauth.Identity
-	bytes  atomic.Int64          // what parsed takes, about
+	bytes  atomic.Int64          // what parsed takes, about, and what was made of it
 	cache  atomic.Pointer[cache] // to be told of that; nil: none
 }
 
@@ -23,28 +23,36 @@ type identity struct {
 // once, however many requests ask and however many snapshots hold them.
 func (s *Session) Identity() *oauth.Identity {
 	if s.identity == nil { // neither made nor opened here
-		return s.parse()
+		parsed, _ := s.parse()
+		return parsed
 	}
 	s.identity.once.Do(func() {
-		s.identity.parsed = s.parse()
-		if c := s.identity.cache.Load(); c != nil {
-			c.grown(s)
-		}
+		parsed, bytes := s.parse()
+		s.identity.fill(parsed, bytes, s.ID)
 	})
 	return s.identity.parsed
 }
 
-func (s *Session) parse() *oauth.Identity {
+func (s *Session) parse() (_ *oauth.Identity, bytes int) {
 	const parsed = 5 // times its text is what a payload takes, most of it in its lists
 	t := s.Tokens
 	t.AccessClaims, t.IDClaims = s.AccessClaims(), s.IDClaims()
-	if s.identity != nil {
-		s.identity.bytes.Store(int64(parsed * (len(t.AccessClaims) + len(t.IDClaims))))
-	}
-	return t.Identity()
+	return t.Identity(), parsed * (len(t.AccessClaims) + len(t.IDClaims))
 }
 
-// size is what has been parsed so far takes.
+// fill takes over what the tokens of the session with that id say.
+func (i *identity) fill(parsed *oauth.Identity, bytes int, id string) {
+	i.parsed = parsed
+	parsed.Grown = func(more int) {
+		i.bytes.Add(int64(more))
+		if c := i.cache.Load(); c != nil {
+			c.grown(id, i)
+		}
+	}
+	parsed.Grown(bytes)
+}
+
+// size is what has been parsed so far takes, and what was made of it.
 func (i *identity) size() int {
 	if i == nil {
 		return 0
