@@ -22,9 +22,9 @@
  */
 
 /**
- * What one tab tells the others, by BroadcastChannel: the session or its end, with the reason where that is certain; or
- * that it is about to end.
- * @typedef {{session?: import('./session.js').Answer | null, reason?: string, limits?: Limits}} Message
+ * What one tab tells the others, by BroadcastChannel: the session or its end, with the reason where that is certain and
+ * of: the session that has ended; or that it is about to end.
+ * @typedef {{session?: import('./session.js').Answer | null, reason?: string, of?: import('./session.js').Answer | null, limits?: Limits}} Message
  */
 
 /** @type {Set<Listener>} */

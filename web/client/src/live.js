@@ -111,6 +111,8 @@ async function lead(answer, signal) {
 function follow() {
   return new Promise((resolve) => {
     const source = new EventSource(at('/events'), { withCredentials: true });
+    /** The session that the stream tells of. @type {import('./session.js').Answer | undefined} */
+    let of;
     let spoke = false;
     ended = undefined;
     release = () => {
@@ -122,13 +124,13 @@ function follow() {
         spoke = true;
         take(JSON.parse(data));
       });
-    on('session', learn);
+    on('session', (session) => learn((of = session)));
     on('tokenRefresh', learn);
     on('sessionExpiring', warn);
     on('signedOut', ({ reason }) => {
       // A later login in this browser ends the session before it: that is asked for, once the new cookie may be here.
       if (reason === 'revoked') ended = reason;
-      else learn(null, reason);
+      else hear({ reason, of }, false);
     });
     source.onerror = release;
   });

@@ -144,7 +144,7 @@ export function learn(next, reason, heard) {
   known = next;
   if (next) freshUntil = Date.now() + 1000 * Math.min(cacheFor, next.accessExpiresAt - next.serverTime - beforeExpiry);
   if (!next || extended) warnedOf = 0;
-  if (!heard && (next || left || reason)) tabs.post?.({ session: next, reason });
+  if (!heard && (next || left || reason)) tabs.post?.({ session: next, reason, of: before });
 
   if (left) tell('signedOut', { reason: reason ?? 'expired' });
   if (signIn !== null) tellSignIn(signIn, next);
@@ -179,13 +179,16 @@ export async function extendSession() {
 }
 
 /**
- * Takes over what another tab says. What contradicts this tab's own knowledge may have been overtaken by it, so that it
- * only makes this tab ask too; an end whose reason is known is certain.
+ * Takes over what another tab or the stream says. What contradicts this tab's own knowledge may have been overtaken by it,
+ * so that it only makes this tab ask too. An end whose reason is known is certain, unless it is told late, of the session
+ * before the one at hand: the two end in any case at different times.
  * @param {import('./hub.js').Message} message
+ * @param {boolean} [heard] false: from the stream, of which the others are to be told
  */
-export function hear({ session, reason, limits }) {
+export function hear({ session, reason, of, limits }, heard = true) {
+  const late = known && of && of.sessionExpiresAt !== known.sessionExpiresAt;
   if (limits) warn(limits, true);
-  else if (reason) learn(null, reason, true);
+  else if (reason && !late) learn(null, reason, heard);
   else if (known !== null && session?.tokens && session.generation >= (known?.generation ?? 0)) learn(session, undefined, true);
   else check();
 }

@@ -141,6 +141,36 @@ test('a session that was ended elsewhere is over, one that a later login here ha
   for (const { events } of [a, b]) assert.deepEqual(events, [...change, ['signedOut', { reason: 'revoked' }]]);
 });
 
+test('an end that is told late is not that of the next login', async () => {
+  const { browser, state } = signedIn();
+  const [leader, other] = [browser.open(), browser.open()];
+  leader.listen();
+  other.listen();
+  await settled();
+  const late = browser.stream;
+  late?.says('session', alice());
+  await other.client.signOut();
+  await settled();
+  state.session = alice({ sessionExpiresAt: alice().sessionExpiresAt + 100 });
+  const landed = other.next();
+  landed.listen();
+  await settled();
+  const change = [['signedOut', { reason: 'logout' }], ['signedIn', { username: 'alice', userId: 'sub-alice' }]];
+  assert.deepEqual(leader.events, change);
+  late?.says('signedOut', { reason: 'logout' });
+  late?.breaks();
+  const channel = new FakeChannel(browser, 'gatehouse:https://app.example.com/auth');
+  channel.postMessage({ session: null, reason: 'logout', of: alice() });
+  await browser.pass(5000);
+  assert.deepEqual(leader.events, change);
+  assert.deepEqual(landed.told, []);
+  browser.stream?.says('session', state.session);
+  browser.stream?.says('signedOut', { reason: 'admin' });
+  await settled();
+  assert.deepEqual(leader.told, ['signedOut', 'signedIn', 'signedOut']);
+  assert.deepEqual(landed.told, ['signedOut']);
+});
+
 test('what others say on the channel does no harm', async () => {
   const { browser } = signedIn();
   const tab = browser.open();
