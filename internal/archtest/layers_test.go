@@ -35,6 +35,7 @@ var layers = []row{
 	{pkg: "internal/tunnel", imports: []string{"internal/pieces"}},
 	{pkg: "internal/returnto", imports: []string{"internal/defaultport", "internal/urlpath"}},
 	{pkg: "internal/fetchmeta"},
+	{pkg: "internal/forwardauth"},
 	{pkg: "internal/readiness"},
 	{pkg: "internal/telemetry", upwards: []string{"internal/server"}}, // a test compares the figures of all packages with the documentation
 	{pkg: "internal/storeurl", imports: []string{"internal/secret"}},
@@ -116,8 +117,8 @@ var layers = []row{
 	{
 		pkg: "internal/handlers",
 		imports: []string{
-			"internal/cookie", "internal/fetchmeta", "internal/middleware", "internal/oauth",
-			"internal/paging", "internal/problem", "internal/returnto", "internal/secret", "internal/session", "internal/streams",
+			"internal/cookie", "internal/fetchmeta", "internal/forwardauth", "internal/middleware", "internal/oauth",
+			"internal/paging", "internal/problem", "internal/returnto", "internal/routing", "internal/secret", "internal/session", "internal/streams",
 			"internal/telemetry", "web",
 		},
 	},
@@ -139,7 +140,7 @@ var layers = []row{
 		pkg: "internal/server",
 		imports: []string{
 			"internal/admin", "internal/amplify", "internal/backoff", "internal/cognito", "internal/config", "internal/cookie",
-			"internal/handlers", "internal/identity", "internal/loopback", "internal/memlimit", "internal/middleware", "internal/oauth", "internal/problem", "internal/proxy",
+			"internal/forwardauth", "internal/handlers", "internal/headers", "internal/identity", "internal/loopback", "internal/memlimit", "internal/middleware", "internal/oauth", "internal/problem", "internal/proxy",
 			"internal/readiness", "internal/returnto", "internal/routing", "internal/secret", "internal/session",
 			"internal/sessionstore", "internal/streams", "internal/telemetry", "internal/tunnel", "web",
 		},

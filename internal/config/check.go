@@ -60,6 +60,7 @@ func (l *loader) checkListeners() {
 	if t.sound("admin_listen", "admin_token", "admin_token_file") && c.AdminToken.Empty() && !loopback.HostPort(c.AdminListen) {
 		l.reject(t, "admin_listen", -1, cure("a loopback address such as 127.0.0.1:9090, or admin_token set"))
 	}
+	l.checkVerify()
 	if t.sound("listen", "admin_listen") && samePort(c.Listen, c.AdminListen) {
 		l.reject(t, "admin_listen", -1, cure("another port than that of listen"))
 	}
@@ -71,6 +72,21 @@ func (l *loader) checkListeners() {
 	}
 	if u := c.PublicURL; u != nil && u.Scheme == "http" && c.TLS.CertFile != "" && t.sound("public_url") {
 		l.reject(t, "public_url", -1, curef("https://%s, as tls is set", u.Host))
+	}
+}
+
+// checkVerify refuses a listener where another one is, and tokens for everybody.
+func (l *loader) checkVerify() {
+	c, t := l.cfg, l.top
+	for _, other := range []string{"listen", "admin_listen"} {
+		address := map[string]string{"listen": c.Listen, "admin_listen": c.AdminListen}[other]
+		if c.Verify.Listen != "" && t.sound("verify.listen", other) && samePort(c.Verify.Listen, address) {
+			l.reject(t, "verify.listen", -1, curef("another port than that of %s", other))
+		}
+	}
+	if c.Verify.PassToken && c.Verify.Listen == "" && c.Verify.Secret.Empty() &&
+		t.sound("verify.pass_token", "verify.listen", "verify.secret", "verify.secret_file") {
+		l.reject(t, "verify.pass_token", -1, cure("verify.listen or verify.secret set: without either, a browser could ask for its token through the proxy"))
 	}
 }
 

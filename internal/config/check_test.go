@@ -20,7 +20,7 @@ type rule struct {
 // TestLoad_refuses checks that each rule gives exactly one fault, at its key and
 // with a cure.
 func TestLoad_refuses(t *testing.T) {
-	for _, group := range [][]rule{addressRules, cognitoRules, sessionRules, amplifyRules, routeRules, laterRules} {
+	for _, group := range [][]rule{addressRules, cognitoRules, sessionRules, amplifyRules, verifyRules, routeRules, laterRules} {
 		for _, r := range group {
 			t.Run(r.name, func(t *testing.T) { r.check(t) })
 		}
@@ -106,6 +106,15 @@ var addressRules = []rule{
 }
 
 // cognitoRules are exact: each cure names the key that is right and its value.
+var verifyRules = []rule{
+	{"verify_listens_where_browsers_are_served", values{"verify.listen": `":8080"`}, "verify.listen", "another port than that of listen"},
+	{"verify_listens_where_the_admin_api_is", values{"verify.listen": `"127.0.0.1:9090"`}, "verify.listen", "another port than that of admin_listen"},
+	{"verify_listen_is_a_port", values{"verify.listen": "8081"}, "verify.listen", `":8081" for every address`},
+	{"verify_passes_tokens_to_everybody", values{"verify.pass_token": "true"}, "verify.pass_token", "verify.listen or verify.secret set"},
+	{"verify_secret_ends_in_a_line_end", values{"verify.secret": `"abc\n"`}, "verify.secret", "line ends"},
+	{"verify_headers_are_of_no_family", values{"verify.headers": "envoy"}, "verify.headers", "original"},
+}
+
 var cognitoRules = []rule{
 	{"domain_is_the_api", values{"cognito.domain": "https://cognito-idp.eu-west-1.amazonaws.com"}, "cognito.domain", "the address of managed login, such as https://my-prefix.auth.eu-west-1.amazoncognito.com or a domain of your own; this one is cognito.api_endpoint, which follows from cognito.region: eu-west-1"},
 	{"domain_is_the_issuer", values{"cognito.domain": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEf123"}, "cognito.domain", "the address of managed login, such as https://my-prefix.auth.eu-west-1.amazoncognito.com or a domain of your own; this one is cognito.issuer, which follows from cognito.region: eu-west-1 and cognito.user_pool_id: eu-west-1_AbCdEf123"},
@@ -317,10 +326,6 @@ var amplifyRules = []rule{
 var laterRules = []rule{
 	{"identity_pool", values{"cognito.identity_pool_id": "eu-west-1:x"}, "cognito.identity_pool_id", "not built yet"},
 	{"rate_limit", values{"rate_limit.login_per_minute": "10"}, "rate_limit.login_per_minute", "not built yet"},
-	{"verify_listen", values{"verify.listen": `":8081"`}, "verify.listen", "not built yet"},
-	{"verify_secret", values{"verify.secret": "abc"}, "verify.secret", "not built yet"},
-	{"verify_pass_token", values{"verify.pass_token": "true"}, "verify.pass_token", "not built yet"},
-	{"verify_headers", values{"verify.headers": "original"}, "verify.headers", "not built yet"},
 	{"bearer_clients", values{"bearer_clients": "[abc]"}, "bearer_clients", "not built yet"},
 	{"tracing", values{"tracing.otlp_endpoint": "http://localhost:4318"}, "tracing.otlp_endpoint", "not built yet"},
 	{"require_groups", values{"routes[].require.groups": "[staff]"}, "routes[0].require.groups", "not built yet"},
@@ -356,7 +361,7 @@ func TestLoad_accepts(t *testing.T) {
 		"one_upstream_in_a_list":               {"routes[].upstream": `["http://localhost:9000"]`},
 		"upstream_with_a_base_path":            {"routes[].upstream": "https://api.internal/v1"},
 		"keys_in_the_url_alphabet":             {"session.keys": "[" + strings.NewReplacer("+", "-", "/", "_", "=", "").Replace(secret.NewKey()) + "]"},
-		"unbuilt_key_at_its_default":           {"verify.headers": "forwarded", "verify.pass_token": "false", "routes[].require": "{groups: []}", "routes[].headers": "{}"},
+		"unbuilt_key_at_its_default":           {"routes[].require": "{groups: []}", "routes[].headers": "{}"},
 		"revocation_check_with_its_scope":      {"revocation_check": "30s"},
 		"no_revocation_check_without_scope":    {"cognito.scopes": "[openid]"},
 		"store_in_the_cookie":                  {"session.store": `"cookie:"`, "limits.cookie_bytes": "12KiB", "limits.cookies": "8"},

@@ -43,6 +43,7 @@ type Config struct {
 	CSRFHeader      string
 	Login           Login
 	Amplify         Amplify
+	Verify          Verify
 	Limits          Limits
 	Routes          []Route
 	Log             Log
@@ -135,6 +136,14 @@ type Amplify struct {
 	// RedirectURIs are compared to the letter, so they stand here as they were written.
 	RedirectURIs   []string
 	PasswordSignIn bool
+}
+
+// Verify is forward-auth, for fronts that ask about requests.
+type Verify struct {
+	Listen    string // empty: no listener of its own
+	Secret    secret.Text
+	PassToken bool
+	Headers   string // forwarded, original
 }
 
 // Limits bounds what a request may carry; bytes, except Cookies.

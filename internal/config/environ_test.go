@@ -34,6 +34,7 @@ var others = map[string]string{
 	"refresh.before_expiry": "30s", "refresh.timeout": "5s", "refresh.forced_per_minute": "20", "csrf_header": "X-CSRF",
 	"login.default_return_to": "/home", "login.logout_return_to": "/bye", "login.return_origins": "https://b.example.com",
 	"login.error_url": "/error", "amplify.enabled": "true", "amplify.password_sign_in": "true", "amplify.redirect_uris": "https://b.example.com/,https://b.example.com/home?x=1",
+	"verify.listen": "127.0.0.1:8084", "verify.secret": "pa$$word", "verify.pass_token": "true", "verify.headers": "original",
 	"limits.header_bytes": "64KiB", "limits.cookie_bytes": "8KiB", "limits.cookies": "32",
 	"limits.url_bytes": "8KiB", "limits.body_bytes": "1MiB", "log.level": "debug", "log.format": "text",
 }
@@ -48,6 +49,7 @@ func TestLoad_lets_a_variable_override_every_key(t *testing.T) {
 		"cognito.region":         {"GATEHOUSE_COGNITO_USER_POOL_ID=us-east-1_x"},
 		"cognito.user_pool_id":   {"GATEHOUSE_COGNITO_REGION=us-east-1"},
 		"amplify.redirect_uris":  {"GATEHOUSE_LOGIN_RETURN_ORIGINS=https://b.example.com"},
+		"verify.pass_token":      {"GATEHOUSE_VERIFY_SECRET=x"},
 		"session.store_username": {"GATEHOUSE_SESSION_STORE_PASSWORD=x"},
 	}
 	for _, k := range leaves("") {
@@ -108,7 +110,7 @@ func TestLoad_names_the_variable(t *testing.T) {
 		"of_a_faulty_element":        {"GATEHOUSE_ALLOWED_ORIGINS=https://a.example.com,*", `GATEHOUSE_ALLOWED_ORIGINS: allowed_origins[1]: "*": want each origin`},
 		"of_an_empty_element":        {"GATEHOUSE_COGNITO_SCOPES=openid,,email", `GATEHOUSE_COGNITO_SCOPES: cognito.scopes[1]: "": want a scope`},
 		"of_a_secret_without_it":     {"GATEHOUSE_SESSION_KEYS=aHVudGVyMg==", `GATEHOUSE_SESSION_KEYS: session.keys[0]: [secret]: want 32 random bytes`},
-		"of_a_key_not_built_yet":     {"GATEHOUSE_VERIFY_PASS_TOKEN=true", `GATEHOUSE_VERIFY_PASS_TOKEN: verify.pass_token: "true": want false, its default`},
+		"of_a_key_not_built_yet":     {"GATEHOUSE_TRACING_OTLP_ENDPOINT=http://localhost:4318", `GATEHOUSE_TRACING_OTLP_ENDPOINT: tracing.otlp_endpoint: "http://localhost:4318": want`},
 		"and_the_line_of_a_route":    {"GATEHOUSE_ROUTES=\n- path: /a/\n  upstream: nowhere\n", `GATEHOUSE_ROUTES:3: routes[0].upstream[0]: "nowhere": want an address`},
 		"of_routes_that_are_no_yaml": {"GATEHOUSE_ROUTES=[", `GATEHOUSE_ROUTES:1: no YAML: want YAML`},
 		"that_is_misspelled":         {"GATEHOUSE_COGNITO_CLIENTID=x", "GATEHOUSE_COGNITO_CLIENTID: unknown variable: want GATEHOUSE_COGNITO_CLIENT_ID, perhaps"},

@@ -89,7 +89,7 @@ func TestSchema_refuses(t *testing.T) {
 		"unit_missing":          {"session.idle_timeout": "30"},
 		"unknown_word":          {"log.level": "loud"},
 		"number_out_of_range":   {"limits.cookies": "100000"},
-		"key_not_built_yet":     {"verify.pass_token": "true"},
+		"key_not_built_yet":     {"tracing.otlp_endpoint": "http://localhost:4318"},
 		"list_not_built_yet":    {"bearer_clients": "[a]"},
 		"mapping_not_built_yet": {"routes[].require.claims": "{a: b}"},
 		"name_in_a_mapping":     {"routes[].headers": "{X_User: sub}"},

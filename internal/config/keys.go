@@ -10,7 +10,7 @@ const day = 24 * time.Hour
 // table is every key, in the order of the file. Parsing, variables, defaults,
 // [Config.Print], [Schema] and the reference in docs/configuration.md are made
 // from it; there is no second list.
-var table = slices.Concat(gatewayKeys, proxyKeys, cognitoKeys, sessionKeys, flowKeys, amplifyKeys, laterKeys, limitKeys, routeKeys, outputKeys)
+var table = slices.Concat(gatewayKeys, proxyKeys, cognitoKeys, sessionKeys, flowKeys, amplifyKeys, verifyKeys, laterKeys, limitKeys, routeKeys, outputKeys)
 
 var gatewayKeys = []key{
 	{path: "listen", kind: listenAddress{}, def: ":8080",
@@ -208,16 +208,25 @@ var amplifyKeys = []key{
 		doc:   "Lets pages sign in and up in a form of their own, and change passwords: what is typed there passes through the page and the gateway. The app client needs the flow that the page uses, such as `ALLOW_USER_SRP_AUTH`. See [HTTP](http.md#passwords)."},
 }
 
+var verifyKeys = []key{
+	{path: "verify", shape: section, doc: "Forward-auth: `/auth/verify` tells a proxy in front whether a request may pass that the proxy serves itself. It takes `trusted_proxies`. See [forward-auth](forward-auth/README.md)."},
+	{path: "verify.listen", kind: optionalAddress{},
+		field: func(c *Config) any { return &c.Verify.Listen },
+		doc:   "A listener that serves `/auth/verify` and `/auth/healthz` only, without TLS. Let nothing reach it but the proxies: whoever can is told tokens, where `pass_token` is set. Empty: none."},
+	{path: "verify.secret", kind: secretText{"a secret, as long as a key"}, secret: true,
+		field: func(c *Config) any { return &c.Verify.Secret },
+		doc:   "What a proxy proves itself by that asks at `listen` of the gateway, as browsers can through it: it sends this as `X-Gatehouse-Verify`, and sets that header whatever the client sent. Another value counts as none."},
+	{path: "verify.secret_file", kind: text{what: "the path of a file"}, fileOf: "verify.secret", field: later[string],
+		doc: "A file that holds `secret`."},
+	{path: "verify.pass_token", kind: boolean{}, def: "false",
+		field: func(c *Config) any { return &c.Verify.PassToken },
+		doc:   "Answers with the `Authorization` that the route's upstream would get, at `verify.listen` and to who sends `verify.secret`; one of both must be set."},
+	{path: "verify.headers", kind: enum{words: []string{"forwarded", "original"}}, def: "forwarded",
+		field: func(c *Config) any { return &c.Verify.Headers },
+		doc:   "The headers that describe the request, which the proxy sets whatever the client sent: `X-Forwarded-Method`, `-Proto`, `-Host` and `-Uri`, or `X-Original-Method` and `X-Original-URL`."},
+}
+
 var laterKeys = []key{
-	{path: "verify", shape: section, doc: "Forward-auth for other proxies."},
-	{path: "verify.listen", kind: text{}, unbuilt: true, field: later[string],
-		doc: "A listener of its own, which browsers cannot reach."},
-	{path: "verify.secret", kind: text{}, secret: true, unbuilt: true, field: later[string],
-		doc: "What the front sends as `X-Gatehouse-Verify`."},
-	{path: "verify.pass_token", kind: boolean{}, def: "false", unbuilt: true, field: later[bool],
-		doc: "Answers with `Authorization`."},
-	{path: "verify.headers", kind: enum{words: []string{"forwarded", "original"}}, def: "forwarded", unbuilt: true, field: later[string],
-		doc: "Which family of headers names the original request."},
 	{path: "bearer_clients", kind: text{}, list: true, unbuilt: true, field: later[[]string],
 		doc: "App clients whose access tokens `bearer` routes take."},
 }

@@ -93,6 +93,16 @@ func (k listenAddress) parse(field any, s string) error {
 func (listenAddress) format(field any) []string  { return taken(field) }
 func (listenAddress) schema() *jsonschema.Schema { return &jsonschema.Schema{Type: "string"} }
 
+// optionalAddress is listenAddress, or empty for no listener.
+type optionalAddress struct{ listenAddress }
+
+func (k optionalAddress) parse(field any, s string) error {
+	if s == "" {
+		return nil
+	}
+	return k.listenAddress.parse(field, s)
+}
+
 // prefix fills a *[]netip.Prefix.
 type prefix struct{}
 

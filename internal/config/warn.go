@@ -32,6 +32,7 @@ func (l *loader) warn() {
 	}
 	l.warnStore(say)
 	l.warnAmplify(say)
+	l.warnVerify(say)
 	if !c.AdminToken.Empty() && len(c.AdminToken.Reveal()) < minAdminToken {
 		say("admin_token: fewer than %d characters can be guessed; gateway keygen prints a good one", minAdminToken)
 	}
@@ -61,6 +62,20 @@ func (l *loader) warnAmplify(say func(format string, args ...any)) {
 	behind := c.PublicURL.Scheme == "https" && c.TLS == TLS{}
 	if c.Amplify.PasswordSignIn && behind && len(c.TrustedProxies) == 0 {
 		say("amplify.password_sign_in: without trusted_proxies all users have the address of the proxy, and its limit of attempts together")
+	}
+}
+
+func (l *loader) warnVerify(say func(format string, args ...any)) {
+	c := l.cfg
+	used := c.Verify != Verify{Headers: index["verify.headers"].def}
+	if used && len(c.TrustedProxies) == 0 {
+		say("verify: without trusted_proxies nobody may ask %s/verify: list the networks that the proxies ask from", c.Mount)
+	}
+	if !c.Verify.Secret.Empty() && len(c.Verify.Secret.Reveal()) < minAdminToken {
+		say("verify.secret: fewer than %d characters can be guessed; gateway keygen prints a good one", minAdminToken)
+	}
+	if !c.Verify.Secret.Empty() && !c.Verify.PassToken {
+		say("verify.secret: does nothing without verify.pass_token")
 	}
 }
 

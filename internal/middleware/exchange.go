@@ -53,6 +53,13 @@ func (x *Exchange) LogFailure(e *problem.Error) {
 	x.Event.Code, x.Event.Err, x.Event.Level = string(e.Code), e, e.Level()
 }
 
+// AskAbout puts another request in the place of the one that came: for those who judge it,
+// and for the log. The path is without its query, which may hold codes and states.
+func (x *Exchange) AskAbout(method, host, path string) {
+	x.Asked = host
+	x.Event.Method, x.Event.Host, x.Event.Path = truncate(method), truncate(host), truncate(path)
+}
+
 // Handler answers a request, or returns an error and has written nothing.
 type Handler func(w http.ResponseWriter, r *http.Request, x *Exchange) error
 

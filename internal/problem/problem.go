@@ -68,8 +68,7 @@ func Unauthenticated() error {
 
 // Render answers with err and records it on the event.
 func (p *Renderer) Render(w http.ResponseWriter, r *http.Request, ev *telemetry.Event, err error) {
-	if clientGone(r, err) {
-		ev.Status, ev.Code = statusClientGone, "client_gone"
+	if gone(r, ev, err) {
 		return
 	}
 	e, level := classify(err)
@@ -97,8 +96,7 @@ func (p *Renderer) Render(w http.ResponseWriter, r *http.Request, ev *telemetry.
 // RenderDocument is Render for where no browser calls: the answer is always a
 // document, never a page or a redirect.
 func (p *Renderer) RenderDocument(w http.ResponseWriter, r *http.Request, ev *telemetry.Event, err error) {
-	if clientGone(r, err) {
-		ev.Status, ev.Code = statusClientGone, "client_gone"
+	if gone(r, ev, err) {
 		return
 	}
 	e, level := classify(err)
@@ -133,8 +131,13 @@ func Of(err error) *Error {
 	return &own
 }
 
-func clientGone(r *http.Request, err error) bool {
-	return r.Context().Err() != nil && errors.Is(err, context.Canceled)
+// gone reports whether there is nobody left to answer, and records that.
+func gone(r *http.Request, ev *telemetry.Event, err error) bool {
+	if r.Context().Err() == nil || !errors.Is(err, context.Canceled) {
+		return false
+	}
+	ev.Status, ev.Code = statusClientGone, "client_gone"
+	return true
 }
 
 // noSession tells the two kinds that mean there is no session (any more) from

@@ -93,7 +93,10 @@ func (p Policy) ParseAt(origin, raw string) (Address, error) {
 
 // Request makes an address of the gateway's own request target, path and query as
 // they came. The zero value is for a target that is no local address.
-func (p Policy) Request(path, query string) Address {
+func (p Policy) Request(path, query string) Address { return p.RequestAt(p.Own, path, query) }
+
+// RequestAt is [Policy.Request] for a request to another of the policy's origins.
+func (p Policy) RequestAt(origin, path, query string) Address {
 	if query != "" {
 		path += "?" + query
 	}
@@ -101,7 +104,7 @@ func (p Policy) Request(path, query string) Address {
 		return Address{}
 	}
 	// No fragment belongs to a request's target, so there a "#" is no delimiter.
-	a, err := p.Parse(strings.ReplaceAll(path, "#", "%23"))
+	a, err := p.ParseAt(origin, strings.ReplaceAll(path, "#", "%23"))
 	if err != nil {
 		return Address{}
 	}

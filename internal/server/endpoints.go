@@ -45,7 +45,8 @@ const (
 	codeVerifier = ""
 )
 
-// endpoints is the whole list of them, below the mount.
+// endpoints is the list of them, below the mount; what fronts ask ([verifyPath]) comes
+// before all that is asked of these.
 func (p *pipeline) endpoints() []endpoint {
 	return []endpoint{
 		{"GET", "/login", guarded, middleware.Chain(p.own.flow.Login, p.continueStrict)},
@@ -61,7 +62,7 @@ func (p *pipeline) endpoints() []endpoint {
 		{"DELETE", "/sessions", guarded, p.own.account.EndOthers},
 		{"DELETE", "/sessions/{id}", guarded, p.own.account.EndOne},
 		{"GET", "/config", guarded, p.own.public.Serve},
-		{"GET", "/healthz", anybody, p.own.health.Serve},
+		{"GET", healthPath, anybody, p.own.health.Serve},
 		{"GET", "/credentials", guarded, handlers.NotEnabled},
 		{"POST", facadePath + "/idp/", ownForm, p.withFacade(p.own.amplify.UserPool,
 			amplify.InCognitosForm, p.edge.origins.ProvedBy(cognito.TargetHeader).SameOrigin)},

@@ -16,6 +16,7 @@ func (s *Server) Endpoints() (all []string, err error) {
 	for _, e := range s.pipeline.endpoints() {
 		all = append(all, e.method+" "+s.pipeline.mount+e.path)
 	}
+	all = append(all, "GET "+s.pipeline.mount+verifyPath)
 	err = chi.Walk(s.adminServer().Handler.(chi.Routes), func(method, path string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
 		all = append(all, method+" "+path)
 		return nil

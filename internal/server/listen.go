@@ -55,19 +55,43 @@ func PortInUse(err error) bool {
 	return errors.Is(err, syscall.EADDRINUSE) || runtime.GOOS == "windows" && errors.Is(err, wsaInUse)
 }
 
-func (s *Server) listen() (public, admin net.Listener, err error) {
-	if public = s.opts.Listener; public == nil {
-		if public, err = Listen(s.cfg.Listen, "key listen"); err != nil {
-			return nil, nil, err
+// listeners are what a server listens at; fronts is nil without verify.listen.
+type listeners struct{ public, fronts, admin net.Listener }
+
+const listenersAtMost = 3
+
+func (s *Server) listen() (l listeners, err error) {
+	defer func() {
+		if err != nil {
+			l.close()
+		}
+	}()
+	if l.public, err = listenOr(s.opts.Listener, s.cfg.Listen, "key listen"); err != nil {
+		return l, err
+	}
+	if s.cfg.Verify.Listen != "" {
+		if l.fronts, err = Listen(s.cfg.Verify.Listen, "key verify.listen"); err != nil {
+			return l, err
 		}
 	}
-	if admin = s.opts.AdminListener; admin == nil {
-		if admin, err = Listen(s.cfg.AdminListen, "key admin_listen"); err != nil {
-			_ = public.Close()
-			return nil, nil, err
+	l.admin, err = listenOr(s.opts.AdminListener, s.cfg.AdminListen, "key admin_listen")
+	return l, err
+}
+
+// listenOr is [Listen] where nobody has opened the listener before.
+func listenOr(open net.Listener, address, by string) (net.Listener, error) {
+	if open != nil {
+		return open, nil
+	}
+	return Listen(address, by)
+}
+
+func (l listeners) close() {
+	for _, one := range []net.Listener{l.public, l.fronts, l.admin} {
+		if one != nil {
+			_ = one.Close()
 		}
 	}
-	return public, admin, nil
 }
 
 func serve(srv *http.Server, l net.Listener) error {
@@ -84,12 +108,19 @@ func serve(srv *http.Server, l net.Listener) error {
 }
 
 func (s *Server) publicServer() *http.Server {
+	srv := s.httpServer(s.Handler())
+	srv.TLSConfig = s.certificate.config()
+	srv.Protocols.SetHTTP2(srv.TLSConfig != nil)
+	return srv
+}
+
+// httpServer serves requests of browsers, or about them, without TLS.
+func (s *Server) httpServer(h http.Handler) *http.Server {
 	srv := &http.Server{
-		Handler:           s.Handler(),
+		Handler:           h,
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    s.cfg.Limits.HeaderBytes,
-		TLSConfig:         s.certificate.config(),
 		Protocols:         new(http.Protocols),
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, SendPingTimeout: pingAfter, PingTimeout: pingTimeout, WriteByteTimeout: writeTimeout},
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
@@ -97,7 +128,6 @@ func (s *Server) publicServer() *http.Server {
 		DisableGeneralOptionsHandler: true,
 	}
 	srv.Protocols.SetHTTP1(true)
-	srv.Protocols.SetHTTP2(srv.TLSConfig != nil)
 	srv.Protocols.SetUnencryptedHTTP2(s.cfg.H2C)
 	return srv
 }

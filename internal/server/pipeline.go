@@ -19,6 +19,7 @@ import (
 type pipeline struct {
 	mount    string
 	edge     edge
+	verify   handlers.Verify
 	sessions *middleware.Sessions
 	streams  *middleware.Streams
 	own      ownHandlers
@@ -38,7 +39,7 @@ func newPipeline(
 	})
 	edge := newEdge(cfg, o, sessions.cookies, sig)
 	return &pipeline{
-		mount: cfg.Mount, edge: edge, sessions: sessions.steps, streams: sessions.streams, metrics: sig.metrics,
+		mount: cfg.Mount, edge: edge, verify: newVerify(cfg, edge), sessions: sessions.steps, streams: sessions.streams, metrics: sig.metrics,
 		own: newOwnHandlers(cfg, ring, pool, sessions, edge, sig.metrics),
 		relay: proxy.Options{
 			CookieNames: sessions.cookies.Names(), BodyBytes: cfg.Limits.BodyBytes,
@@ -47,31 +48,25 @@ func newPipeline(
 	}
 }
 
-// handler is the map of the server. Every request takes the first line; the path,
-// made canonical, then decides between the gateway's own endpoints and the
-// routes of the configuration.
+// handler is the map of the server. Every request takes the first line, but for those of
+// fronts about others; the path, made canonical, then decides between the gateway's own
+// endpoints and the routes of the configuration.
 func (p *pipeline) handler(table *routing.Table, relay proxy.Relay) http.Handler {
-	return p.edge.record(p.requestMetrics(table)).Handler(middleware.Chain(p.dispatch(relay),
+	return p.withVerdicts(table, p.edge.record(p.requestMetrics(table)).Handler(middleware.Chain(p.dispatch(relay),
 		p.edge.origins.Expose,
 		p.edge.guard.Middleware,
 		p.edge.origins.Preflight,
 		middleware.Match(table),
-	))
+	)))
 }
 
 // dispatch sends a request to its side of the gateway.
 func (p *pipeline) dispatch(relay proxy.Relay) middleware.Handler {
 	mux := p.ownMux()
 	own := middleware.BoundBody(middleware.Mux(onCanonicalPath(mux)))
-	proxied := middleware.Chain(relayed(relay),
+	proxied := middleware.Chain(p.admitted(p.streams.Hold(relayed(relay))),
 		p.edge.origins.SameOrigin,
 		p.continueStrict,
-		p.sessions.LoadSession,
-		middleware.Authorize,
-		p.sessions.TouchSession,
-		p.sessions.FreshToken,
-		middleware.Identify,
-		p.streams.Hold,
 	)
 	return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
 		if x.Decision.Route.Access.Auth == routing.AuthOwn {
@@ -80,6 +75,18 @@ func (p *pipeline) dispatch(relay proxy.Relay) middleware.Handler {
 		}
 		return proxied(w, r, x)
 	}
+}
+
+// admitted is what a request gets to that meets the access policy of its route, whether it
+// is relayed or a front asks about it.
+func (p *pipeline) admitted(h middleware.Handler) middleware.Handler {
+	return middleware.Chain(h,
+		p.sessions.LoadSession,
+		middleware.Authorize,
+		p.sessions.TouchSession,
+		p.sessions.FreshToken,
+		middleware.Identify,
+	)
 }
 
 // onCanonicalPath makes a router see the path that was judged.

@@ -10,12 +10,13 @@ import (
 )
 
 // router is the routes of one configuration: a table, the relay that knows its
-// routes, and the handler over both. A request keeps the router it began with, so
+// routes, and the handlers over both. A request keeps the router it began with, so
 // that the relay always knows the route that the table found.
 type router struct {
 	routes  *RouteListing
 	relay   *proxy.Dispatcher
 	handler http.Handler
+	fronts  http.Handler // of verify.listen
 }
 
 func (p *pipeline) router(routes []config.Route) (*router, error) {
@@ -27,7 +28,7 @@ func (p *pipeline) router(routes []config.Route) (*router, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &router{newRouteListing(routes, table, p.mount), relay, p.handler(table, relay)}, nil
+	return &router{newRouteListing(routes, table, p.mount), relay, p.handler(table, relay), p.verdictsOnly(table)}, nil
 }
 
 // routeTable is the routes of a configuration as the route table takes it.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -33,21 +34,27 @@ func (s *Server) Run(ctx context.Context) error {
 	defer close(done)
 	defer func() { _ = s.sessions.store.Close() }() // nothing is left to lose by then
 
-	public, admin, err := s.listen()
+	l, err := s.listen()
 	if err != nil {
 		return err
 	}
 	defer s.background()()
-	errs := make(chan error, 2)
-	front, back := s.publicServer(), s.adminServer()
-	go func() { errs <- serve(front, public) }()
-	go func() { errs <- serve(back, admin) }()
-	s.log.Info("listening", "address", public.Addr().String(), "admin", admin.Addr().String(),
+	errs := make(chan error, listenersAtMost)
+	start := func(srv *http.Server, at net.Listener) *http.Server {
+		go func() { errs <- serve(srv, at) }()
+		return srv
+	}
+	front, back := []*http.Server{start(s.publicServer(), l.public)}, start(s.adminServer(), l.admin)
+	s.log.Info("listening", "address", l.public.Addr().String(), "admin", l.admin.Addr().String(),
 		"publicUrl", s.cfg.PublicURL.String(), "version", s.opts.Version, "commit", s.opts.Commit)
+	if l.fronts != nil {
+		front = append(front, start(s.httpServer(s.frontsHandler()), l.fronts))
+		s.log.Info("listening for fronts", "address", l.fronts.Addr().String())
+	}
 	s.logMemory()
 	s.logRoutes()
 	if s.opts.Ready != nil {
-		s.opts.Ready(public.Addr())
+		s.opts.Ready(l.public.Addr())
 	}
 	select {
 	case err = <-errs:
@@ -92,7 +99,7 @@ func (s *Server) background() (stop func()) {
 
 // drain stops in order. The admin listener goes last, so that probes and
 // metrics see the end.
-func (s *Server) drain(front, back *http.Server) {
+func (s *Server) drain(front []*http.Server, back *http.Server) {
 	s.pipeline.own.health.Draining.Store(true)
 	time.Sleep(s.opts.DrainNotice) // probes see it before connections are refused
 	flights, cancelFlights := context.WithTimeout(context.Background(), drainRequests+drainFlights)
@@ -101,11 +108,17 @@ func (s *Server) drain(front, back *http.Server) {
 	defer cancel()
 	tunnels := s.pipeline.relay.Tunnels
 	s.sessions.manager.CloseStreams() // a stream of events has no end of its own
-	tunnels.Close()                   // nor has a tunnel, which front has lost sight of
-	if err := front.Shutdown(ctx); err != nil {
-		s.log.Warn("requests cut short by the stop", "error", err)
-		_ = front.Close()
+	tunnels.Close()                   // nor has a tunnel, which its server has lost sight of
+	var stopping sync.WaitGroup
+	for _, srv := range front {
+		stopping.Go(func() {
+			if err := srv.Shutdown(ctx); err != nil {
+				s.log.Warn("requests cut short by the stop", "error", err)
+				_ = srv.Close()
+			}
+		})
 	}
+	stopping.Wait()
 	if err := tunnels.Wait(ctx); err != nil {
 		s.log.Warn("tunnels cut short by the stop", "error", err)
 	}

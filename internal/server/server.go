@@ -115,3 +115,10 @@ func (s *Server) Handler() http.Handler {
 		s.router.Load().handler.ServeHTTP(w, r)
 	})
 }
+
+// frontsHandler is the handler of verify.listen.
+func (s *Server) frontsHandler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.router.Load().fronts.ServeHTTP(w, r)
+	})
+}
