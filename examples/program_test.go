@@ -98,9 +98,15 @@ type api struct {
 // start runs an example for an issuer until the test ends.
 func (e example) start(t *testing.T, issuer string) *api {
 	t.Helper()
+	return e.startWith(t, "COGNITO_ISSUER="+issuer, "COGNITO_CLIENT_ID="+client)
+}
+
+// startWith runs an example with these variables until the test ends.
+func (e example) startWith(t *testing.T, environ ...string) *api {
+	t.Helper()
 	addr := freeport.Addr(t)
 	port := portOf(t, addr)
-	run(t, e.dir, addr, e.command(t, port), "PORT="+port, "COGNITO_ISSUER="+issuer, "COGNITO_CLIENT_ID="+client)
+	run(t, e.dir, addr, e.command(t, port), append(environ, "PORT="+port)...)
 	return &api{t, "http://" + addr}
 }
 
@@ -148,12 +154,18 @@ func run(t *testing.T, dir, addr string, command []string, environ ...string) (s
 // the subject of the answer.
 func (a *api) ask(authorization string) (status int, subject string) {
 	a.t.Helper()
+	return a.askBy("Authorization", authorization)
+}
+
+// askBy is ask by another header.
+func (a *api) askBy(header, proof string) (status int, subject string) {
+	a.t.Helper()
 	r, err := http.NewRequest(http.MethodGet, a.origin+"/api/me", nil)
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	if authorization != "" {
-		r.Header.Set("Authorization", authorization)
+	if proof != "" {
+		r.Header.Set(header, proof)
 	}
 	res, err := http.DefaultClient.Do(r)
 	if err != nil {

@@ -59,6 +59,7 @@ var layers = []row{
 	{pkg: "internal/oauth", imports: []string{"internal/loopback", "internal/secret"}},
 	{pkg: "internal/cognito", imports: []string{"internal/loopback", "internal/oauth", "internal/secret"}},
 	{pkg: "internal/identity", imports: []string{"internal/cognito", "internal/headers", "internal/oauth"}},
+	{pkg: "internal/assertion", imports: []string{"internal/cognito", "internal/identity", "internal/oauth", "internal/secret"}},
 	{pkg: "internal/cookie", imports: []string{"internal/oauth", "internal/secret"}},
 	{
 		pkg:     "internal/session",
@@ -95,7 +96,7 @@ var layers = []row{
 		pkg:     "internal/static",
 		imports: []string{"internal/fetchmeta", "internal/problem"},
 	},
-	{pkg: "internal/routing", imports: []string{"internal/identity", "internal/problem", "internal/urlpath"}},
+	{pkg: "internal/routing", imports: []string{"internal/assertion", "internal/identity", "internal/problem", "internal/urlpath"}},
 	{pkg: "internal/peek"},
 	{pkg: "internal/http1/http1test", support: true},
 	{pkg: "internal/http1", imports: []string{"internal/peek"}},
@@ -110,7 +111,7 @@ var layers = []row{
 	{
 		pkg: "internal/middleware",
 		imports: []string{
-			"internal/cookie", "internal/defaultport", "internal/fetchmeta", "internal/loopback", "internal/oauth", "internal/problem",
+			"internal/assertion", "internal/cookie", "internal/defaultport", "internal/fetchmeta", "internal/loopback", "internal/oauth", "internal/problem",
 			"internal/proxy", "internal/routing", "internal/secret", "internal/session", "internal/streams", "internal/telemetry", "internal/tunnel",
 		},
 	},
@@ -139,7 +140,7 @@ var layers = []row{
 	{
 		pkg: "internal/server",
 		imports: []string{
-			"internal/admin", "internal/amplify", "internal/backoff", "internal/cognito", "internal/config", "internal/cookie",
+			"internal/admin", "internal/amplify", "internal/assertion", "internal/backoff", "internal/cognito", "internal/config", "internal/cookie",
 			"internal/forwardauth", "internal/handlers", "internal/headers", "internal/identity", "internal/loopback", "internal/memlimit", "internal/middleware", "internal/oauth", "internal/problem", "internal/proxy",
 			"internal/readiness", "internal/returnto", "internal/routing", "internal/secret", "internal/session",
 			"internal/sessionstore", "internal/streams", "internal/telemetry", "internal/tunnel", "web",

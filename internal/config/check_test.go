@@ -292,6 +292,13 @@ var routeRules = []rule{
 	{"header_is_one_of_the_four", values{"routes[].identity_headers": "true", "routes[].headers": "{x-auth-groups: 'custom:groups'}"}, "routes[0].headers.x-auth-groups", "set by identity_headers: true already"},
 	{"headers_differ_in_case_only", values{"routes[].headers": "{X-User: sub, x-user: email}"}, "routes[0].headers.x-user", "set by X-User already"},
 	{"header_has_no_claim", values{"routes[].headers": "{X-User: }"}, "routes[0].headers.X-User", "the name of a claim such as sub"},
+	{"assertion_has_no_audience", values{"routes[].assertion": "{header: X-Assertion}"}, "routes[0].assertion.audience", "a name for the upstream beside assertion.header"},
+	{"assertion_is_sent_without_session", values{"routes[].auth": "none", "routes[].assertion": "{audience: orders}"}, "routes[0].assertion.audience", "auth session or optional on this route, or none"},
+	{"assertion_is_sent_to_files", values{"routes[].upstream": "-", "routes[].static": "./dist", "routes[].assertion": "{audience: orders}"}, "routes[0].assertion.audience", "files are told nothing"},
+	{"assertion_has_no_name", values{"routes[].assertion": "{audience: orders, header: X_Assertion}"}, "routes[0].assertion.header", "letters, digits and hyphens such as X-Gatehouse-Assertion"},
+	{"assertion_is_the_token", values{"routes[].assertion": "{audience: orders, header: authorization}"}, "routes[0].assertion.header", "another name such as X-Gatehouse-Assertion"},
+	{"assertion_is_one_of_the_four", values{"routes[].identity_headers": "true", "routes[].assertion": "{audience: orders, header: x-auth-subject}"}, "routes[0].assertion.header", "set by identity_headers: true already"},
+	{"assertion_is_a_claim", values{"routes[].headers": "{x-assertion: sub}", "routes[].assertion": "{audience: orders, header: X-Assertion}"}, "routes[0].headers.x-assertion", "set by assertion already"},
 	{"cache_is_unknown", values{"routes[].cache": "always"}, "routes[0].cache", "upstream"},
 	{"upstream_is_no_address", values{"routes[].upstream": "localhost:9000"}, "routes[0].upstream[0]", "the scheme in front: http://localhost:9000, or https://"},
 	{"upstream_speaks_another_protocol", values{"routes[].upstream": "ftp://localhost"}, "routes[0].upstream[0]", "http://localhost:9000"},
@@ -340,6 +347,8 @@ var laterRules = []rule{
 func TestLoad_accepts(t *testing.T) {
 	for name, set := range map[string]values{
 		"one_of_the_four_headers_of_its_own":   {"routes[].headers": "{X-Auth-Groups: 'custom:groups'}"},
+		"an_assertion_by_its_own_header":       {"routes[].assertion": "{audience: orders, header: x-gatehouse-ASSERTION}"},
+		"an_assertion_beside_all_else":         {"routes[].identity_headers": "true", "routes[].headers": "{X-User: sub}", "routes[].assertion": "{audience: 'https://orders.example.com', header: X-Assertion}"},
 		"a_header_beside_the_four":             {"routes[].identity_headers": "true", "routes[].headers": "{X-Auth-Tenant: 'custom:tenant'}"},
 		"no_headers_where_nobody_is_known":     {"routes[].auth": "none", "routes[].identity_headers": "false", "routes[].headers": "{}"},
 		"http_on_localhost":                    {"public_url": "http://localhost:8080"},

@@ -167,6 +167,7 @@ type Route struct {
 	Token               string // access, id, none
 	IdentityHeaders     bool
 	Headers             Mapping // claims by the header that carries them
+	Assertion           Assertion
 	Methods             []string
 	Timeout             time.Duration
 	Transport           string // auto, standard
@@ -182,6 +183,12 @@ type Route struct {
 	CacheUpstream       bool // cache: upstream
 	UseProxy            bool
 	AllowLinkLocal      bool
+}
+
+// Assertion is the gateway's own statement to an upstream of who is calling.
+type Assertion struct {
+	Audience string // whom it is for; empty: none is sent
+	Header   string
 }
 
 // Target is the upstreams, or the directory.

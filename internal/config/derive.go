@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"net/url"
 
 	"github.com/gatehouse-auth/gatehouse/internal/defaultport"
@@ -21,6 +22,9 @@ func (l *loader) derive() {
 		r := s.target.(*Route)
 		if _, given := s.given[routePrefix+"token"]; !given && r.Auth == "none" {
 			r.Token = "none" // there is no session to take one from
+		}
+		if r.Assertion.Audience != "" {
+			r.Assertion.Header = cmp.Or(r.Assertion.Header, assertionHeader)
 		}
 	}
 	if len(l.cfg.TrustedHeaders) == 0 {

@@ -220,7 +220,7 @@ var verifyKeys = []key{
 		doc: "A file that holds `secret`."},
 	{path: "verify.pass_token", kind: boolean{}, def: "false",
 		field: func(c *Config) any { return &c.Verify.PassToken },
-		doc:   "Answers with the `Authorization` that the route's upstream would get, at `verify.listen` and to who sends `verify.secret`; one of both must be set."},
+		doc:   "Answers with the `Authorization` that the route's upstream would get, and with its assertion, at `verify.listen` and to who sends `verify.secret`; one of both must be set."},
 	{path: "verify.headers", kind: enum{words: []string{"forwarded", "original"}}, def: "forwarded",
 		field: func(c *Config) any { return &c.Verify.Headers },
 		doc:   "The headers that describe the request, which the proxy sets whatever the client sent: `X-Forwarded-Method`, `-Proto`, `-Host` and `-Uri`, or `X-Original-Method` and `X-Original-URL`."},

@@ -2,6 +2,9 @@ package config
 
 import "time"
 
+// assertionHeader carries assertions, unless the route names another.
+const assertionHeader = "X-Gatehouse-Assertion"
+
 var routeKeys = []key{
 	{path: "routes", shape: rows,
 		doc: "Which path goes where. The longest matching path wins; whole segments match, so `/api/` is `/api` too."},
@@ -49,6 +52,13 @@ var routeKeys = []key{
 	{path: "routes[].headers", shape: mapping, names: ownHeader{"X-Forwarded-User"}, kind: claimName,
 		route: func(r *Route) any { return &r.Headers },
 		doc:   "Claims to send the upstream, each by the header that is to carry it: `{X-Forwarded-User: sub}`. They are looked for in the ID token, then in the access token. What clients send by these names is dropped, on all routes. See [who is calling](apis.md#who-is-calling-in-headers)."},
+	{path: "routes[].assertion", shape: section, doc: "A statement of who is calling that the gateway signs for this upstream, good for a minute. See [what the gateway vouches for](apis.md#what-the-gateway-vouches-for)."},
+	{path: "routes[].assertion.audience", kind: text{what: "a name for the upstream such as https://orders.example.com", check: func(s string) bool { return len(s) <= 256 }},
+		route: func(r *Route) any { return &r.Assertion.Audience },
+		doc:   "Whom it is for: the `aud` that the upstream must look for, another one for each that should not pass for another. Empty: none is sent."},
+	{path: "routes[].assertion.header", kind: ownHeader{assertionHeader},
+		route: func(r *Route) any { return &r.Assertion.Header },
+		doc:   "The header that carries it; by default `" + assertionHeader + "`."},
 	{path: "routes[].timeout", kind: duration{0, time.Hour}, def: "30s",
 		route: func(r *Route) any { return &r.Timeout },
 		doc:   "From the request's last byte to the upstream's response header; 0s: no limit. Bodies and streams may take longer."},

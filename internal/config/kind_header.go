@@ -29,7 +29,8 @@ func (trustedHeader) schema() *jsonschema.Schema {
 }
 
 // ownHeader fills a *string with the name of a header that the gateway is to send
-// upstream, and that means nothing else there.
+// upstream, and that means nothing else there. The example may be one that is kept for
+// the gateway.
 type ownHeader struct{ example string }
 
 func (k ownHeader) want() string {
@@ -38,6 +39,7 @@ func (k ownHeader) want() string {
 
 func (k ownHeader) parse(field any, s string) error {
 	switch {
+	case s == "", strings.EqualFold(s, k.example):
 	case !headers.Plain(s) || len(s) > 64:
 		return cure(k.want())
 	case !headers.Free(s):

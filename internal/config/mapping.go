@@ -75,7 +75,11 @@ func (l *loader) fillPairs(s *scope, k *key) {
 	field := s.field(k).(*Mapping)
 	for at, given := range s.given[k.path].pairs {
 		var p Pair
-		if err := k.names.parse(&p.Name, given.name); err != nil {
+		err := k.names.parse(&p.Name, given.name)
+		if given.name == "" {
+			err = cure(k.names.want()) // nothing stands for a default only
+		}
+		if err != nil {
 			l.rejectPair(s, k, at, err)
 			continue
 		}

@@ -104,6 +104,7 @@ func TestMapping_refuses(t *testing.T) {
 		"empty_in_list":      {`X-A: [a, ""]`, true, `gatehouse.yaml:1: routes[0].pairs.X-A: "a", "": want the name of a claim`},
 		"given_twice":        {"X-A: a\nX-A: b", false, `gatehouse.yaml:2: routes[0].pairs.X-A: given twice: want it once; it stands in line 1 already`},
 		"name_is_no_name":    {"X_A: a", false, `gatehouse.yaml:1: routes[0].pairs.X_A: "a": want a header's name of letters, digits and hyphens such as X-Name`},
+		"name_is_empty":      {`"": a`, false, `gatehouse.yaml:1: routes[0].pairs."": "a": want a header's name of letters, digits and hyphens such as X-Name`},
 		"name_is_a_list":     {"[a]: a", false, `gatehouse.yaml:1: routes[0].pairs: a list as a key: want a header's name`},
 		"name_is_a_secret":   {"'redis://a:hunter2@b': a", false, `gatehouse.yaml:1: routes[0].pairs."redis://[secret]@b": "a": want a header's name`},
 		"name_is_taken":      {"cookie: sub", false, `gatehouse.yaml:1: routes[0].pairs.cookie: "sub": want another name such as X-Name`},

@@ -35,8 +35,8 @@ type Verify struct {
 	// Those without a value are answered empty: some fronts let a client's own through
 	// otherwise, and others copy more than the route at hand says.
 	Identity []string
-	// PassToken adds the header Authorization that an upstream would get: for all who ask
-	// with Unreachable, else for those who send Secret, if there is one.
+	// PassToken adds the header Authorization that an upstream would get, and the assertion:
+	// for all who ask with Unreachable, else for those who send Secret, if there is one.
 	PassToken   bool
 	Unreachable bool
 	Secret      secret.Text
@@ -133,6 +133,7 @@ func (v *Verify) Allow(w http.ResponseWriter, r *http.Request, x *middleware.Exc
 	x.Decision.Identify(h)
 	if v.PassToken && (v.Unreachable || v.proven(r, x)) {
 		h.Set("Authorization", x.Decision.Bearer.Reveal())
+		x.Decision.Vouch(h)
 	}
 	w.WriteHeader(http.StatusOK)
 	return nil

@@ -69,7 +69,7 @@ func (s *Sessions) FreshToken(next Handler) Handler {
 func (s *Sessions) freshen(w http.ResponseWriter, r *http.Request, x *Exchange) error {
 	x.Decision.Private = true
 	route := x.Decision.Route
-	if sendsToken(route) || route.Identity != nil {
+	if sendsToken(route) || route.SaysWhoIsCalling() {
 		err := s.Fresh(r.Context(), x)
 		if grantGone(err) && route.Access.Auth == routing.AuthOptional {
 			x.Caller = Caller{}

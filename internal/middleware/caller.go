@@ -29,6 +29,14 @@ func CallerOf(s *session.Session) Caller {
 // Anonymous reports whether nobody is known to make the request.
 func (c *Caller) Anonymous() bool { return c.Session == nil }
 
+// SessionID is the public id of the caller's session; empty without one.
+func (c *Caller) SessionID() string {
+	if c.Session == nil {
+		return ""
+	}
+	return c.Session.ID
+}
+
 // Identity returns what is verified of the caller, who must not be anonymous. It
 // is parsed once a set of tokens, not once a request.
 func (c *Caller) Identity() *oauth.Identity { return c.Session.Identity() }

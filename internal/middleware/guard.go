@@ -3,6 +3,7 @@ package middleware
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
@@ -18,8 +19,9 @@ import (
 type Guard struct {
 	PublicURL    *url.URL
 	AllowedHosts []string
-	// HealthPath answers whatever the Host, for load balancers.
-	HealthPath string
+	// AnyHost are paths that say the same whatever the Host: for load balancers, and for
+	// APIs that know the gateway by another name.
+	AnyHost []string
 	// RedirectLoopback sends navigations to another loopback name of this
 	// gateway to PublicURL; for development.
 	RedirectLoopback bool
@@ -50,7 +52,7 @@ func (g *Guard) Middleware(next Handler) Handler {
 		x.Decision.Host, x.Decision.Proto = host, g.PublicURL.Scheme
 		x.Event.Host = truncate(host)
 		switch {
-		case hosts[host], r.URL.EscapedPath() == g.HealthPath: // escaped, "%2F" makes it another path
+		case hosts[host], slices.Contains(g.AnyHost, r.URL.EscapedPath()): // escaped, "%2F" makes it another path
 			return next(w, r, x)
 		case !ok:
 			return malformedHost(x.Asked)

@@ -16,7 +16,7 @@ func newGuard(public string, allowed ...string) *middleware.Guard {
 		panic(err) // a test's own constant
 	}
 	return &middleware.Guard{
-		PublicURL: u, AllowedHosts: allowed, HealthPath: "/auth/healthz",
+		PublicURL: u, AllowedHosts: allowed, AnyHost: []string{"/auth/healthz"},
 		URLBytes: 16 << 10, CookieBytes: 16 << 10, Cookies: 64,
 	}
 }

@@ -67,6 +67,7 @@ func (p *headerPolicy) fill(out http.Header, in *http.Request, d *Decision) {
 	d.values.set(out, "X-Forwarded-Proto", from.proto)
 	d.values.set(out, "Traceparent", from.trace)
 	d.Identify(out)
+	d.Vouch(out)
 }
 
 // added is how many headers a request gets that it may not have had, on most routes.

@@ -36,6 +36,8 @@ type Decision struct {
 	Bearer secret.Text
 	// Identity are the headers that tell the upstream who is calling.
 	Identity []identity.Header
+	// Assertion is one more, by which the gateway vouches for it; zero: none.
+	Assertion identity.Header
 	// Private says that the answer is served on the strength of the cookie: it
 	// must not be cached by anyone but the browser that asked.
 	Private bool
@@ -67,6 +69,14 @@ type Decision struct {
 func (d *Decision) Identify(h http.Header) {
 	for i := range d.Identity {
 		h[d.Identity[i].Name] = d.Identity[i].Values
+	}
+}
+
+// Vouch sets the header by which the gateway vouches for that. It is a credential: only the
+// upstream may see it.
+func (d *Decision) Vouch(h http.Header) {
+	if d.Assertion.Name != "" {
+		h[d.Assertion.Name] = d.Assertion.Values
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/assertion"
 	"github.com/gatehouse-auth/gatehouse/internal/identity"
 )
 
@@ -44,6 +45,8 @@ type Route struct {
 	Token        Token
 	// Identity are the headers that say who is calling; nil is none.
 	Identity *identity.Headers
+	// Assertion is how the gateway itself vouches for that; nil is not at all.
+	Assertion *assertion.Rule
 	// Timeout runs from the request's last byte to the response header; 0 is none.
 	Timeout time.Duration
 	// IdleTimeout is how long no byte of a body may pass, of the request's or the answer's,
@@ -95,6 +98,10 @@ func To(addresses ...*url.URL) []Upstream {
 	}
 	return out
 }
+
+// SaysWhoIsCalling reports whether the upstream is told who is calling, other than by a
+// token.
+func (r *Route) SaysWhoIsCalling() bool { return r.Identity != nil || r.Assertion != nil }
 
 // Segments returns the number of segments of Path.
 func (r *Route) Segments() int {

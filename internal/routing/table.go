@@ -111,7 +111,7 @@ func (t *Table) Routes() []*Route { return t.routes }
 func (t *Table) IdentityHeaders() []string {
 	var names []string
 	for _, r := range t.routes {
-		names = append(names, r.Identity.Names()...)
+		names = slices.Concat(names, r.Identity.Names(), r.Assertion.Names())
 	}
 	slices.Sort(names)
 	return slices.Compact(names)

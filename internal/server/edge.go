@@ -37,7 +37,7 @@ func newEdge(cfg *config.Config, o Options, cookies *cookie.Jar, sig signals) ed
 		trust: middleware.Trust{Proxies: cfg.TrustedProxies, Headers: cfg.TrustedHeaders},
 		hsts:  hsts(cfg.PublicURL), log: sig.log,
 		guard: &middleware.Guard{
-			PublicURL: cfg.PublicURL, AllowedHosts: cfg.AllowedHosts, HealthPath: cfg.Mount + healthPath,
+			PublicURL: cfg.PublicURL, AllowedHosts: cfg.AllowedHosts, AnyHost: []string{cfg.Mount + healthPath, cfg.Mount + keySetPath},
 			RedirectLoopback: o.RedirectLoopback,
 			URLBytes:         cfg.Limits.URLBytes, CookieBytes: cfg.Limits.CookieBytes, Cookies: cfg.Limits.Cookies,
 		},

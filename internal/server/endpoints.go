@@ -38,6 +38,9 @@ const (
 	popupPath = sdkPath + "/popup.html"
 )
 
+// keySetPath is where the keys are by which APIs check assertions.
+const keySetPath = "/jwks.json"
+
 const (
 	// facadePath is where the façade for aws-amplify is.
 	facadePath = "/amplify"
@@ -63,6 +66,7 @@ func (p *pipeline) endpoints() []endpoint {
 		{"DELETE", "/sessions/{id}", guarded, p.own.account.EndOne},
 		{"GET", "/config", guarded, p.own.public.Serve},
 		{"GET", healthPath, anybody, p.own.health.Serve},
+		{"GET", keySetPath, anybody, p.own.keySet.Serve},
 		{"GET", "/credentials", guarded, handlers.NotEnabled},
 		{"POST", facadePath + "/idp/", ownForm, p.withFacade(p.own.amplify.UserPool,
 			amplify.InCognitosForm, p.edge.origins.ProvedBy(cognito.TargetHeader).SameOrigin)},

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/amplify"
+	"github.com/gatehouse-auth/gatehouse/internal/assertion"
 	"github.com/gatehouse-auth/gatehouse/internal/cognito"
 	"github.com/gatehouse-auth/gatehouse/internal/config"
 	"github.com/gatehouse-auth/gatehouse/internal/handlers"
@@ -29,12 +30,13 @@ type ownHandlers struct {
 	logout  *handlers.Logout
 	public  *handlers.PublicConfig
 	health  *handlers.Health
+	keySet  *handlers.KeySet
 	modules *handlers.Modules
 	amplify *amplify.Facade // nil: not enabled
 }
 
 func newOwnHandlers(
-	cfg *config.Config, ring *secret.Ring, pool *pool, sessions *sessions, edge edge, metrics *telemetry.Metrics,
+	cfg *config.Config, ring *secret.Ring, assertions *assertion.Signer, pool *pool, sessions *sessions, edge edge, metrics *telemetry.Metrics,
 ) ownHandlers {
 	flow, account := newFlow(cfg, pool, sessions, edge, metrics), newAccount(cfg, sessions)
 	logout := newLogout(cfg, pool, sessions, edge)
@@ -51,7 +53,7 @@ func newOwnHandlers(
 			Region: cfg.Cognito.Region, Providers: append([]string{}, cfg.Cognito.Providers...),
 			CSRFHeader: cfg.CSRFHeader,
 		},
-		health: &handlers.Health{}, modules: handlers.NewModules(cfg.Mount+sdkPath, web.Modules),
+		health: &handlers.Health{}, keySet: &handlers.KeySet{Of: assertions.KeySet}, modules: handlers.NewModules(cfg.Mount+sdkPath, web.Modules),
 		amplify: facade,
 	}
 }

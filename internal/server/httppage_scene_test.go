@@ -116,15 +116,15 @@ func (s *scene) run(t *testing.T, e example) []string {
 	return append(faults, s.values.bodyFaults(want.body, string(body), res.Header.Get("Content-Type"))...)
 }
 
-// everywhere is what every answer of the public listener has. The client's modules say
-// themselves how long they keep.
+// everywhere is what every answer of the public listener has. The client's modules and
+// the keys say themselves how long they keep.
 func everywhere(e example) []field {
 	fields := []field{{"X-Request-Id", "…"}}
 	if strings.HasPrefix(e.target, "/api/") && e.answer.status == http.StatusOK {
 		return fields
 	}
 	fields = append(fields, field{"X-Gatehouse", "1"})
-	if strings.HasPrefix(e.target, "/auth/sdk/") {
+	if strings.HasPrefix(e.target, "/auth/sdk/") || e.target == "/auth/jwks.json" {
 		return fields
 	}
 	return append(fields, field{"Cache-Control", "no-store"})

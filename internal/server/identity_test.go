@@ -212,6 +212,7 @@ func TestIdentityHeaders_cost(t *testing.T) {
 	with := fewest(func(doc map[string]any) {
 		api := doc["routes"].([]any)[0].(map[string]any)
 		api["identity_headers"], api["headers"] = true, map[string]any{"X-Tenant": "custom:tenant"}
+		api["assertion"] = map[string]any{"audience": "orders"}
 	})
 	if with > without+lostToPools {
 		t.Errorf("%.0f allocations a call, and %.0f without the headers", with, without)

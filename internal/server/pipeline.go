@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/gatehouse-auth/gatehouse/internal/assertion"
 	"github.com/gatehouse-auth/gatehouse/internal/config"
 	"github.com/gatehouse-auth/gatehouse/internal/handlers"
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
@@ -22,9 +23,11 @@ type pipeline struct {
 	verify   handlers.Verify
 	sessions *middleware.Sessions
 	streams  *middleware.Streams
-	own      ownHandlers
-	relay    proxy.Options // the same over each table
-	metrics  *telemetry.Metrics
+	// assertions says who is calling, to upstreams that are to go by it.
+	assertions *assertion.Signer
+	own        ownHandlers
+	relay      proxy.Options // the same over each table
+	metrics    *telemetry.Metrics
 }
 
 func newPipeline(
@@ -38,9 +41,10 @@ func newPipeline(
 		upstreamFigures(upstreams, show)
 	})
 	edge := newEdge(cfg, o, sessions.cookies, sig)
+	assertions := assertion.NewSigner(cfg.PublicURL.String(), ring)
 	return &pipeline{
-		mount: cfg.Mount, edge: edge, verify: newVerify(cfg, edge), sessions: sessions.steps, streams: sessions.streams, metrics: sig.metrics,
-		own: newOwnHandlers(cfg, ring, pool, sessions, edge, sig.metrics),
+		mount: cfg.Mount, edge: edge, verify: newVerify(cfg, edge), sessions: sessions.steps, assertions: assertions, streams: sessions.streams, metrics: sig.metrics,
+		own: newOwnHandlers(cfg, ring, assertions, pool, sessions, edge, sig.metrics),
 		relay: proxy.Options{
 			CookieNames: sessions.cookies.Names(), BodyBytes: cfg.Limits.BodyBytes,
 			Proxy: forward, TrustedHeaders: cfg.TrustedHeaders, Tunnels: tunnels, Upstreams: upstreams,
@@ -85,7 +89,7 @@ func (p *pipeline) admitted(h middleware.Handler) middleware.Handler {
 		middleware.Authorize,
 		p.sessions.TouchSession,
 		p.sessions.FreshToken,
-		middleware.Identify,
+		middleware.Identify(p.assertions),
 	)
 }
 

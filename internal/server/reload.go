@@ -56,6 +56,7 @@ func (s *Server) adopt(cfg *config.Config) error {
 		return err
 	}
 	s.sessions.cookies.Rekey()
+	s.pipeline.assertions.Rekey()
 	s.router.Swap(next).relay.CloseIdle()
 	return nil
 }

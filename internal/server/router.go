@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 
+	"github.com/gatehouse-auth/gatehouse/internal/assertion"
 	"github.com/gatehouse-auth/gatehouse/internal/config"
 	"github.com/gatehouse-auth/gatehouse/internal/identity"
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
@@ -39,7 +40,7 @@ func routeTable(routes []config.Route) []routing.Route {
 		out[i] = routing.Route{
 			Path: r.Path, Host: r.Host, Access: access(r), Methods: r.Methods,
 			Upstreams: upstreams(r), StripPrefix: r.StripPrefix, PreserveHost: r.PreserveHost,
-			Token: token[r.Token], Identity: identityHeaders(r), UseProxy: r.UseProxy, Timeout: r.Timeout, IdleTimeout: r.IdleTimeout,
+			Token: token[r.Token], Identity: identityHeaders(r), Assertion: assertionRule(r), UseProxy: r.UseProxy, Timeout: r.Timeout, IdleTimeout: r.IdleTimeout,
 			UpstreamIdle: r.UpstreamIdleTimeout, UpstreamRest: r.UpstreamRest, UpstreamConnections: r.UpstreamConnections,
 			AllowLinkLocal: r.AllowLinkLocal, ReuseNever: r.Reuse == "never", StandardTransport: r.Transport == "standard", CacheUpstream: r.CacheUpstream,
 			Static: r.Static, SPAFallback: r.SPAFallback,
@@ -64,6 +65,14 @@ func identityHeaders(r config.Route) *identity.Headers {
 		claims[i] = identity.Claim{Header: p.Name, Name: p.Values[0]}
 	}
 	return identity.New(r.IdentityHeaders, claims)
+}
+
+// assertionRule is how a route vouches for who is calling.
+func assertionRule(r config.Route) *assertion.Rule {
+	if r.Assertion.Audience == "" {
+		return nil
+	}
+	return assertion.NewRule(r.Assertion.Audience, r.Assertion.Header)
 }
 
 // access is the access policy of a route of the configuration.
