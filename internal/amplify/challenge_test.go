@@ -59,18 +59,6 @@ func TestChallenges(t *testing.T) {
 	}
 }
 
-func TestNetwork(t *testing.T) {
-	for address, want := range map[string]string{
-		"192.0.2.1": "192.0.2.1", "::ffff:192.0.2.1": "::ffff:192.0.2.1", "": "", "@": "@",
-		"2001:db8::1": "2001:db8::/64", "2001:db8:0:0:ffff::2": "2001:db8::/64", "2001:db8:0:1::1": "2001:db8:0:1::/64",
-		"fe80::1%eth0": "fe80::/64",
-	} {
-		if got := network(address); got != want {
-			t.Errorf("%s counts as %s, want %s", address, got, want)
-		}
-	}
-}
-
 func TestUserKey(t *testing.T) {
 	if userKey(" Ann@Example.com") != userKey("ann@example.com ") || userKey("ann") == userKey("bob") {
 		t.Error("names are told apart wrongly")

@@ -2,7 +2,6 @@ package amplify
 
 import (
 	"net/http"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -26,17 +25,17 @@ type attempts struct {
 }
 
 func newAttempts() attempts {
-	return attempts{users: ratelimit.New(operationsPerUser), addresses: ratelimit.New(operationsPerAddress)}
+	return attempts{users: ratelimit.New(ratelimit.PerMinute(operationsPerUser)), addresses: ratelimit.New(ratelimit.PerMinute(operationsPerAddress))}
 }
 
 // take counts one attempt to be the user of these names, of each name once.
 func (a attempts) take(x *middleware.Exchange, names ...string) error {
 	now := time.Now()
-	wait := a.addresses.Take(network(x.Decision.Client), now)
+	wait := a.addresses.Take(ratelimit.Network(x.Decision.Client), now).Wait
 	for i := range names {
 		names[i] = userKey(names[i])
 		if wait == 0 && names[i] != "" && !slices.Contains(names[:i], names[i]) {
-			wait = a.users.Take(names[i], now)
+			wait = a.users.Take(names[i], now).Wait
 		}
 	}
 	if wait == 0 {
@@ -44,17 +43,6 @@ func (a attempts) take(x *middleware.Exchange, names ...string) error {
 	}
 	return &problem.Error{Status: http.StatusTooManyRequests, Code: "too_many_sign_ins", RetryAfter: wait,
 		Public: "Attempt limit exceeded, please try after some time."}
-}
-
-// network is what one client can have all addresses of: an IPv4 address, or the /64
-// of an IPv6 address.
-func network(address string) string {
-	ip, err := netip.ParseAddr(address)
-	if err != nil || ip.Unmap().Is4() {
-		return address
-	}
-	prefix, _ := ip.WithZone("").Prefix(64) // 64 bits are fewer than an address has
-	return prefix.String()
 }
 
 // userKey is the name as the pool may take it, whatever its case, and bounded: a copy,

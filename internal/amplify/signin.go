@@ -114,6 +114,11 @@ func (f *Facade) asAnyone(ctx context.Context, x *middleware.Exchange, c *call, 
 	if begins.Flow != "" || next.SignIn.IsZero() {
 		next.SignIn = begins
 	}
+	if begins.Flow != "" {
+		if err := f.Flow.Starts.Take(ctx, x); err != nil {
+			return nil, challenge{}, err
+		}
+	}
 	// A further step names its user once more, and need not mean the same.
 	if err := f.attempts.take(x, next.SignIn.LoginID, begins.LoginID); err != nil {
 		return nil, challenge{}, err

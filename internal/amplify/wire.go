@@ -128,6 +128,7 @@ var exceptions = map[problem.Code]string{
 	"invalid_parameter":      "InvalidParameterException",
 	"invalid_challenge":      "NotAuthorizedException",
 	"too_many_refreshes":     "TooManyRequestsException",
+	"rate_limited":           "TooManyRequestsException",
 	"too_many_sign_ins":      "LimitExceededException",
 	"store_unavailable":      "ServiceUnavailableException",
 	"idp_unavailable":        "ServiceUnavailableException",

@@ -74,7 +74,7 @@ var layers = []row{
 	},
 	{
 		pkg:     "internal/sessionstore",
-		imports: []string{"internal/backoff", "internal/secret", "internal/session", "internal/storeurl"},
+		imports: []string{"internal/backoff", "internal/ratelimit", "internal/secret", "internal/session", "internal/storeurl"},
 		forbids: []string{"net/http"},
 		upwards: []string{"internal/sessionstore/entrytest"},
 	},
@@ -96,7 +96,7 @@ var layers = []row{
 		pkg:     "internal/static",
 		imports: []string{"internal/fetchmeta", "internal/problem"},
 	},
-	{pkg: "internal/routing", imports: []string{"internal/assertion", "internal/identity", "internal/problem", "internal/urlpath"}},
+	{pkg: "internal/routing", imports: []string{"internal/assertion", "internal/identity", "internal/problem", "internal/ratelimit", "internal/urlpath"}},
 	{pkg: "internal/peek"},
 	{pkg: "internal/http1/http1test", support: true},
 	{pkg: "internal/http1", imports: []string{"internal/peek"}},
@@ -112,7 +112,8 @@ var layers = []row{
 		pkg: "internal/middleware",
 		imports: []string{
 			"internal/assertion", "internal/cookie", "internal/defaultport", "internal/fetchmeta", "internal/loopback", "internal/oauth", "internal/problem",
-			"internal/proxy", "internal/routing", "internal/secret", "internal/session", "internal/streams", "internal/telemetry", "internal/tunnel",
+			"internal/proxy", "internal/ratelimit", "internal/routing", "internal/secret", "internal/session", "internal/streams", "internal/telemetry",
+			"internal/tunnel",
 		},
 	},
 	{
@@ -142,7 +143,7 @@ var layers = []row{
 		imports: []string{
 			"internal/admin", "internal/amplify", "internal/assertion", "internal/backoff", "internal/cognito", "internal/config", "internal/cookie",
 			"internal/forwardauth", "internal/handlers", "internal/headers", "internal/identity", "internal/loopback", "internal/memlimit", "internal/middleware", "internal/oauth", "internal/problem", "internal/proxy",
-			"internal/readiness", "internal/returnto", "internal/routing", "internal/secret", "internal/session",
+			"internal/ratelimit", "internal/readiness", "internal/returnto", "internal/routing", "internal/secret", "internal/session",
 			"internal/sessionstore", "internal/streams", "internal/telemetry", "internal/tunnel", "web",
 		},
 	},

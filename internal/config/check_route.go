@@ -17,6 +17,7 @@ func (l *loader) checkRoutes() {
 		l.checkUpstreams(s, r)
 		l.checkRouteFiles(s, r)
 		l.checkRouteIdentity(s, r)
+		l.checkRouteRate(s, r)
 		if first := l.earlierTwin(i); first != nil && s.sound("path", "host") {
 			l.reject(s, "path", -1, curef("another path than that of %s, in more than case, or another host", strings.TrimSuffix(first.name, ".")))
 		}

@@ -313,6 +313,13 @@ var routeRules = []rule{
 	{"route_host_is_not_ours", values{"routes[].host": "other.example.com"}, "routes[0].host", "allowed_hosts"},
 	{"routes_are_no_list", values{"routes[].path": "-", "routes[].upstream": "-", "routes": "{path: /}"}, "routes", "a list of routes"},
 	{"route_is_a_text", values{"routes[].path": "-", "routes[].upstream": "-", "routes": "[/]"}, "routes[0]", "a mapping"},
+	{"rate_has_no_number", values{"routes[].rate_limit.burst": "5", "routes[].rate_limit.by": "route"}, "routes[0].rate_limit.burst", "requests beside it, how many pass in 1m"},
+	{"rate_cannot_be_counted", values{"routes[].rate_limit.requests": "20001", "routes[].rate_limit.per": "2s"}, "routes[0].rate_limit.requests", "at most 20000 in 2s"},
+	{"rate_is_per_a_part_of_a_second", values{"routes[].rate_limit.requests": "1", "routes[].rate_limit.per": "1500ms"}, "routes[0].rate_limit.per", "whole seconds"},
+	{"rate_is_by_a_user_nobody_knows", values{"routes[].rate_limit.requests": "1", "routes[].rate_limit.by": "user", "routes[].auth": "none"}, "routes[0].rate_limit.by", "address or route"},
+	{"rate_is_by_something_else", values{"routes[].rate_limit.requests": "1", "routes[].rate_limit.by": "session"}, "routes[0].rate_limit.by", "address, user or route"},
+	{"concurrency_is_negative", values{"routes[].concurrency": "-1"}, "routes[0].concurrency", "a whole number from 0"},
+	{"login_rate_is_negative", values{"rate_limit.login_per_minute": "-1"}, "rate_limit.login_per_minute", "a whole number from 0"},
 	{"routes_are_the_same", values{"routes[].path": "-", "routes[].upstream": "-", "routes": `[{path: /api, upstream: "http://localhost:1"}, {path: /api/, upstream: "http://localhost:2"}]`}, "routes[1].path", "routes[0]"},
 	{"routes_differ_in_case_only", values{"routes[].path": "-", "routes[].upstream": "-", "routes": `[{path: /api/, upstream: "http://localhost:1"}, {path: /API/, upstream: "http://localhost:2"}]`}, "routes[1].path", "routes[0]"},
 }
@@ -332,7 +339,6 @@ var amplifyRules = []rule{
 
 var laterRules = []rule{
 	{"identity_pool", values{"cognito.identity_pool_id": "eu-west-1:x"}, "cognito.identity_pool_id", "not built yet"},
-	{"rate_limit", values{"rate_limit.login_per_minute": "10"}, "rate_limit.login_per_minute", "not built yet"},
 	{"bearer_clients", values{"bearer_clients": "[abc]"}, "bearer_clients", "not built yet"},
 	{"tracing", values{"tracing.otlp_endpoint": "http://localhost:4318"}, "tracing.otlp_endpoint", "not built yet"},
 	{"require_groups", values{"routes[].require.groups": "[staff]"}, "routes[0].require.groups", "not built yet"},
@@ -370,6 +376,8 @@ func TestLoad_accepts(t *testing.T) {
 		"one_upstream_in_a_list":               {"routes[].upstream": `["http://localhost:9000"]`},
 		"upstream_with_a_base_path":            {"routes[].upstream": "https://api.internal/v1"},
 		"keys_in_the_url_alphabet":             {"session.keys": "[" + strings.NewReplacer("+", "-", "/", "_", "=", "").Replace(secret.NewKey()) + "]"},
+		"rate_at_the_most_that_is_counted":     {"routes[].rate_limit.requests": "20000", "routes[].rate_limit.per": "2s"},
+		"rate_of_nothing":                      {"routes[].rate_limit.requests": "0", "routes[].rate_limit.by": "user", "routes[].auth": "none"},
 		"unbuilt_key_at_its_default":           {"routes[].require": "{groups: []}", "routes[].headers": "{}"},
 		"revocation_check_with_its_scope":      {"revocation_check": "30s"},
 		"no_revocation_check_without_scope":    {"cognito.scopes": "[openid]"},

@@ -41,6 +41,7 @@ type Config struct {
 	// RevocationCheck is how often the user pool is asked about a session; 0: not at all.
 	RevocationCheck time.Duration
 	CSRFHeader      string
+	RateLimit       RateLimit
 	Login           Login
 	Amplify         Amplify
 	Verify          Verify
@@ -122,6 +123,9 @@ type Refresh struct {
 	ForcedPerMinute int
 }
 
+// RateLimit limits what is not a route's.
+type RateLimit struct{ LoginPerMinute int } // 0: no limit
+
 // Login says where browsers are sent around signing in and out.
 type Login struct {
 	DefaultReturnTo string
@@ -183,6 +187,16 @@ type Route struct {
 	CacheUpstream       bool // cache: upstream
 	UseProxy            bool
 	AllowLinkLocal      bool
+	RateLimit           RouteRate
+	Concurrency         int // 0: no limit
+}
+
+// RouteRate limits how often a route is used.
+type RouteRate struct {
+	Requests int // 0: no limit
+	Per      time.Duration
+	Burst    int    // 0: as many as Requests
+	By       string // address, user, route
 }
 
 // Assertion is the gateway's own statement to an upstream of who is calling.

@@ -199,6 +199,8 @@ func TestLoad_warns(t *testing.T) {
 		"facade_without_addresses":  {values{"amplify.enabled": "true"}, "amplify.enabled: without amplify.redirect_uris"},
 		"facade_without_its_scope":  {values{"amplify.enabled": "true", "amplify.redirect_uris": "[https://app.example.com/]", "cognito.scopes": "[openid]"}, "amplify.enabled: without aws.cognito.signin.user.admin"},
 		"one_address_for_all":       {values{"amplify.enabled": "true", "amplify.password_sign_in": "true"}, "amplify.password_sign_in: without trusted_proxies"},
+		"one_address_for_logins":    {values{"rate_limit.login_per_minute": "5"}, "rate_limit.login_per_minute: without trusted_proxies"},
+		"one_address_for_a_route":   {values{"routes[].rate_limit.requests": "5"}, "routes[0].rate_limit.by: without trusted_proxies"},
 		"no_routes":                 {values{"routes[].path": "-", "routes[].upstream": "-"}, "routes: there is none"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -258,6 +260,18 @@ func TestLoad_trusts_few_headers_by_default(t *testing.T) {
 		c := load(t, with(values{"trusted_headers": set, "trusted_proxies": "[10.0.0.0/8]"}).yaml())
 		if diff := cmp.Diff(want, c.TrustedHeaders); diff != "" {
 			t.Errorf("%s: %s", set, diff)
+		}
+	}
+}
+
+func TestLoad_warns_of_no_rate_where_addresses_are_known(t *testing.T) {
+	for name, set := range map[string]values{
+		"behind_a_proxy": {"trusted_proxies": "[10.0.0.0/8]", "rate_limit.login_per_minute": "5", "routes[].rate_limit.requests": "5"},
+		"in_front":       {"tls.cert_file": "c.pem", "tls.key_file": "k.pem", "routes[].rate_limit.requests": "5"},
+		"by_user":        {"routes[].rate_limit.requests": "5", "routes[].rate_limit.by": "user"},
+	} {
+		if c := load(t, with(set).yaml()); len(c.Warnings) != 0 {
+			t.Errorf("%s: warnings %q", name, c.Warnings)
 		}
 	}
 }

@@ -30,6 +30,7 @@ func (l *loader) warn() {
 			"where another one there shares session.keys the two cannot be told apart, and users are signed out. "+
 			"Set session.cookie.name to a name of this one's own", d)
 	}
+	l.warnRates(say)
 	l.warnStore(say)
 	l.warnAmplify(say)
 	l.warnVerify(say)
@@ -58,9 +59,7 @@ func (l *loader) warnAmplify(say func(format string, args ...any)) {
 	if !slices.Contains(c.Cognito.Scopes, userScope) {
 		say("amplify.enabled: without %s among cognito.scopes the user pool refuses all that pages ask about the user's account", userScope)
 	}
-	// Who serves https without a certificate has something before it that ends TLS.
-	behind := c.PublicURL.Scheme == "https" && c.TLS == TLS{}
-	if c.Amplify.PasswordSignIn && behind && len(c.TrustedProxies) == 0 {
+	if c.Amplify.PasswordSignIn && l.addressesHidden() {
 		say("amplify.password_sign_in: without trusted_proxies all users have the address of the proxy, and its limit of attempts together")
 	}
 }
@@ -77,6 +76,29 @@ func (l *loader) warnVerify(say func(format string, args ...any)) {
 	if !c.Verify.Secret.Empty() && !c.Verify.PassToken {
 		say("verify.secret: does nothing without verify.pass_token")
 	}
+}
+
+// warnRates tells of counts by address where all may have the same.
+func (l *loader) warnRates(say func(format string, args ...any)) {
+	const all = "without trusted_proxies all users behind a proxy have its address, and the limit together"
+	if l.cfg.RateLimit.LoginPerMinute > 0 && len(l.cfg.TrustedProxies) == 0 {
+		say("rate_limit.login_per_minute: %s", all)
+	}
+	if !l.addressesHidden() {
+		return
+	}
+	for i, r := range l.cfg.Routes {
+		if r.RateLimit.Requests > 0 && r.RateLimit.By == "address" {
+			say("routes[%d].rate_limit.by: %s", i, all)
+		}
+	}
+}
+
+// addressesHidden reports whether something stands before the gateway that is not
+// believed about addresses: whoever serves https without a certificate has something
+// before it that ends TLS.
+func (l *loader) addressesHidden() bool {
+	return l.cfg.PublicURL.Scheme == "https" && l.cfg.TLS == TLS{} && len(l.cfg.TrustedProxies) == 0
 }
 
 // minAdminToken is 96 bits in base64.

@@ -181,7 +181,7 @@ func (f *Flow) restart(w http.ResponseWriter, r *http.Request, x *middleware.Exc
 		return gaveUp(cause)
 	}
 	f.Metrics.Count(logins, "restarted")
-	return f.start(w, r, login, oauth.Request{
+	return f.start(w, r, x, login, oauth.Request{
 		ReturnTo: f.destination(x, &login, p), Restarts: p.Restarts + 1, Params: p.Params,
 	})
 }

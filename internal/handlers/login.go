@@ -37,6 +37,8 @@ type Flow struct {
 	// PublicURL is the one host that logs in; LoginPath is there.
 	PublicURL *url.URL
 	LoginPath string
+	// Starts limits how often logins are started; nil: not at all.
+	Starts *middleware.Rate
 	// Username finds the user's name in verified tokens.
 	Username func(*oauth.Identity) string
 	Metrics  *telemetry.Metrics
@@ -75,7 +77,7 @@ func (f *Flow) Login(w http.ResponseWriter, r *http.Request, x *middleware.Excha
 	case params.Silent() && looping(login.Unasked, loopUnasked) && f.signedOut(r, x):
 		return f.endSilentLoop(w, login, back)
 	}
-	if err := f.start(w, r, login, oauth.Request{ReturnTo: back, Params: params}); err != nil {
+	if err := f.start(w, r, x, login, oauth.Request{ReturnTo: back, Params: params}); err != nil {
 		return f.tellEnd(w, r, x, back, err)
 	}
 	return nil
@@ -110,7 +112,10 @@ func (f *Flow) loginTo(back string) string {
 }
 
 // start begins a login, or begins it again, and sends the browser to it.
-func (f *Flow) start(w http.ResponseWriter, r *http.Request, login cookie.Login, req oauth.Request) error {
+func (f *Flow) start(w http.ResponseWriter, r *http.Request, x *middleware.Exchange, login cookie.Login, req oauth.Request) error {
+	if err := f.Starts.Take(r.Context(), x); err != nil {
+		return err
+	}
 	fresh := login.Binding.IsZero()
 	if fresh {
 		login.Binding = oauth.NewBinding()

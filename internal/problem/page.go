@@ -72,7 +72,7 @@ func (p *Renderer) wayOn(r *http.Request, ev *telemetry.Event, e *Error) *web.Ac
 		return &web.Action{Label: "Sign in", Href: p.opts.LoginPath, Top: true}
 	case e.Status == http.StatusMisdirectedRequest: // "/" would be on the wrong host again
 		return &web.Action{Label: "Go to the start page", Href: p.opts.PublicURL}
-	case e.Status >= 500 && r.Method == http.MethodGet:
+	case (e.Status >= 500 || e.Status == http.StatusTooManyRequests) && r.Method == http.MethodGet:
 		if again := p.opts.ReturnTo.Request(r.URL.EscapedPath(), r.URL.RawQuery); !again.IsZero() && !again.Truncated() {
 			return &web.Action{Label: "Try again", Href: again.String()}
 		}
@@ -112,7 +112,7 @@ func (e *Error) heading() string {
 		return "Wrong host"
 	case http.StatusBadGateway:
 		return "Something behind this site failed"
-	case http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return "Try again in a moment"
 	}
 	if e.Status >= 500 {

@@ -1,78 +1,55 @@
-// Package ratelimit counts what is done within a minute, by whoever does it, in this
-// process and in bounded memory. What is counted, and what is answered above the
-// limit, is for its callers to say.
+// Package ratelimit says how often something may be done, by whoever does it. What is
+// counted, and what is answered above the limit, is for its callers to say.
+//
+// It counts as the generic cell rate algorithm does (ITU-T I.371, annex A): of each key it
+// keeps one number, how far what has passed is ahead of what the rate gives back. That is
+// a bucket of tokens without a clock of its own, and without windows at whose border
+// twice the limit could pass.
 //
 // The one invariant: what is refused is not counted, so that whoever keeps asking is not
 // kept out for longer.
 package ratelimit
 
-import (
-	"sync"
-	"time"
-)
+import "time"
 
-// Window is how long a count runs. It begins with the first thing that is counted.
-const Window = time.Minute
-
-// maxCounted bounds how many are counted at a time, some 100 bytes each.
-const maxCounted = 1 << 16
-
-// Limiter counts for each key. Safe for concurrent use.
-type Limiter struct {
-	limit int // for each key in a window
-
-	mu    sync.Mutex
-	since map[string]count
-	sweep time.Time
+// Limit is a rate, and how much of it may come at once.
+type Limit struct {
+	// Requests pass in each Per, in the long run.
+	Requests int
+	Per      time.Duration
+	// Burst is how many pass at once after a rest; 0: as many as Requests.
+	Burst int
 }
 
-type count struct {
-	start time.Time
-	n     int
+// PerMinute is a limit of n a minute, which may come at once.
+func PerMinute(n int) Limit { return Limit{Requests: n, Per: time.Minute} }
+
+// Verdict is what became of one request.
+type Verdict struct {
+	// Wait is 0 where it passes and has been counted; else when it would.
+	Wait time.Duration
+	// Left is how many more would pass at once.
+	Left int
 }
 
-// New returns a limiter that lets each key have limit in a window.
-func New(limit int) *Limiter { return &Limiter{limit: limit, since: make(map[string]count)} }
+// Interval is how long it takes the rate to give one request back.
+func (l Limit) Interval() time.Duration { return l.Per / time.Duration(l.Requests) }
 
-// Take counts one more for key and returns 0, or counts nothing and returns how long
-// until it may.
-func (l *Limiter) Take(key string, now time.Time) time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.forget(now)
-	c, known := l.since[key]
-	if now.Sub(c.start) >= Window {
-		c = count{start: now}
+// depth is how far a count may be ahead of the rate.
+func (l Limit) depth() time.Duration {
+	burst := l.Burst
+	if burst == 0 {
+		burst = l.Requests
 	}
-	if c.n >= l.limit {
-		return c.start.Add(Window).Sub(now)
-	}
-	if !known && len(l.since) >= maxCounted {
-		l.forgetOne()
-	}
-	c.n++
-	l.since[key] = c
-	return 0
+	return l.Interval() * time.Duration(burst)
 }
 
-// forget drops, once a window, those whose window is over.
-func (l *Limiter) forget(now time.Time) {
-	if now.Before(l.sweep) {
-		return
+// judge counts one more on top of what is ahead of the rate already, or refuses it, and
+// returns what is ahead then.
+func (l Limit) judge(ahead time.Duration) (Verdict, time.Duration) {
+	after := ahead + l.Interval()
+	if over := after - l.depth(); over > 0 {
+		return Verdict{Wait: over}, ahead
 	}
-	l.sweep = now.Add(Window)
-	for key, c := range l.since {
-		if now.Sub(c.start) >= Window {
-			delete(l.since, key)
-		}
-	}
-}
-
-// forgetOne makes room where there are more than can be counted: by whichever comes
-// first, which nobody can foresee, as maps have no order.
-func (l *Limiter) forgetOne() {
-	for key := range l.since {
-		delete(l.since, key)
-		return
-	}
+	return Verdict{Left: int((l.depth() - after) / l.Interval())}, after
 }

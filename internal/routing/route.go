@@ -79,6 +79,11 @@ type Route struct {
 	SPAFallback string
 
 	AllowEncodedSlash bool
+
+	// Rate limits how often the route is used, and Concurrency how many of its requests
+	// are under way; 0 is no limit.
+	Rate        Rate
+	Concurrency int
 }
 
 // Upstream is an address that requests of a route go to.
@@ -107,3 +112,6 @@ func (r *Route) SaysWhoIsCalling() bool { return r.Identity != nil || r.Assertio
 func (r *Route) Segments() int {
 	return strings.Count(strings.TrimSuffix(r.Path, "/"), "/")
 }
+
+// Name tells the route from all others of its table: in metrics, and wherever it counts.
+func (r *Route) Name() string { return r.Host + r.Path }

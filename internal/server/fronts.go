@@ -66,7 +66,7 @@ func (p *pipeline) verdictsOnly(table *routing.Table) http.Handler {
 // verdicts judges the requests that fronts describe by the routes of the table.
 func (p *pipeline) verdicts(table *routing.Table, v handlers.Verify) http.Handler {
 	v.Identity = append(table.IdentityHeaders(), headers.Identity()...)
-	return p.recordAs(p.mount+verifyPath, middleware.Chain(p.admitted(v.Allow),
+	return p.recordAs(p.mount+verifyPath, middleware.Chain(p.admitted(table, v.Allow),
 		p.edge.origins.Expose,
 		v.Judge,
 		p.edge.guard.Middleware,

@@ -9,6 +9,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/cognito"
 	"github.com/gatehouse-auth/gatehouse/internal/config"
 	"github.com/gatehouse-auth/gatehouse/internal/handlers"
+	"github.com/gatehouse-auth/gatehouse/internal/middleware"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 	"github.com/gatehouse-auth/gatehouse/web"
@@ -36,9 +37,10 @@ type ownHandlers struct {
 }
 
 func newOwnHandlers(
-	cfg *config.Config, ring *secret.Ring, assertions *assertion.Signer, pool *pool, sessions *sessions, edge edge, metrics *telemetry.Metrics,
+	cfg *config.Config, ring *secret.Ring, assertions *assertion.Signer, pool *pool, sessions *sessions, edge edge,
+	logins *middleware.Rate, metrics *telemetry.Metrics,
 ) ownHandlers {
-	flow, account := newFlow(cfg, pool, sessions, edge, metrics), newAccount(cfg, sessions)
+	flow, account := newFlow(cfg, pool, sessions, edge, logins, metrics), newAccount(cfg, sessions)
 	logout := newLogout(cfg, pool, sessions, edge)
 	facade := newFacade(cfg, ring, pool, sessions, edge, flow, logout)
 	return ownHandlers{
@@ -58,7 +60,9 @@ func newOwnHandlers(
 	}
 }
 
-func newFlow(cfg *config.Config, pool *pool, sessions *sessions, edge edge, metrics *telemetry.Metrics) *handlers.Flow {
+func newFlow(
+	cfg *config.Config, pool *pool, sessions *sessions, edge edge, logins *middleware.Rate, metrics *telemetry.Metrics,
+) *handlers.Flow {
 	providers := slices.Clip(cfg.Cognito.Providers)
 	if len(providers) > 0 {
 		providers = append(providers, cognito.OwnDirectory)
@@ -68,7 +72,7 @@ func newFlow(cfg *config.Config, pool *pool, sessions *sessions, edge edge, metr
 		DefaultReturnTo: cfg.Login.DefaultReturnTo, ErrorURL: cfg.Login.ErrorURL,
 		PublicURL: cfg.PublicURL, LoginPath: cfg.Mount + "/login", Providers: providers,
 		Ends:     map[string]handlers.End{cfg.Mount + popupPath: handlers.PopupEnd},
-		Username: cognito.Username, Metrics: metrics,
+		Username: cognito.Username, Starts: logins, Metrics: metrics,
 	}
 }
 

@@ -182,6 +182,15 @@ var (
 	exchangesEnded = telemetry.NewReading("session_exchanges_ended_total", "Requests and streams that were ended because their session was.")
 )
 
+var routeRequests = telemetry.NewReading("route_requests", "Requests under way on a route that has a limit of them, by route.", "route")
+
+// figures shows what a scrape reads of the routes that have so many places only.
+func (l *limits) figures(show telemetry.Show) {
+	for name, places := range *l.places.Load() {
+		show(routeRequests, float64(places.Taken()), name)
+	}
+}
+
 var tunnelsOpen = telemetry.NewReading("tunnels", "WebSockets that are open.")
 
 // countTimeout is how long a scrape waits for the number of sessions.
@@ -217,7 +226,7 @@ func (p *pipeline) requestMetrics(table *routing.Table) func(*middleware.Exchang
 	none := p.metrics.Route("none")
 	routes := make(map[*routing.Route]*telemetry.RouteMetrics)
 	for _, r := range table.Routes() {
-		routes[r] = p.metrics.Route(r.Host + r.Path)
+		routes[r] = p.metrics.Route(r.Name())
 	}
 	endpoints := make(map[string]*telemetry.RouteMetrics)
 	for _, e := range p.endpoints() {

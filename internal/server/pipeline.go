@@ -23,6 +23,7 @@ type pipeline struct {
 	verify   handlers.Verify
 	sessions *middleware.Sessions
 	streams  *middleware.Streams
+	limits   *limits
 	// assertions says who is calling, to upstreams that are to go by it.
 	assertions *assertion.Signer
 	own        ownHandlers
@@ -40,11 +41,13 @@ func newPipeline(
 		show(tunnelsOpen, float64(tunnels.Len()))
 		upstreamFigures(upstreams, show)
 	})
-	edge := newEdge(cfg, o, sessions.cookies, sig)
+	edge, limits := newEdge(cfg, o, sessions.cookies, sig), newLimits(sessions.store, sig.metrics)
+	sig.metrics.OnScrape(limits.figures)
 	assertions := assertion.NewSigner(cfg.PublicURL.String(), ring)
 	return &pipeline{
-		mount: cfg.Mount, edge: edge, verify: newVerify(cfg, edge), sessions: sessions.steps, assertions: assertions, streams: sessions.streams, metrics: sig.metrics,
-		own: newOwnHandlers(cfg, ring, assertions, pool, sessions, edge, sig.metrics),
+		mount: cfg.Mount, edge: edge, verify: newVerify(cfg, edge), sessions: sessions.steps, assertions: assertions, streams: sessions.streams,
+		limits: limits, metrics: sig.metrics,
+		own: newOwnHandlers(cfg, ring, assertions, pool, sessions, edge, limits.loginRate(cfg.RateLimit.LoginPerMinute), sig.metrics),
 		relay: proxy.Options{
 			CookieNames: sessions.cookies.Names(), BodyBytes: cfg.Limits.BodyBytes,
 			Proxy: forward, TrustedHeaders: cfg.TrustedHeaders, Tunnels: tunnels, Upstreams: upstreams,
@@ -56,7 +59,7 @@ func newPipeline(
 // fronts about others; the path, made canonical, then decides between the gateway's own
 // endpoints and the routes of the configuration.
 func (p *pipeline) handler(table *routing.Table, relay proxy.Relay) http.Handler {
-	return p.withVerdicts(table, p.edge.record(p.requestMetrics(table)).Handler(middleware.Chain(p.dispatch(relay),
+	return p.withVerdicts(table, p.edge.record(p.requestMetrics(table)).Handler(middleware.Chain(p.dispatch(table, relay),
 		p.edge.origins.Expose,
 		p.edge.guard.Middleware,
 		p.edge.origins.Preflight,
@@ -65,10 +68,10 @@ func (p *pipeline) handler(table *routing.Table, relay proxy.Relay) http.Handler
 }
 
 // dispatch sends a request to its side of the gateway.
-func (p *pipeline) dispatch(relay proxy.Relay) middleware.Handler {
+func (p *pipeline) dispatch(table *routing.Table, relay proxy.Relay) middleware.Handler {
 	mux := p.ownMux()
 	own := middleware.BoundBody(middleware.Mux(onCanonicalPath(mux)))
-	proxied := middleware.Chain(p.admitted(p.streams.Hold(relayed(relay))),
+	proxied := middleware.Chain(p.admitted(table, p.limits.placesOf(table).Hold(p.streams.Hold(relayed(relay)))),
 		p.edge.origins.SameOrigin,
 		p.continueStrict,
 	)
@@ -83,10 +86,13 @@ func (p *pipeline) dispatch(relay proxy.Relay) middleware.Handler {
 
 // admitted is what a request gets to that meets the access policy of its route, whether it
 // is relayed or a front asks about it.
-func (p *pipeline) admitted(h middleware.Handler) middleware.Handler {
+func (p *pipeline) admitted(table *routing.Table, h middleware.Handler) middleware.Handler {
+	rates := p.limits.ratesOf(table)
 	return middleware.Chain(h,
+		rates.BeforeSession,
 		p.sessions.LoadSession,
 		middleware.Authorize,
+		rates.OfUser,
 		p.sessions.TouchSession,
 		p.sessions.FreshToken,
 		middleware.Identify(p.assertions),

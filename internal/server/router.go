@@ -45,6 +45,7 @@ func routeTable(routes []config.Route) []routing.Route {
 			AllowLinkLocal: r.AllowLinkLocal, ReuseNever: r.Reuse == "never", StandardTransport: r.Transport == "standard", CacheUpstream: r.CacheUpstream,
 			Static: r.Static, SPAFallback: r.SPAFallback,
 			AllowEncodedSlash: r.AllowEncodedSlash,
+			Rate:              rateOf(r), Concurrency: r.Concurrency,
 		}
 	}
 	return out

@@ -295,8 +295,8 @@ func TestRefresh(t *testing.T) {
 			}
 			_, err = w.m.Refresh(t.Context(), s)
 			var tooMany *session.TooManyError
-			if !errors.As(err, &tooMany) || tooMany.RetryAfter != 57*time.Second {
-				t.Fatalf("err = %#v, want *TooManyError with 57 s", err)
+			if !errors.As(err, &tooMany) || tooMany.RetryAfter != 17*time.Second {
+				t.Fatalf("err = %#v, want *TooManyError with 17 s", err)
 			}
 			w.wantCalls(3)
 			if _, err = w.m.Refresh(t.Context(), other); err != nil {

@@ -36,7 +36,7 @@ type refresher struct {
 func newRefresher(o *Options, c *cache, e *endings, r *revoker, work *background) *refresher {
 	return &refresher{
 		store: o.Store, provider: o.Provider, cache: c, endings: e, revoker: r,
-		leases: newLeases(o, work), breaker: newBreaker(), forced: ratelimit.New(o.ForcedPerMinute),
+		leases: newLeases(o, work), breaker: newBreaker(), forced: ratelimit.New(ratelimit.PerMinute(o.ForcedPerMinute)),
 		early: o.BeforeExpiry, timeout: o.RefreshTimeout, grace: o.RotationGrace,
 		work: work, observe: o.Observe.Refresh, log: o.Logger,
 		flights: make(map[string]*flight),
@@ -61,7 +61,7 @@ func (r *refresher) join(ctx context.Context, s *Session, forced bool) (*flight,
 		return f, nil
 	}
 	if forced {
-		if wait := r.forced.Take(s.ID, time.Now()); wait > 0 {
+		if wait := r.forced.Take(s.ID, time.Now()).Wait; wait > 0 {
 			return nil, &TooManyError{RetryAfter: wait}
 		}
 	}

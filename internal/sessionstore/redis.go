@@ -28,6 +28,7 @@ import (
 //	gatehouse:s:{id}       the record; expires with the session
 //	gatehouse:l:{id}       the lease of whoever refreshes it (redis_lease.go)
 //	gatehouse:u:{subject}  index: the ids of a subject's sessions (redis_index.go)
+//	gatehouse:r:{hash}     count of a rate limit; expires when it is given back (redis_rate.go)
 //
 // and channels: gatehouse:changes for all and, where the primary can change,
 // gatehouse:beat:{random} for the signs of life of each instance (redis_watch.go).

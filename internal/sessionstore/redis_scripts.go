@@ -118,3 +118,25 @@ var releaseScript = redis.NewScript(`
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return 1
 `)
+
+// rateScript counts one more, or refuses it (package ratelimit). How long a key has to live
+// is how far its count is ahead of the rate: the server's clock is the only one, nobody
+// need be allowed to ask for it, and what is given back is gone by itself. The value is
+// what is to be added to that, in microseconds, because a server's lives are in
+// milliseconds.
+//
+//	KEYS: count.  ARGV: interval and depth, in microseconds.  Answer: how far it is
+//	ahead, in microseconds; 1 where the one has been counted, else 0.
+var rateScript = redis.NewScript(`
+local ahead = redis.call('PTTL', KEYS[1])
+if ahead > 0 then
+  ahead = ahead * 1000 + (tonumber(redis.call('GET', KEYS[1])) or 0)
+else
+  ahead = 0
+end
+local after = ahead + tonumber(ARGV[1])
+if after > tonumber(ARGV[2]) then return {ahead, 0} end
+local life = math.max(math.floor(after / 1000), 1)
+redis.call('SET', KEYS[1], string.format('%d', after - life * 1000), 'PX', life)
+return {after, 1}
+`)

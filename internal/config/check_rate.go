@@ -1,0 +1,30 @@
+package config
+
+import "time"
+
+// maxRate is how many requests a second are told apart.
+const maxRate = 10_000
+
+// checkRouteRate refuses a rate that limits nothing, or cannot be counted.
+func (l *loader) checkRouteRate(s *scope, r *Route) {
+	const section, requests, per, by = routePrefix + "rate_limit.", "rate_limit.requests", "rate_limit.per", "rate_limit.by"
+	rate := r.RateLimit
+	_, limited := s.given[section+"requests"]
+	for _, name := range []string{"per", "burst", "by"} {
+		if _, given := s.given[section+name]; given && !limited && s.sound(requests) {
+			l.reject(s, "rate_limit."+name, -1, curef("requests beside it, how many pass in %s: without it there is no limit", formatDuration(rate.Per)))
+			return
+		}
+	}
+	if rate.Requests == 0 || !s.sound(requests, per) {
+		return
+	}
+	if rate.Per%time.Second != 0 {
+		l.reject(s, per, -1, cure("whole seconds"))
+	} else if most := int(rate.Per/time.Second) * maxRate; rate.Requests > most {
+		l.reject(s, requests, -1, curef("at most %d in %s", most, formatDuration(rate.Per)))
+	}
+	if rate.By == "user" && r.Auth == "none" && s.sound(by, "auth") {
+		l.reject(s, by, -1, cure("address or route: with auth none nobody is known"))
+	}
+}
