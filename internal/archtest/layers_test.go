@@ -86,6 +86,7 @@ var layers = []row{
 			"internal/session", "internal/telemetry", "web",
 		},
 	},
+	{pkg: "internal/bearer", imports: []string{"internal/oauth"}},
 	{
 		pkg:     "internal/streams",
 		imports: []string{"internal/backoff", "internal/session"},
@@ -111,7 +112,7 @@ var layers = []row{
 	{
 		pkg: "internal/middleware",
 		imports: []string{
-			"internal/assertion", "internal/cookie", "internal/defaultport", "internal/fetchmeta", "internal/loopback", "internal/oauth", "internal/problem",
+			"internal/assertion", "internal/bearer", "internal/cookie", "internal/defaultport", "internal/fetchmeta", "internal/loopback", "internal/oauth", "internal/problem",
 			"internal/proxy", "internal/ratelimit", "internal/routing", "internal/secret", "internal/session", "internal/streams", "internal/telemetry",
 			"internal/tunnel",
 		},
@@ -141,7 +142,7 @@ var layers = []row{
 	{
 		pkg: "internal/server",
 		imports: []string{
-			"internal/admin", "internal/amplify", "internal/assertion", "internal/backoff", "internal/cognito", "internal/config", "internal/cookie",
+			"internal/admin", "internal/amplify", "internal/assertion", "internal/backoff", "internal/bearer", "internal/cognito", "internal/config", "internal/cookie",
 			"internal/forwardauth", "internal/handlers", "internal/headers", "internal/identity", "internal/loopback", "internal/memlimit", "internal/middleware", "internal/oauth", "internal/problem", "internal/proxy",
 			"internal/ratelimit", "internal/readiness", "internal/returnto", "internal/routing", "internal/secret", "internal/session",
 			"internal/sessionstore", "internal/streams", "internal/telemetry", "internal/tunnel", "web",

@@ -23,7 +23,8 @@ type tokenSet struct {
 }
 
 // accessClaims are those of an access token: no aud unless it is bound to a
-// resource, and username rather than cognito:username.
+// resource, and username rather than cognito:username. A program's has neither a user nor
+// a sign-in.
 type accessClaims struct {
 	Sub       string   `json:"sub"`
 	Groups    []string `json:"cognito:groups,omitempty"`
@@ -31,16 +32,16 @@ type accessClaims struct {
 	Version   int      `json:"version"`
 	ClientID  string   `json:"client_id"`
 	Audience  string   `json:"aud,omitempty"`
-	OriginJTI string   `json:"origin_jti"`
+	OriginJTI string   `json:"origin_jti,omitempty"`
 	DeviceKey string   `json:"device_key,omitempty"`
-	EventID   string   `json:"event_id"`
+	EventID   string   `json:"event_id,omitempty"`
 	TokenUse  string   `json:"token_use"`
 	Scope     string   `json:"scope"`
 	AuthTime  int64    `json:"auth_time"`
 	Expires   int64    `json:"exp"`
 	IssuedAt  int64    `json:"iat"`
 	JTI       string   `json:"jti"`
-	Username  string   `json:"username"`
+	Username  string   `json:"username,omitempty"`
 }
 
 // mint makes the access token and, with openid, the ID token of a grant. jti,

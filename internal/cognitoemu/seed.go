@@ -28,6 +28,9 @@ const (
 	DefaultConfidentialClientID = "gatehouse-confidential"
 	// DefaultClientSecret is published and protects nothing.
 	DefaultClientSecret = "emulator-client-secret-not-for-production"
+	// DefaultMachineClientID is a client for programs, with the same secret and the
+	// scopes api/read and api/write.
+	DefaultMachineClientID = "gatehouse-machine"
 	// DefaultPassword is the password of every ready-made user.
 	DefaultPassword = "Passw0rd!"
 )
@@ -53,7 +56,8 @@ type Seed struct {
 	CustomAttributes []string `yaml:"custom_attributes"`
 }
 
-// Client is an app client of the pool, with the authorization code flow.
+// Client is an app client of the pool, with the authorization code flow unless it is one
+// for programs.
 type Client struct {
 	ID   string `yaml:"id"`
 	Name string `yaml:"name"`
@@ -83,6 +87,9 @@ type Client struct {
 	DisableRevocation bool `yaml:"disable_revocation"`
 	// PasswordAuth allows USER_PASSWORD_AUTH of InitiateAuth.
 	PasswordAuth bool `yaml:"password_auth"`
+	// ClientCredentials makes the client one for programs, which sign in by themselves
+	// and by no other flow. Scopes are then those of resource servers, such as api/read.
+	ClientCredentials bool `yaml:"client_credentials"`
 }
 
 // User is a native user of the pool. People sign in by e-mail address; the
@@ -168,7 +175,7 @@ func (s Seed) poolName() string {
 }
 
 // DefaultSeed is a pool to start with: a public and a confidential client with the
-// given addresses, five ready-made users with [DefaultPassword], and two
+// given addresses, a client for programs, five ready-made users with [DefaultPassword], and two
 // simulated providers.
 func DefaultSeed(callbackURLs, logoutURLs []string) Seed {
 	return Seed{
@@ -178,6 +185,8 @@ func DefaultSeed(callbackURLs, logoutURLs []string) Seed {
 			{ID: DefaultClientID, Name: "Gatehouse", CallbackURLs: callbackURLs, LogoutURLs: logoutURLs, PasswordAuth: true},
 			{ID: DefaultConfidentialClientID, Name: "Gatehouse", Secret: DefaultClientSecret,
 				CallbackURLs: callbackURLs, LogoutURLs: logoutURLs, PasswordAuth: true},
+			{ID: DefaultMachineClientID, Name: "Gatehouse", Secret: DefaultClientSecret,
+				ClientCredentials: true, Scopes: []string{"api/read", "api/write"}},
 		},
 		Users: []User{
 			{Email: "alice@example.com", Name: "Alice Archer", Password: DefaultPassword, Groups: []string{"admins", "staff"},

@@ -89,7 +89,9 @@ func (c *seedChecker) checkClient(at []any, index int, client Client) {
 	if slices.ContainsFunc(c.seed.Clients[:index], func(other Client) bool { return other.ID == client.ID }) {
 		c.add(under(at, "id"), "%q is used twice", client.ID)
 	}
-	if len(client.CallbackURLs) == 0 {
+	if client.ClientCredentials {
+		c.checkMachine(at, client)
+	} else if len(client.CallbackURLs) == 0 {
 		c.add(under(at, "callback_urls"), "at least one is needed")
 	}
 	c.checkURLs(under(at, "callback_urls"), client.CallbackURLs)

@@ -74,6 +74,12 @@ func (e *Emulator) tokenAnswer(w http.ResponseWriter, r *http.Request) (tokenSet
 			return tokenSet{}, err
 		}
 		return e.refresh(client, form.Get("refresh_token"))
+	case "client_credentials":
+		client, err := e.authenticateClient(r, form)
+		if err != nil {
+			return tokenSet{}, err
+		}
+		return e.machine(client, form)
 	case "":
 		return tokenSet{}, errInvalidRequest
 	default:

@@ -102,7 +102,7 @@ func isWildcard(name string) bool { return name == "" || name == "0.0.0.0" || na
 // checkHosts sees to it that the cookie reaches every host that asks for it.
 func (l *loader) checkHosts() {
 	c, t := l.cfg, l.top
-	usesSession := slices.ContainsFunc(c.Routes, func(r Route) bool { return r.Auth == "session" || r.Auth == "optional" })
+	usesSession := slices.ContainsFunc(c.Routes, func(r Route) bool { return r.takesCookie() })
 	if c.PublicURL == nil || !usesSession || !t.sound("allowed_hosts", "session.cookie.domain") {
 		return
 	}
@@ -111,7 +111,7 @@ func (l *loader) checkHosts() {
 		if name == c.PublicURL.Hostname() || c.Session.Cookie.Domain != "" && within(name, c.Session.Cookie.Domain) {
 			continue
 		}
-		l.reject(t, "allowed_hosts", i, cure("a host under session.cookie.domain, which must be set: routes with auth session or optional need the cookie there"))
+		l.reject(t, "allowed_hosts", i, cure("a host under session.cookie.domain, which must be set: routes that use the session need the cookie there"))
 	}
 }
 

@@ -18,6 +18,8 @@ func (l *loader) checkRoutes() {
 		l.checkRouteFiles(s, r)
 		l.checkRouteIdentity(s, r)
 		l.checkRouteRate(s, r)
+		l.checkRouteAuth(s, r)
+		l.checkRouteRequire(s, r)
 		if first := l.earlierTwin(i); first != nil && s.sound("path", "host") {
 			l.reject(s, "path", -1, curef("another path than that of %s, in more than case, or another host", strings.TrimSuffix(first.name, ".")))
 		}
@@ -63,8 +65,22 @@ func (l *loader) checkRouteEnd(s *scope, r *Route) {
 	if at := slices.IndexFunc(r.Methods, other); hasStatic && at >= 0 && s.sound("methods") {
 		l.reject(s, "methods", at, cure("GET or HEAD: files take no other"))
 	}
-	if _, given := s.given[routePrefix+"token"]; given && r.Auth == "none" && r.Token != "none" && s.sound("auth", "token") {
-		l.reject(s, "token", -1, cure("auth session or optional on this route, or token none: without a session there is no token"))
+}
+
+// checkRouteAuth judges whether what a route asks of its callers can be had, and whether
+// they have what it sends on.
+func (l *loader) checkRouteAuth(s *scope, r *Route) {
+	if r.takesBearer() && len(l.cfg.BearerClients) == 0 && s.sound("auth") && l.top.sound("bearer_clients") {
+		l.reject(s, "auth", -1, cure("bearer_clients set, to the app clients whose access tokens count here; or auth session"))
+	}
+	if !s.sound("auth", "token") {
+		return
+	}
+	if _, given := s.given[routePrefix+"token"]; given && r.Auth == "none" && r.Token != "none" {
+		l.reject(s, "token", -1, cure("another auth than none on this route, or token none: of nobody there is no token"))
+	}
+	if r.takesBearer() && r.Token == "id" {
+		l.reject(s, "token", -1, curef("access or none: with auth %s a caller brings no ID token", r.Auth))
 	}
 }
 

@@ -42,6 +42,7 @@ type Config struct {
 	RevocationCheck time.Duration
 	CSRFHeader      string
 	RateLimit       RateLimit
+	BearerClients   []string // client ids
 	Login           Login
 	Amplify         Amplify
 	Verify          Verify
@@ -167,11 +168,12 @@ type Route struct {
 	Static              string
 	SPAFallback         string
 	StripPrefix         bool
-	Auth                string // session, optional, none
+	Auth                string // session, bearer, either, optional, none
 	Token               string // access, id, none
 	IdentityHeaders     bool
 	Headers             Mapping // claims by the header that carries them
 	Assertion           Assertion
+	Require             Require
 	Methods             []string
 	Timeout             time.Duration
 	Transport           string // auto, standard
@@ -218,6 +220,26 @@ type Upstream struct {
 	URL    *url.URL
 	Weight int // at least 1
 }
+
+// Require is what a caller must have besides being known.
+type Require struct {
+	Groups     []string // one of them
+	Scopes     []string // all of them
+	Claims     Mapping  // each with one of its values
+	MaxAuthAge time.Duration
+	Detail     bool // the answer names what is lacking
+}
+
+// Asks reports whether anything is required.
+func (r *Require) Asks() bool {
+	return len(r.Groups) > 0 || len(r.Scopes) > 0 || len(r.Claims) > 0 || r.MaxAuthAge > 0
+}
+
+// takesCookie reports whether the route looks at the session cookie.
+func (r *Route) takesCookie() bool { return r.Auth != "none" && r.Auth != "bearer" }
+
+// takesBearer reports whether the route looks at bearers.
+func (r *Route) takesBearer() bool { return r.Auth == "bearer" || r.Auth == "either" }
 
 // Log says how much is logged, and in which form.
 type Log struct {

@@ -136,6 +136,7 @@ func (l *loader) readKey(s *scope, k *key, file string, n *yaml.Node, literal bo
 	}
 	switch {
 	case k.shape == section && n.Kind == yaml.MappingNode:
+		s.given[k.path] = setting{file: file, line: line}
 		l.readMapping(s, k.path+".", file, n, literal)
 	case k.shape == section:
 		wrong("a mapping of keys")

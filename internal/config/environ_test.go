@@ -31,7 +31,7 @@ var others = map[string]string{
 	"session.cookie.name": "sid", "session.cookie.domain": "example.com", "session.cookie.same_site": "strict",
 	"session.claims.access": "sub,scope", "session.claims.id": "email", "session.max_per_user": "5", "session.cache_bytes": "64MiB", "session.wait_replicas": "1",
 	"revocation_check": "5m", "rate_limit.login_per_minute": "7", "cognito.rotation_grace": "30s",
-	"refresh.before_expiry": "30s", "refresh.timeout": "5s", "refresh.forced_per_minute": "20", "csrf_header": "X-CSRF",
+	"refresh.before_expiry": "30s", "refresh.timeout": "5s", "refresh.forced_per_minute": "20", "csrf_header": "X-CSRF", "bearer_clients": "abc,def",
 	"login.default_return_to": "/home", "login.logout_return_to": "/bye", "login.return_origins": "https://b.example.com",
 	"login.error_url": "/error", "amplify.enabled": "true", "amplify.password_sign_in": "true", "amplify.redirect_uris": "https://b.example.com/,https://b.example.com/home?x=1",
 	"verify.listen": "127.0.0.1:8084", "verify.secret": "pa$$word", "verify.pass_token": "true", "verify.headers": "original",

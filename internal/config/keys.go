@@ -10,7 +10,7 @@ const day = 24 * time.Hour
 // table is every key, in the order of the file. Parsing, variables, defaults,
 // [Config.Print], [Schema] and the reference in docs/configuration.md are made
 // from it; there is no second list.
-var table = slices.Concat(gatewayKeys, proxyKeys, cognitoKeys, sessionKeys, flowKeys, amplifyKeys, verifyKeys, laterKeys, limitKeys, routeKeys, outputKeys)
+var table = slices.Concat(gatewayKeys, proxyKeys, cognitoKeys, sessionKeys, flowKeys, amplifyKeys, verifyKeys, limitKeys, routeKeys, outputKeys)
 
 var gatewayKeys = []key{
 	{path: "listen", kind: listenAddress{}, def: ":8080",
@@ -161,6 +161,9 @@ var sessionKeys = []key{
 }
 
 var flowKeys = []key{
+	{path: "bearer_clients", kind: text{what: "an app client's id", check: isClientID}, list: true,
+		field: func(c *Config) any { return &c.BearerClients },
+		doc:   "The app clients of the user pool whose access tokens routes with `auth: bearer` or `either` take."},
 	{path: "refresh", shape: section, doc: "When and how tokens are refreshed."},
 	{path: "refresh.before_expiry", kind: duration{0, time.Hour}, def: "1m",
 		field: func(c *Config) any { return &c.Refresh.BeforeExpiry },
@@ -225,11 +228,6 @@ var verifyKeys = []key{
 	{path: "verify.headers", kind: enum{words: []string{"forwarded", "original"}}, def: "forwarded",
 		field: func(c *Config) any { return &c.Verify.Headers },
 		doc:   "The headers that describe the request, which the proxy sets whatever the client sent: `X-Forwarded-Method`, `-Proto`, `-Host` and `-Uri`, or `X-Original-Method` and `X-Original-URL`."},
-}
-
-var laterKeys = []key{
-	{path: "bearer_clients", kind: text{}, list: true, unbuilt: true, field: later[[]string],
-		doc: "App clients whose access tokens `bearer` routes take."},
 }
 
 var limitKeys = []key{

@@ -90,10 +90,7 @@ func (boolean) schema() *jsonschema.Schema {
 }
 
 // enum fills a *string with one of a few words.
-type enum struct {
-	words []string
-	later []string // the contract's, not built yet
-}
+type enum struct{ words []string }
 
 func (k enum) want() string {
 	last := len(k.words) - 1
@@ -105,11 +102,6 @@ func (k enum) parse(field any, s string) error {
 		if s == w {
 			put(field, s)
 			return nil
-		}
-	}
-	for _, w := range k.later {
-		if s == w {
-			return curef("%s; %s is not built yet", k.want(), w)
 		}
 	}
 	return cure(k.want())

@@ -84,3 +84,18 @@ func (cacheRule) format(field any) []string {
 func (cacheRule) schema() *jsonschema.Schema {
 	return orVariable(&jsonschema.Schema{Enum: []any{"", "upstream"}})
 }
+
+// claimValue adds a value of a claim to a *[]string, as the text that it is in a token.
+type claimValue struct{}
+
+func (claimValue) want() string { return "a text, a number, true or false" }
+
+func (k claimValue) parse(field any, s string) error {
+	return text{what: k.want()}.parse(field, s)
+}
+
+func (claimValue) format(field any) []string { return taken(field) }
+
+func (claimValue) schema() *jsonschema.Schema {
+	return &jsonschema.Schema{Types: []string{"string", "number", "boolean"}}
+}

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -37,6 +38,8 @@ func printKey(s *scope, k *key) *yaml.Node {
 	switch {
 	case k.unbuilt || k.fileOf != "":
 		return nil
+	case k.shape == section && s.prefix == routePrefix && untouched(s, k):
+		return nil // a route that requires nothing has no such section
 	case k.shape == section:
 		n := printMapping(s, k.path+".")
 		if len(n.Content) == 0 {
@@ -60,6 +63,16 @@ func printKey(s *scope, k *key) *yaml.Node {
 		list.Content = append(list.Content, k.scalarNode(t))
 	}
 	return list
+}
+
+// untouched reports whether all keys of a section are at their defaults.
+func untouched(s *scope, section *key) bool {
+	return !slices.ContainsFunc(children(section.path+"."), func(k *key) bool {
+		if k.shape == mapping {
+			return len(*s.field(k).(*Mapping)) > 0
+		}
+		return strings.Join(k.kind.format(s.field(k)), ",") != k.def
+	})
 }
 
 func printRoutes(routes []Route) *yaml.Node {

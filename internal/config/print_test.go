@@ -48,7 +48,8 @@ func eventful() values {
 		"https_proxy":       "http://gate:hunter2@proxy:3128",
 		"cognito.providers": "['Yes', '12', 'a$$${DOLLAR}']", "limits.body_bytes": "1500", "session.idle_timeout": "90m30s",
 		"routes[].path": "-", "routes[].upstream": "-",
-		"routes": `[{path: /api, upstream: "http://localhost:9000/v1", methods: [GET, POST], cache: upstream, touch: false, identity_headers: true, headers: {X-Tenant: 'custom:a$$$$b', X-Forwarded-User: sub}, assertion: {audience: orders}},
+		"routes": `[{path: /api, upstream: "http://localhost:9000/v1", methods: [GET, POST], cache: upstream, touch: false, identity_headers: true, headers: {X-Tenant: 'custom:a$$$$b', X-Forwarded-User: sub}, assertion: {audience: orders},
+     require: {groups: [staff, ops], claims: {plan: [gold, "3"], beta: true}, max_auth_age: 15m, detail: false}},
     {path: /, host: b.example.com, static: "./d$$ist", spa_fallback: index.html, auth: none}]`,
 	})
 }

@@ -31,6 +31,9 @@ func (l *loader) warn() {
 			"Set session.cookie.name to a name of this one's own", d)
 	}
 	l.warnRates(say)
+	if len(c.BearerClients) > 0 && !slices.ContainsFunc(c.Routes, func(r Route) bool { return r.takesBearer() }) {
+		say("bearer_clients: there is no route with auth bearer or either, so that none of their tokens is taken")
+	}
 	l.warnStore(say)
 	l.warnAmplify(say)
 	l.warnVerify(say)

@@ -125,6 +125,9 @@ func (f *Flow) finish(w http.ResponseWriter, r *http.Request, x *middleware.Exch
 	if err := f.Cookies.SetLogin(w, login); err != nil {
 		return err
 	}
+	if err := f.stillTooOld(x.Caller.Session, pending); err != nil {
+		return err
+	}
 	return f.goOn(w, r, to, Outcome{Session: x.Caller.Session})
 }
 
@@ -168,6 +171,9 @@ func (f *Flow) goOnOrRestart(w http.ResponseWriter, r *http.Request, x *middlewa
 	switch err := f.Sessions.Load(r.Context(), x); {
 	case err == nil:
 		f.Metrics.Count(logins, "repeated")
+		if err := f.stillTooOld(x.Caller.Session, p); err != nil {
+			return err
+		}
 		return f.goOn(w, r, f.destination(x, &login, p), Outcome{Session: x.Caller.Session})
 	case !errors.Is(err, session.ErrNotFound):
 		return err

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/cookie"
@@ -37,6 +38,8 @@ type Flow struct {
 	// PublicURL is the one host that logs in; LoginPath is there.
 	PublicURL *url.URL
 	LoginPath string
+	// LogoutPath is the page with the button that signs out.
+	LogoutPath string
 	// Starts limits how often logins are started; nil: not at all.
 	Starts *middleware.Rate
 	// Username finds the user's name in verified tokens.
@@ -197,5 +200,22 @@ func loginParams(query url.Values) (oauth.Params, error) {
 		return p, badRequest("invalid_parameter", "The parameter screen takes signup or login.")
 	}
 	p.Signup = screen == "signup"
-	return p, nil
+	return p, readMaxAge(query["max_age"], &p)
+}
+
+// mostMaxAge is 400 days, in seconds.
+const mostMaxAge = 400 * 24 * 60 * 60
+
+// readMaxAge reads how old the sign-in may be (OpenID Connect Core §3.1.2.1). 0 would be
+// too old as soon as it is there: that is what prompt=login is for.
+func readMaxAge(values []string, p *oauth.Params) error {
+	if len(values) == 0 {
+		return nil
+	}
+	seconds, err := strconv.Atoi(values[0])
+	if len(values) > 1 || err != nil || seconds < 1 || seconds > mostMaxAge {
+		return badRequest("invalid_parameter", "The parameter max_age takes a number of seconds, from 1 to "+strconv.Itoa(mostMaxAge)+".")
+	}
+	p.MaxAge = time.Duration(seconds) * time.Second
+	return nil
 }

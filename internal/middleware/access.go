@@ -11,9 +11,13 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 )
 
-// LoadSession loads the session of a request, if it has one.
+// LoadSession loads the session of a request, if it has one, and its caller is not
+// known by other means.
 func (s *Sessions) LoadSession(next Handler) Handler {
 	return func(w http.ResponseWriter, r *http.Request, x *Exchange) error {
+		if !x.Caller.Anonymous() {
+			return next(w, r, x)
+		}
 		if err := s.Load(r.Context(), x); err != nil && !errors.Is(err, session.ErrNotFound) {
 			return err
 		}
@@ -30,7 +34,7 @@ func Authorize(next Handler) Handler {
 			return &problem.Error{Status: http.StatusForbidden, Code: "navigation_refused",
 				Public: "This address is for calls, not for the address bar."}
 		}
-		if x.Caller.Session == nil && access.Auth == routing.AuthSession {
+		if x.Caller.Anonymous() && !access.ServesNobody() {
 			return session.ErrNotFound
 		}
 		return next(w, r, x)
@@ -51,6 +55,7 @@ func (s *Sessions) TouchSession(next Handler) Handler {
 // refreshed if it is due.
 func (s *Sessions) FreshToken(next Handler) Handler {
 	return func(w http.ResponseWriter, r *http.Request, x *Exchange) error {
+		x.Decision.Private = !x.Caller.Anonymous()
 		if x.Caller.Session != nil {
 			if err := s.freshen(w, r, x); err != nil {
 				return err
@@ -67,11 +72,10 @@ func (s *Sessions) FreshToken(next Handler) Handler {
 // the upstream gets one, or headers that say the same. Where the grant is gone and the
 // route takes anybody, the request goes on as anybody's.
 func (s *Sessions) freshen(w http.ResponseWriter, r *http.Request, x *Exchange) error {
-	x.Decision.Private = true
 	route := x.Decision.Route
-	if sendsToken(route) || route.SaysWhoIsCalling() {
+	if sendsToken(route) || route.SaysWhoIsCalling() || route.Access.Require != nil {
 		err := s.Fresh(r.Context(), x)
-		if grantGone(err) && route.Access.Auth == routing.AuthOptional {
+		if grantGone(err) && route.Access.ServesNobody() {
 			x.Caller = Caller{}
 			return nil
 		}

@@ -2,6 +2,7 @@ package middleware_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http/httptest"
 	"net/url"
@@ -29,6 +30,7 @@ type pool struct {
 	mu     sync.Mutex
 	issued int
 	fault  error
+	claims func(issued int) string // of the ID token; nil: none
 }
 
 func (p *pool) fail(err error) {
@@ -41,8 +43,13 @@ func (p *pool) tokens() oauth.Tokens {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.issued++
+	var claims json.RawMessage
+	if p.claims != nil {
+		claims = json.RawMessage(p.claims(p.issued))
+	}
 	return oauth.Tokens{
-		Access: secret.NewText(fmt.Sprint("access-", p.issued)), ID: secret.NewText(fmt.Sprint("id-", p.issued)),
+		IDClaims: claims,
+		Access:   secret.NewText(fmt.Sprint("access-", p.issued)), ID: secret.NewText(fmt.Sprint("id-", p.issued)),
 		Refresh: secret.NewText("refresh"), AccessExpiresAt: time.Now().Add(tokenLife), Subject: "sub-1",
 	}
 }

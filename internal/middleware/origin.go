@@ -26,11 +26,11 @@ type Origins struct {
 }
 
 // SameOrigin reads the cookie and applies the same-origin rule to requests that
-// carry it, before the store is asked. On optional routes a request that fails
+// carry it, before the store is asked. What is judged by its bearer needs neither. On optional routes a request that fails
 // it goes on as anonymous. It needs the route, and so stands behind the match.
 func (o *Origins) SameOrigin(next Handler) Handler {
 	return func(w http.ResponseWriter, r *http.Request, x *Exchange) error {
-		if x.Decision.Route.Access.Auth == routing.AuthNone {
+		if !x.Decision.Route.Access.Auth.TakesCookie() || ByBearer(r, x) {
 			return next(w, r, x)
 		}
 		x.Handle = o.Cookies.Session(r)

@@ -3,25 +3,30 @@ package middleware
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
-	"github.com/gatehouse-auth/gatehouse/internal/routing"
+	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/streams"
 	"github.com/gatehouse-auth/gatehouse/internal/tunnel"
 )
 
-// Streams end what is open on the strength of a session when that ends.
+// Streams end what is open on the strength of a session, or of an access token, when that
+// ends.
 type Streams struct {
 	Manager *session.Manager
 	Open    *streams.Registry
 }
 
-// errSessionEnded is why the context of such a request ends, and what a WebSocket is
+// These are why the context of such a request ends, and what a WebSocket is
 // told (RFC 6455 §7.4.1: 1008 is a policy that does not allow it any more).
-var errSessionEnded = tunnel.Closing{Code: 1008, Reason: "the session has ended"}
+var (
+	errSessionEnded = tunnel.Closing{Code: 1008, Reason: "the session has ended"}
+	errTokenExpired = tunnel.Closing{Code: 1008, Reason: "the access token has expired"}
+)
 
 var connectionClose = []string{"close"}
 
@@ -29,42 +34,80 @@ var connectionClose = []string{"close"}
 // send it.
 const endTimeout = 500 * time.Millisecond
 
-// Hold lets a request and its answer last no longer than the session that they are
-// made on the strength of. It stands behind all that may find another session.
+// Hold lets a request and its answer last no longer than the session, or the access
+// token, that they are made on the strength of. It stands behind all that may find
+// another session.
 //
-// The context of what follows ends with the session. An answer that has begun breaks
-// off then; one that has not is 401.
+// The context of what follows ends with that. An answer that has begun breaks off then;
+// one that has not is 401.
 func (s *Streams) Hold(next Handler) Handler {
 	return func(w http.ResponseWriter, r *http.Request, x *Exchange) error {
-		if x.Caller.Anonymous() {
-			return next(w, r, x)
+		switch {
+		case x.Caller.Session != nil:
+			return s.holdBySession(w, r, x, next)
+		case x.Caller.Token != nil:
+			return holdByToken(w, r, x, next)
 		}
-		ctx, end := context.WithCancelCause(r.Context())
-		defer end(nil)
-		x.end = end
-		s.Open.Join(&x.place, x, x.Caller.Session, x.Event.Start)
-		if s.gone(ctx, x) {
-			return s.without(w, r, x, next)
+		return next(w, r, x)
+	}
+}
+
+func (s *Streams) holdBySession(w http.ResponseWriter, r *http.Request, x *Exchange, next Handler) error {
+	ctx, end := context.WithCancelCause(r.Context())
+	defer end(nil)
+	x.end = end
+	s.Open.Join(&x.place, x, x.Caller.Session, x.Event.Start)
+	if s.gone(ctx, x) {
+		return s.without(w, r, x, next)
+	}
+	defer s.release(ctx, x)
+	if x.Decision.Route.Access.Touch {
+		x.Decision.ClientActive = x.place.Used()
+	}
+	err := next(w, r.WithContext(ctx), x)
+	if err != nil && errors.Is(context.Cause(ctx), errSessionEnded) {
+		closeBehind(w, r)
+		return session.ErrNotFound
+	}
+	return err
+}
+
+// holdByToken needs nobody who tells of an end: a token says itself when that is.
+func holdByToken(w http.ResponseWriter, r *http.Request, x *Exchange, next Handler) error {
+	ctx, end := context.WithCancelCause(r.Context())
+	defer end(nil)
+	x.end = end
+	ended := make(chan struct{})
+	timer := time.AfterFunc(time.Until(x.Caller.Token.ExpiresAt), func() {
+		defer close(ended)
+		x.endBecause(errTokenExpired)
+	})
+	defer func() {
+		if !timer.Stop() { // it must not set limits on the next request of the connection
+			<-ended
+			x.Event.AddNote("ended with its access token")
 		}
-		defer s.release(ctx, x)
-		if x.Decision.Route.Access.Touch {
-			x.Decision.ClientActive = x.place.Used()
-		}
-		err := next(w, r.WithContext(ctx), x)
-		if err != nil && errors.Is(context.Cause(ctx), errSessionEnded) {
-			if r.ProtoMajor == 1 {
-				w.Header()["Connection"] = connectionClose // a part of the request may still be to come
-			}
-			return session.ErrNotFound
-		}
-		return err
+	}()
+	err := next(w, r.WithContext(ctx), x)
+	if err != nil && errors.Is(context.Cause(ctx), errTokenExpired) {
+		closeBehind(w, r)
+		return refuseBearer(fmt.Errorf("%w: %w", oauth.ErrInvalidToken, oauth.ErrExpired))
+	}
+	return err
+}
+
+// closeBehind has the connection closed behind the answer: a part of the request may
+// still be to come.
+func closeBehind(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor == 1 {
+		w.Header()["Connection"] = connectionClose
 	}
 }
 
 // without goes on without the session, which has ended meanwhile, where the route does.
 func (s *Streams) without(w http.ResponseWriter, r *http.Request, x *Exchange, next Handler) error {
 	ended := s.Open.Leave(&x.place)
-	if x.Decision.Route.Access.Auth != routing.AuthOptional {
+	if !x.Decision.Route.Access.ServesNobody() {
 		return session.ErrNotFound
 	}
 	if ended {
@@ -76,8 +119,10 @@ func (s *Streams) without(w http.ResponseWriter, r *http.Request, x *Exchange, n
 
 // EndWithSession implements [streams.Exchange]. net/http takes the limits back before
 // the next request of the connection.
-func (x *Exchange) EndWithSession() {
-	x.end(errSessionEnded)
+func (x *Exchange) EndWithSession() { x.endBecause(errSessionEnded) }
+
+func (x *Exchange) endBecause(why tunnel.Closing) {
+	x.end(why)
 	x.limit(time.Now().Add(endTimeout))
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -48,6 +49,10 @@ type Params struct {
 	Lang          string // lang (Cognito)
 	Prompt        string // prompt
 	Signup        bool   // go to the sign-up page instead, where there is one
+	// MaxAge is how long ago the user may have signed in at most, in whole seconds; zero:
+	// whenever. Unless Prompt says otherwise the user is asked to sign in again, as that is
+	// all that Cognito may do about it (max_age, OpenID Connect Core §3.1.2.1).
+	MaxAge time.Duration
 }
 
 // maxParam bounds each parameter, in bytes. An e-mail address has 254 at most.
@@ -57,7 +62,10 @@ const maxParam = 255
 // says that it would have to ask (OpenID Connect Core §3.1.2.1).
 func (p *Params) Silent() bool { return p.Prompt == promptNone }
 
-const promptNone = "none"
+const (
+	promptNone  = "none"
+	promptLogin = "login"
+)
 
 func (p *Params) check() error {
 	for _, v := range p.values() {
@@ -114,6 +122,9 @@ func (c *Client) Start(r Request) (Authorization, error) {
 	if err := r.Params.check(); err != nil {
 		return Authorization{}, fmt.Errorf("start login: %w", err)
 	}
+	if r.Params.MaxAge > 0 && r.Params.Prompt == "" {
+		r.Params.Prompt = promptLogin
+	}
 	state, a, kept, err := c.sealState(r, time.Now())
 	if err != nil {
 		return Authorization{}, fmt.Errorf("start login: %w", err)
@@ -126,6 +137,9 @@ func (c *Client) Start(r Request) (Authorization, error) {
 		if p.value != "" {
 			opts = append(opts, oauth2.SetAuthURLParam(p.name, p.value))
 		}
+	}
+	if r.Params.MaxAge > 0 {
+		opts = append(opts, oauth2.SetAuthURLParam("max_age", strconv.Itoa(int(r.Params.MaxAge/time.Second))))
 	}
 	conf := c.config()
 	if r.Params.Signup && c.opts.SignupURL != "" {

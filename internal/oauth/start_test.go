@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -128,10 +129,11 @@ func TestStartKeepsTheStateShort(t *testing.T) {
 	c := newProvider(t).inBubble()
 	params := Params{Provider: "Google", LoginHint: "ada@example.com", Prompt: "login", Lang: "de", IdPIdentifier: "x"}
 	long := Params{LoginHint: strings.Repeat("h", maxParam), Provider: strings.Repeat("p", maxParam)}
-	longest := Params{strings.Repeat("p", maxParam), strings.Repeat("i", maxParam), strings.Repeat("h", maxParam), strings.Repeat("l", maxParam), strings.Repeat("o", maxParam), true}
+	longest := Params{strings.Repeat("p", maxParam), strings.Repeat("i", maxParam), strings.Repeat("h", maxParam), strings.Repeat("l", maxParam), strings.Repeat("o", maxParam), true, 0}
+	aged := Params{Prompt: "login", MaxAge: time.Minute}
 	fitted := 0
 	for n := 0; n <= 2048; n += 1 + n/500*20 {
-		for _, p := range []Params{{}, params, long, longest} {
+		for _, p := range []Params{{}, params, long, longest, aged} {
 			r := Request{ReturnTo: hard(n), Binding: Binding{1}, Params: p, Restarts: 1}
 			a, u := start(t, c, r)
 			state := u.Query().Get("state")
@@ -145,7 +147,7 @@ func TestStartKeepsTheStateShort(t *testing.T) {
 			if got.ReturnTo+a.Rest != r.ReturnTo || got.ReturnToOverflow != (a.Rest != "") {
 				t.Fatalf("return-to of %d bytes: %d came back, %d are to be kept, overflow %v", n, len(got.ReturnTo), len(a.Rest), got.ReturnToOverflow)
 			}
-			if none := (Params{Signup: p.Signup}); got.Params != r.Params && got.Params != none {
+			if none := (Params{Signup: p.Signup, MaxAge: p.MaxAge}); got.Params != r.Params && got.Params != none {
 				t.Fatalf("parameters came back changed: %+v", got.Params)
 			}
 			if a.Rest == "" {
@@ -259,3 +261,23 @@ func TestNew(t *testing.T) {
 }
 
 var ignoreUnexported = cmpopts.IgnoreUnexported(Pending{})
+
+// TestStartAsksAgain: how old a sign-in may be is told to the provider, and the user is
+// asked again unless the login says otherwise.
+func TestStartAsksAgain(t *testing.T) {
+	c := newProvider(t).inBubble()
+	for name, tt := range map[string]struct {
+		params      Params
+		age, prompt string
+	}{
+		"by_itself":       {Params{MaxAge: 15 * time.Minute}, "900", "login"},
+		"as_it_says":      {Params{MaxAge: time.Minute, Prompt: "select_account"}, "60", "select_account"},
+		"not_in_silence":  {Params{MaxAge: time.Minute, Prompt: "none"}, "60", "none"},
+		"where_it_may_be": {Params{}, "", ""},
+	} {
+		_, u := start(t, c, Request{ReturnTo: "/", Binding: NewBinding(), Params: tt.params})
+		if q := u.Query(); q.Get("max_age") != tt.age || q.Get("prompt") != tt.prompt || len(q["prompt"]) > 1 {
+			t.Errorf("%s: %s", name, u.RawQuery)
+		}
+	}
+}

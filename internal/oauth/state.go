@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -22,6 +23,8 @@ const (
 
 	stateLabel   = "login state"
 	stateVersion = 1
+	// stateWithAge is the version of a state that says how old a sign-in may be.
+	stateWithAge = 2
 	// clockSkew is how far the clocks of two instances, or of the provider and
 	// an instance, may be apart.
 	clockSkew = time.Minute
@@ -44,13 +47,18 @@ const (
 // A sealed state is
 //
 //	version, restarts, flags 1 | issued-at 4 | binding fingerprint 8 |
+//	max-age in seconds 4, in the second version |
 //	five parameters, if there are any, each length 1 and bytes | return-to, packed
+//
+// Max-age is no parameter that is left out where they do not fit: without it a sign-in
+// that is too old would be asked for again and again.
 //
 // under AES-256-GCM, the client id as additional data, so that a second gateway
 // with the same keys and another client does not open it. The nonce of the seal
 // is the login's attempt.
 const (
 	stateHead = 1 + 4 + fingerprintSize
+	stateAge  = 4
 	stateRoom = MaxState/4*3 - secret.Overhead - stateHead
 )
 
@@ -65,7 +73,7 @@ type Pending struct {
 	Restarts int
 	IssuedAt time.Time
 	// Params are those of the start, for starting over. If they did not fit, all are
-	// empty but Signup, and the Prompt of a silent login.
+	// empty but Signup, MaxAge, and the Prompt of a silent login.
 	Params Params
 
 	attempt attempt
@@ -79,13 +87,18 @@ func (c *Client) sealState(r Request, now time.Time) (state string, a attempt, k
 	if silent {
 		r.Params.Prompt = "" // the flag says it
 	}
+	version, room := stateVersion, stateRoom
+	age := r.Params.MaxAge / time.Second
+	if r.Params.MaxAge = 0; age > 0 {
+		version, room = stateWithAge, stateRoom-stateAge
+	}
 	params := appendParams(nil, &r.Params)
-	kept, withParams := share(r.ReturnTo, len(params))
+	kept, withParams := share(r.ReturnTo, len(params), room)
 	packed, ok := pack(r.ReturnTo[:kept])
 	if !ok {
 		return "", attempt{}, 0, errReturnTo
 	}
-	head := byte(stateVersion<<versionShift | min(max(r.Restarts, 0), maxRestarts)<<restartsShift)
+	head := byte(version<<versionShift | min(max(r.Restarts, 0), maxRestarts)<<restartsShift)
 	if kept < len(r.ReturnTo) {
 		head |= flagOverflow
 	}
@@ -104,6 +117,9 @@ func (c *Client) sealState(r Request, now time.Time) (state string, a attempt, k
 	b = append(b, head)
 	b = binary.BigEndian.AppendUint32(b, uint32(now.Unix()))
 	b = append(b, r.Binding.fingerprint()...)
+	if version == stateWithAge {
+		b = binary.BigEndian.AppendUint32(b, uint32(min(age, math.MaxUint32))) //nolint:gosec // it is not negative
+	}
 	b = append(b, params...)
 	b = append(b, packed...)
 	sealed := c.opts.Ring.Seal(stateLabel, b, []byte(c.opts.ClientID))
@@ -114,12 +130,12 @@ func (c *Client) sealState(r Request, now time.Time) (state string, a attempt, k
 // errReturnTo is a fault of the caller's.
 var errReturnTo = errors.New("[unexpected] return address is not normalised")
 
-// share divides a state's room between the return-to and the parameters, which
+// share divides the room of a state between the return-to and the parameters, which
 // only a restart needs: how many bytes of the first it holds, and whether the
 // second. A return-to that fits comes first. Of one that does not fit the path is
 // worth more than the parameters, and these more than the beginning of the query.
-func share(returnTo string, params int) (kept int, withParams bool) {
-	alone, beside := packable(stateRoom), packable(stateRoom-params)
+func share(returnTo string, params, room int) (kept int, withParams bool) {
+	alone, beside := packable(room), packable(room-params)
 	path := strings.IndexAny(returnTo, "?#")
 	switch {
 	case params == 0 || len(returnTo) <= beside:
@@ -179,7 +195,16 @@ func (c *Client) openState(state string) (p Pending, fingerprint []byte, err err
 		return Pending{}, nil, ErrStateInvalid
 	}
 	b, err := c.opts.Ring.Open(stateLabel, sealed, []byte(c.opts.ClientID))
-	if err != nil || len(b) < stateHead || b[0]>>versionShift != stateVersion {
+	if err != nil || len(b) < stateHead {
+		return Pending{}, nil, ErrStateInvalid
+	}
+	rest := b[stateHead:]
+	switch version := b[0] >> versionShift; {
+	case version == stateVersion:
+	case version == stateWithAge && len(rest) >= stateAge:
+		p.Params.MaxAge = time.Duration(binary.BigEndian.Uint32(rest)) * time.Second
+		rest = rest[stateAge:]
+	default:
 		return Pending{}, nil, ErrStateInvalid
 	}
 	copy(p.attempt[:], sealed)
@@ -187,7 +212,6 @@ func (c *Client) openState(state string) (p Pending, fingerprint []byte, err err
 	p.Restarts = int(b[0] >> restartsShift & maxRestarts)
 	p.ReturnToOverflow = b[0]&flagOverflow != 0
 	p.IssuedAt = time.Unix(int64(binary.BigEndian.Uint32(b[1:])), 0)
-	rest := b[stateHead:]
 	if b[0]&flagParams != 0 {
 		if rest, ok = readParams(rest, &p.Params); !ok {
 			return Pending{}, nil, ErrStateInvalid

@@ -60,6 +60,35 @@ func TestOpen(t *testing.T) {
 		}
 	})
 
+	t.Run("keeps how old the sign-in may be, whatever else has no room", func(t *testing.T) {
+		crowd := strings.Repeat("h", maxParam)
+		for _, params := range []Params{
+			{}, {Prompt: "login"}, {Prompt: "none"}, {Provider: "Google", Signup: true}, {LoginHint: crowd, Provider: crowd},
+		} {
+			for _, age := range []time.Duration{time.Second, 15 * time.Minute, 400 * 24 * time.Hour} {
+				for _, returnTo := range []string{"/", "/" + strings.Repeat("x", 400), "/" + strings.Repeat("x", 2000), "/?" + strings.Repeat("x", 2000)} {
+					params.MaxAge = age
+					p, err := c.Open(stateOf(t, c, Request{ReturnTo: returnTo, Binding: binding, Params: params}), binding)
+					if err != nil || p.Params.MaxAge != age || !strings.HasPrefix(returnTo, p.ReturnTo) || p.ReturnTo == "" ||
+						p.Params.Silent() != params.Silent() || p.Params.Signup != params.Signup {
+						t.Errorf("%+v, returning to %d bytes: %+v, %v", params, len(returnTo), p, err)
+					}
+				}
+			}
+		}
+	})
+
+	t.Run("opens no state of a version to come", func(t *testing.T) {
+		for _, version := range []byte{0, 3} {
+			b := make([]byte, stateHead+stateAge)
+			b[0] = version << versionShift
+			sealed := c.opts.Ring.Seal(stateLabel, b, []byte(c.opts.ClientID))
+			if _, err := c.Open(base64.RawURLEncoding.EncodeToString(sealed), binding); !errors.Is(err, ErrStateInvalid) {
+				t.Errorf("version %d: %v", version, err)
+			}
+		}
+	})
+
 	t.Run("shows neither return address nor parameter to a reader", func(t *testing.T) {
 		sealed, err := base64.RawURLEncoding.DecodeString(stateOf(t, c, request))
 		if err != nil {

@@ -31,6 +31,10 @@ type Error struct {
 	// Header holds further headers of the answer, such as Allow; may be nil.
 	Header http.Header
 
+	// LoginQuery is of a login that cures this, which a login navigation is sent to; empty
+	// where none does, or one without a query.
+	LoginQuery string
+
 	// Body, if set, is the answer's body, of that type, in place of the document and
 	// the page: for endpoints that speak somebody else's protocol.
 	Body        []byte

@@ -38,7 +38,10 @@ func writeHTML(w http.ResponseWriter, status int, body []byte, csp, opener strin
 	_, _ = w.Write(body) // a client that left cannot be told
 }
 
-// page answers a navigation. The page of a 401 may be seen in a frame of the
+// asksToSignIn reports whether a login is what a reader can do about it.
+func (e *Error) asksToSignIn() bool { return e.Status == http.StatusUnauthorized || e.LoginQuery != "" }
+
+// page answers a navigation. The page of a 401, or of a sign-in that is too old, may be seen in a frame of the
 // own origin, because that is where it is asked for; its link leaves the frame.
 func (p *Renderer) page(w http.ResponseWriter, r *http.Request, ev *telemetry.Event, e *Error) {
 	page := web.Page{
@@ -47,7 +50,7 @@ func (p *Renderer) page(w http.ResponseWriter, r *http.Request, ev *telemetry.Ev
 	}
 	page.Secondary = p.wayBack(e, page.Action)
 	csp := web.CSP()
-	if e.Status == http.StatusUnauthorized {
+	if e.asksToSignIn() {
 		csp = web.FramedCSP()
 	}
 	body, err := page.Render()
@@ -66,10 +69,12 @@ func (p *Renderer) wayOn(r *http.Request, ev *telemetry.Event, e *Error) *web.Ac
 	switch {
 	case e.WayOn != nil:
 		return e.WayOn
-	case e.Status == http.StatusUnauthorized && r.Method == http.MethodGet:
-		return &web.Action{Label: "Sign in", Href: p.loginURL(r, ev), Top: true}
-	case e.Status == http.StatusUnauthorized:
-		return &web.Action{Label: "Sign in", Href: p.opts.LoginPath, Top: true}
+	case e.challenges():
+		return p.start()
+	case e.asksToSignIn() && r.Method == http.MethodGet:
+		return &web.Action{Label: "Sign in", Href: p.loginURL(r, ev, e.LoginQuery), Top: true}
+	case e.asksToSignIn():
+		return &web.Action{Label: "Sign in", Href: p.loginWith(e.LoginQuery), Top: true}
 	case e.Status == http.StatusMisdirectedRequest: // "/" would be on the wrong host again
 		return &web.Action{Label: "Go to the start page", Href: p.opts.PublicURL}
 	case (e.Status >= 500 || e.Status == http.StatusTooManyRequests) && r.Method == http.MethodGet:
@@ -81,11 +86,11 @@ func (p *Renderer) wayOn(r *http.Request, ev *telemetry.Event, e *Error) *web.Ac
 }
 
 // wayBack is how a reader leaves a page whose way on is something else, and may
-// fail again. A 401 has none: it may stand in a frame, and the start page would
+// fail again. One that asks to sign in has none: it may stand in a frame, and the start page would
 // ask for the same.
 func (p *Renderer) wayBack(e *Error, on *web.Action) *web.Action {
 	switch {
-	case e.Status == http.StatusUnauthorized, e.Status == http.StatusMisdirectedRequest, on.Href == p.opts.StartURL:
+	case e.asksToSignIn(), e.Status == http.StatusMisdirectedRequest, on.Href == p.opts.StartURL:
 		return nil
 	}
 	return p.start()

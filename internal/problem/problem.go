@@ -16,7 +16,9 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/fetchmeta"
@@ -77,8 +79,8 @@ func (p *Renderer) Render(w http.ResponseWriter, r *http.Request, ev *telemetry.
 	OwnHeaders(h)
 	h.Del("Content-Length") // of the answer that a panic cut off before it began
 	h.Del("Content-Encoding")
-	if e.Status == http.StatusUnauthorized && noSession(err) && fetchmeta.LoginNavigation(r) {
-		h.Set("Location", p.loginURL(r, ev))
+	if leadsToLogin(e, err) && fetchmeta.LoginNavigation(r) {
+		h.Set("Location", p.loginURL(r, ev, e.LoginQuery))
 		w.WriteHeader(http.StatusFound)
 		return
 	}
@@ -122,6 +124,10 @@ func (e *Error) SetHeaders(h http.Header) {
 	}
 }
 
+// challenges reports whether the answer says how a program proves itself: a login is no
+// cure then.
+func (e *Error) challenges() bool { return len(e.Header["Www-Authenticate"]) > 0 }
+
 // Of returns the answer to err, as a copy that a handler may put words of its
 // own to.
 func Of(err error) *Error {
@@ -144,6 +150,12 @@ func gone(r *http.Request, ev *telemetry.Event, err error) bool {
 // the 401 of an own endpoint, which never becomes a redirect.
 func noSession(err error) bool {
 	return errors.Is(err, session.ErrNotFound) || errors.Is(err, oauth.ErrGrantRevoked)
+}
+
+// leadsToLogin reports whether a login navigation is sent to log in.
+func leadsToLogin(e *Error, err error) bool {
+	signedOut := e.Status == http.StatusUnauthorized && noSession(err)
+	return (signedOut || e.LoginQuery != "") && !e.challenges()
 }
 
 // classify finds the answer to err. The order matters: that something could not be
@@ -186,12 +198,18 @@ func classify(err error) (*Error, slog.Level) {
 		return &Error{Status: 502, Code: "invalid_token", Err: err,
 			Public: "The sign-in service sent a token that does not verify."}, slog.LevelError
 	case errors.Is(err, oauth.ErrUnavailable):
-		return &Error{Status: 503, Code: "idp_unavailable", Err: err, RetryAfter: providerPause(err),
-			Public: "The sign-in service does not answer. Try again shortly."}, slog.LevelWarn
+		return ProviderUnavailable(err), slog.LevelWarn
 	default:
 		return &Error{Status: 500, Code: "internal", Err: err,
 			Public: "Something went wrong inside the gateway."}, slog.LevelError
 	}
+}
+
+// ProviderUnavailable is the 503 where the user pool is needed and does not answer, for
+// whatever reason.
+func ProviderUnavailable(err error) *Error {
+	return &Error{Status: http.StatusServiceUnavailable, Code: "idp_unavailable", Err: err, RetryAfter: providerPause(err),
+		Public: "The sign-in service does not answer. Try again shortly."}
 }
 
 // providerPause is how long to wait for a user pool that does not answer: as long
@@ -213,16 +231,26 @@ func (p *Renderer) count(e *Error, ev *telemetry.Event) {
 	}
 }
 
-// loginURL is the login with the way back to the page that was asked for.
-func (p *Renderer) loginURL(r *http.Request, ev *telemetry.Event) string {
+// loginURL is the login with this query, and with the way back to the page that was
+// asked for.
+func (p *Renderer) loginURL(r *http.Request, ev *telemetry.Event, query string) string {
 	back := p.opts.ReturnTo.Request(r.URL.EscapedPath(), r.URL.RawQuery)
 	if back.IsZero() {
-		return p.opts.LoginPath
+		return p.loginWith(query)
 	}
 	if back.Truncated() {
 		ev.AddNote("address is too long to return to: cut to its path")
 	}
-	return p.opts.LoginPath + "?return_to=" + url.QueryEscape(back.String())
+	return p.loginWith(query, "return_to="+url.QueryEscape(back.String()))
+}
+
+// loginWith is the login with these parts of a query, of which some may be empty.
+func (p *Renderer) loginWith(parts ...string) string {
+	parts = slices.DeleteFunc(parts, func(part string) bool { return part == "" })
+	if len(parts) == 0 {
+		return p.opts.LoginPath
+	}
+	return p.opts.LoginPath + "?" + strings.Join(parts, "&")
 }
 
 // document is the answer to a call (RFC 9457 §3.1; code, reason, requestId and
@@ -243,8 +271,8 @@ func (p *Renderer) document(w http.ResponseWriter, ev *telemetry.Event, e *Error
 		Type: "about:blank", Title: http.StatusText(e.Status), Status: e.Status,
 		Detail: e.Public, Code: e.Code, Reason: e.Reason, RequestID: ev.RequestID,
 	}
-	if e.Status == http.StatusUnauthorized {
-		d.LoginURL = p.opts.LoginPath
+	if e.Status == http.StatusUnauthorized || e.LoginQuery != "" {
+		d.LoginURL = p.loginWith(e.LoginQuery)
 	}
 	body, err := json.Marshal(d)
 	if err != nil {

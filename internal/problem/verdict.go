@@ -27,15 +27,17 @@ func (p *Renderer) RenderVerdict(w http.ResponseWriter, r *http.Request, ev *tel
 	OwnHeaders(h)
 	e := *found
 	switch {
-	case e.Status == http.StatusUnauthorized:
-		login := p.absoluteLoginURL(r, ev)
+	case e.asksToSignIn():
+		login := p.absoluteLoginURL(r, ev, e.LoginQuery)
 		h.Set(loginURLHeader, login)
-		if redirect && noSession(err) && fetchmeta.LoginNavigation(r) {
+		if redirect && leadsToLogin(&e, err) && fetchmeta.LoginNavigation(r) {
 			h.Set("Location", login)
 			w.WriteHeader(http.StatusFound)
 			return
 		}
-		e.WayOn = &web.Action{Label: "Sign in", Href: login, Top: true}
+		if !e.challenges() {
+			e.WayOn = &web.Action{Label: "Sign in", Href: login, Top: true}
+		}
 	case e.Status < http.StatusInternalServerError:
 		e.Heading, e.Status = e.heading(), http.StatusForbidden
 	}
@@ -49,8 +51,8 @@ func (p *Renderer) RenderVerdict(w http.ResponseWriter, r *http.Request, ev *tel
 
 // absoluteLoginURL is the login with the way back to a request whose address is absolute,
 // as it may have been for another host of ours. What was no GET cannot be returned to.
-func (p *Renderer) absoluteLoginURL(r *http.Request, ev *telemetry.Event) string {
-	login := p.opts.ReturnTo.Own + p.opts.LoginPath
+func (p *Renderer) absoluteLoginURL(r *http.Request, ev *telemetry.Event, query string) string {
+	login := p.opts.ReturnTo.Own + p.loginWith(query)
 	if r.Method != http.MethodGet {
 		return login
 	}
@@ -61,5 +63,5 @@ func (p *Renderer) absoluteLoginURL(r *http.Request, ev *telemetry.Event) string
 	if back.Truncated() {
 		ev.AddNote("address is too long to return to: cut to its path")
 	}
-	return login + "?return_to=" + url.QueryEscape(back.String())
+	return p.opts.ReturnTo.Own + p.loginWith(query, "return_to="+url.QueryEscape(back.String()))
 }

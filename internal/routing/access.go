@@ -9,6 +9,8 @@ type Access struct {
 	Navigations bool
 	// Touch lets requests slide the session's idle limit.
 	Touch bool
+	// Require is what is asked of a caller besides being known; nil asks nothing.
+	Require *Require
 }
 
 // Auth says what a route asks of a request.
@@ -17,6 +19,11 @@ type Auth int
 const (
 	// AuthSession demands a session.
 	AuthSession Auth = iota
+	// AuthBearer demands an access token, and ignores the cookie.
+	AuthBearer
+	// AuthEither demands an access token of whoever sends an Authorization header, and
+	// a session of others.
+	AuthEither
 	// AuthOptional takes the session there is.
 	AuthOptional
 	// AuthNone ignores the cookie.
@@ -25,3 +32,16 @@ const (
 	// when a path is judged, and are never relayed.
 	AuthOwn
 )
+
+// TakesCookie reports whether a request may be served on the strength of the cookie.
+func (a Auth) TakesCookie() bool { return a != AuthNone && a != AuthBearer }
+
+// TakesBearer reports whether a request may be served on the strength of an access token
+// that it brings itself.
+func (a Auth) TakesBearer() bool { return a == AuthBearer || a == AuthEither }
+
+// ServesNobody reports whether a request is served of which nobody knows who makes it.
+// What is required of a caller is required of somebody.
+func (a *Access) ServesNobody() bool {
+	return (a.Auth == AuthNone || a.Auth == AuthOptional) && a.Require == nil
+}

@@ -7,7 +7,7 @@ import "github.com/gatehouse-auth/gatehouse/internal/urlpath"
 // open route, what the other one guards.
 type Misspelling struct {
 	Open    *Route // with [AuthNone] or [AuthOptional]
-	Guarded *Route // with [AuthSession]
+	Guarded *Route // whose auth demands a caller
 }
 
 // Misspellings finds them, in the order of the routes. No request gets from one
@@ -25,7 +25,7 @@ func (t *Table) Misspellings() []Misspelling {
 	var out []Misspelling
 	for _, open := range t.routes {
 		for _, guarded := range t.routes {
-			asks := (open.Access.Auth == AuthNone || open.Access.Auth == AuthOptional) && guarded.Access.Auth == AuthSession
+			asks := open.Access.ServesNobody() && !guarded.Access.ServesNobody() && guarded.Access.Auth != AuthOwn
 			if asks && shareHost(open, guarded) && misspelt(byRoute[open], byRoute[guarded]) {
 				out = append(out, Misspelling{open, guarded})
 			}

@@ -70,7 +70,7 @@ func newFlow(
 	return &handlers.Flow{
 		OAuth: pool.oauth, Sessions: sessions.steps, Cookies: sessions.cookies, ReturnTo: edge.returnTo,
 		DefaultReturnTo: cfg.Login.DefaultReturnTo, ErrorURL: cfg.Login.ErrorURL,
-		PublicURL: cfg.PublicURL, LoginPath: cfg.Mount + "/login", Providers: providers,
+		PublicURL: cfg.PublicURL, LoginPath: cfg.Mount + "/login", LogoutPath: cfg.Mount + "/logout", Providers: providers,
 		Ends:     map[string]handlers.End{cfg.Mount + popupPath: handlers.PopupEnd},
 		Username: cognito.Username, Starts: logins, Metrics: metrics,
 	}

@@ -23,6 +23,7 @@ type pipeline struct {
 	verify   handlers.Verify
 	sessions *middleware.Sessions
 	streams  *middleware.Streams
+	bearers  *middleware.Bearers
 	limits   *limits
 	// assertions says who is calling, to upstreams that are to go by it.
 	assertions *assertion.Signer
@@ -46,7 +47,7 @@ func newPipeline(
 	assertions := assertion.NewSigner(cfg.PublicURL.String(), ring)
 	return &pipeline{
 		mount: cfg.Mount, edge: edge, verify: newVerify(cfg, edge), sessions: sessions.steps, assertions: assertions, streams: sessions.streams,
-		limits: limits, metrics: sig.metrics,
+		limits: limits, bearers: newBearers(cfg, pool, sig), metrics: sig.metrics,
 		own: newOwnHandlers(cfg, ring, assertions, pool, sessions, edge, limits.loginRate(cfg.RateLimit.LoginPerMinute), sig.metrics),
 		relay: proxy.Options{
 			CookieNames: sessions.cookies.Names(), BodyBytes: cfg.Limits.BodyBytes,
@@ -90,11 +91,13 @@ func (p *pipeline) admitted(table *routing.Table, h middleware.Handler) middlewa
 	rates := p.limits.ratesOf(table)
 	return middleware.Chain(h,
 		rates.BeforeSession,
+		p.bearers.LoadBearer,
 		p.sessions.LoadSession,
 		middleware.Authorize,
 		rates.OfUser,
 		p.sessions.TouchSession,
 		p.sessions.FreshToken,
+		middleware.Require,
 		middleware.Identify(p.assertions),
 	)
 }
@@ -123,7 +126,7 @@ func (p *pipeline) continueStrict(next middleware.Handler) middleware.Handler {
 		return next
 	}
 	return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
-		if x.Handle.Empty() && middleware.CrossSiteLogin(r) && x.Decision.Route.Access.Auth != routing.AuthNone {
+		if x.Handle.Empty() && middleware.CrossSiteLogin(r) && x.Decision.Route.Access.Auth.TakesCookie() && !middleware.ByBearer(r, x) {
 			// Only the grammar counts: it repeats itself, the login included, to which
 			// nothing ever returns. What must be cut would be no repetition.
 			if to := (returnto.Policy{}).Request(r.URL.EscapedPath(), r.URL.RawQuery); !to.IsZero() && !to.Truncated() {

@@ -70,14 +70,14 @@ func rowOf(r config.Route) routeRow {
 // spellingWarnings name the routes that an upstream could take for one another.
 func spellingWarnings(table *routing.Table) []string {
 	var out []string
+	words := make(map[routing.Auth]string, len(auths))
+	for word, auth := range auths {
+		words[auth] = word
+	}
 	for _, m := range table.Misspellings() {
-		auth := "none"
-		if m.Open.Access.Auth == routing.AuthOptional {
-			auth = "optional"
-		}
-		out = append(out, fmt.Sprintf("routes: %s (auth %s) and %s (auth session) overlap but for their spelling: "+
-			"an upstream that does not tell one from the other serves without a session what %s guards; spell them alike",
-			m.Open.Host+m.Open.Path, auth, m.Guarded.Host+m.Guarded.Path, m.Guarded.Path))
+		out = append(out, fmt.Sprintf("routes: %s (auth %s) and %s (auth %s) overlap but for their spelling: "+
+			"an upstream that does not tell one from the other serves to anybody what %s guards; spell them alike",
+			m.Open.Host+m.Open.Path, words[m.Open.Access.Auth], m.Guarded.Host+m.Guarded.Path, words[m.Guarded.Access.Auth], m.Guarded.Path))
 	}
 	return out
 }

@@ -76,8 +76,25 @@ func assertionRule(r config.Route) *assertion.Rule {
 	return assertion.NewRule(r.Assertion.Audience, r.Assertion.Header)
 }
 
+// auths are the words of routes[].auth.
+var auths = map[string]routing.Auth{
+	"session": routing.AuthSession, "bearer": routing.AuthBearer, "either": routing.AuthEither,
+	"optional": routing.AuthOptional, "none": routing.AuthNone,
+}
+
 // access is the access policy of a route of the configuration.
 func access(r config.Route) routing.Access {
-	auth := map[string]routing.Auth{"session": routing.AuthSession, "optional": routing.AuthOptional, "none": routing.AuthNone}
-	return routing.Access{Auth: auth[r.Auth], Navigations: r.Navigations, Touch: r.Touch}
+	return routing.Access{Auth: auths[r.Auth], Navigations: r.Navigations, Touch: r.Touch, Require: require(&r.Require)}
+}
+
+// require is what a route of the configuration asks of a caller; nil for nothing.
+func require(r *config.Require) *routing.Require {
+	if !r.Asks() {
+		return nil
+	}
+	rules := &routing.Require{Groups: routing.NewSet(r.Groups...), Scopes: r.Scopes, MaxAuthAge: r.MaxAuthAge, Unsaid: !r.Detail}
+	for _, claim := range r.Claims {
+		rules.Claims = append(rules.Claims, routing.Claim{Name: claim.Name, Values: routing.NewSet(claim.Values...)})
+	}
+	return rules
 }

@@ -228,14 +228,22 @@ func (b *browser) refusedInTheEnd(method, path string, body io.Reader) error {
 	return nil
 }
 
-// socketUntilItEnds opens a WebSocket, which must end with a close frame that says why.
+// socketUntilItEnds opens a WebSocket, which must end with its session.
 func (b *browser) socketUntilItEnds(underWay func()) error {
+	return b.socketUntil("the session has ended", underWay)
+}
+
+// socketUntil opens a WebSocket, which must end with a close frame that says why.
+func (b *browser) socketUntil(reason string, underWay func(), headers ...string) error {
 	req := b.request("GET", b.rig.url+"/api/socket", nil)
 	for name, value := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket",
 		"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==", "Origin": b.rig.url} {
 		req.Header.Set(name, value)
 	}
 	b.metadata(req, "same-origin", "websocket", "websocket")
+	for i := 0; i+1 < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
 	res, err := b.http.Do(req)
 	if err != nil {
 		return err
@@ -246,7 +254,6 @@ func (b *browser) socketUntilItEnds(underWay func()) error {
 	}
 	defer func() { _ = conn.Close() }()
 	underWay()
-	const reason = "the session has ended"
 	want := "\x88" + string(rune(2+len(reason))) + "\x03\xf0" + reason
 	got, err := io.ReadAll(bufio.NewReader(conn))
 	if string(got) != want || err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, net.ErrClosed) {
