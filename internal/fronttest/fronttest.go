@@ -1,4 +1,4 @@
-// Package fronttest starts real nginx and real Caddy for tests: what a front makes
+// Package fronttest starts real nginx, Caddy and HAProxy for tests: what a front makes
 // of a request shows against nothing less.
 //
 // It owns the processes and their directories, and ends them with the test. It
@@ -58,6 +58,19 @@ func Caddy(t testing.TB, caddyfile, address string) {
 	cmd := exec.Command("caddy", "run", "--config", conf, "--adapter", "caddyfile")
 	cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
 	start(t, address, cmd)
+}
+
+// HAProxy starts HAProxy with a whole configuration, and returns once it listens at
+// address, which the configuration names.
+func HAProxy(t testing.TB, text, address string) {
+	t.Helper()
+	program, err := exec.LookPath("haproxy")
+	if err != nil {
+		program = "/usr/sbin/haproxy" // not in everybody's PATH
+	}
+	conf := filepath.Join(t.TempDir(), "haproxy.cfg")
+	write(t, conf, text)
+	start(t, address, exec.Command(program, "-db", "-f", conf))
 }
 
 func write(t testing.TB, name, text string) {

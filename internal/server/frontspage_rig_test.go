@@ -41,6 +41,7 @@ type fronted struct {
 	base    string // the path of the site that is the gateway's, with slashes
 	gateway string // where the front finds it
 	front   string // where the front listens
+	verify  string // where it asks, if the gateway has a listener for that
 
 	certFile, keyFile string
 
@@ -85,11 +86,11 @@ func behindCaddy(t *testing.T, change func(conf string) string) *fronted {
 }
 
 // newFronted starts all but the front.
-func newFronted(t *testing.T, base, keys string) *fronted {
+func newFronted(t *testing.T, base, keys string, change ...settings) *fronted {
 	t.Helper()
 	f := &fronted{
 		rig:  &rig{t: t, wire: &wire{}, logs: &logs{}, issued: &tokens{}, seen: &apiRequests{}},
-		base: base, front: freeport.Addr(t),
+		base: base, front: freeport.Addr(t), verify: freeport.Addr(t),
 		reading: make(chan struct{}, 1), received: make(chan struct{}, 1), gone: make(chan struct{}, 1),
 	}
 	f.lendCertificate()
@@ -106,7 +107,7 @@ func newFronted(t *testing.T, base, keys string) *fronted {
 		t.Fatal(err)
 	}
 	f.gateway = listener.Addr().String()
-	f.serve(f.config([]settings{f.documentedKeys(keys)}), server.Options{Logs: f.logs, Listener: listener})
+	f.serve(f.config(append([]settings{f.documentedKeys(keys)}, change...)), server.Options{Logs: f.logs, Listener: listener})
 	return f
 }
 
@@ -120,6 +121,7 @@ func (f *fronted) documentedKeys(text string) settings {
 		}
 		text = replaced(f.t, text, "http://orders.internal:9000", f.api.URL, "./dist", dist)
 	}
+	text = strings.NewReplacer("http://orders.internal:9000", f.api.URL, ":8081", f.verify, "${VERIFY_SECRET}", verifySecret).Replace(text)
 	return func(doc map[string]any) {
 		var keys map[string]any
 		if err := yaml.Unmarshal([]byte(text), &keys); err != nil {
@@ -138,12 +140,18 @@ func documented(t *testing.T, chapter, language string) string {
 	}
 	_, rest, found := strings.Cut(string(page), "\n## "+chapter+"\n")
 	rest, _, _ = strings.Cut(rest, "\n## ")
-	_, rest, begins := strings.Cut(rest, "\n```"+language+"\n")
-	text, _, ends := strings.Cut(rest, "\n```\n")
-	if !found || !begins || !ends {
+	text, there := block(rest, language)
+	if !found || !there {
 		t.Fatalf("docs/fronts.md has no block of %s in its chapter %s", language, chapter)
 	}
-	return text + "\n"
+	return text
+}
+
+// block returns the first block of a language in a page.
+func block(page, language string) (text string, there bool) {
+	_, rest, begins := strings.Cut(page, "\n```"+language+"\n")
+	text, _, ends := strings.Cut(rest, "\n```\n")
+	return text + "\n", begins && ends
 }
 
 // replaced is text with what stands there for the reader's own.
@@ -151,7 +159,7 @@ func replaced(t testing.TB, text string, pairs ...string) string {
 	t.Helper()
 	for i := 0; i < len(pairs); i += 2 {
 		if !strings.Contains(text, pairs[i]) {
-			t.Fatalf("docs/fronts.md does not say %q in:\n%s", pairs[i], text)
+			t.Fatalf("the page does not say %q in:\n%s", pairs[i], text)
 		}
 		text = strings.ReplaceAll(text, pairs[i], pairs[i+1])
 	}
