@@ -121,7 +121,7 @@ var layers = []row{
 		pkg: "internal/handlers",
 		imports: []string{
 			"internal/cookie", "internal/fetchmeta", "internal/forwardauth", "internal/middleware", "internal/oauth",
-			"internal/paging", "internal/problem", "internal/returnto", "internal/routing", "internal/secret", "internal/session", "internal/streams",
+			"internal/paging", "internal/problem", "internal/proxy", "internal/returnto", "internal/routing", "internal/secret", "internal/session", "internal/streams",
 			"internal/telemetry", "web",
 		},
 	},

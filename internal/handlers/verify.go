@@ -12,6 +12,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/forwardauth"
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
+	"github.com/gatehouse-auth/gatehouse/internal/proxy"
 	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 )
@@ -132,11 +133,19 @@ func (v *Verify) Allow(w http.ResponseWriter, r *http.Request, x *middleware.Exc
 	}
 	x.Decision.Identify(h)
 	if v.PassToken && (v.Unreachable || v.proven(r, x)) {
-		h.Set("Authorization", x.Decision.Bearer.Reveal())
+		h["Authorization"] = authorization(r, &x.Decision)
 		x.Decision.Vouch(h)
 	}
 	w.WriteHeader(http.StatusOK)
 	return nil
+}
+
+// authorization is what the upstream would get as Authorization; one empty value if nothing.
+func authorization(r *http.Request, d *proxy.Decision) []string {
+	if own := r.Header["Authorization"]; d.PassesAuthorization() && len(own) > 0 {
+		return own
+	}
+	return []string{d.Bearer.Reveal()}
 }
 
 // passesByNow has a request made again that was refused a moment ago.

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/gatehouse-auth/gatehouse/internal/headers"
-	"github.com/gatehouse-auth/gatehouse/internal/routing"
 )
 
 // headerPolicy says which headers pass a relay, in either direction.
@@ -56,7 +55,7 @@ func (p *headerPolicy) fill(out http.Header, in *http.Request, d *Decision) {
 		out["Te"] = d.values.one("trailers") // they are passed on, and gRPC insists
 	}
 	p.stripCookies(out, d)
-	if d.Route.Access.Auth != routing.AuthNone || !d.Bearer.Empty() {
+	if !d.PassesAuthorization() {
 		delete(out, "Authorization")
 	}
 	from := p.origin(out, in, d)

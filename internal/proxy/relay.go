@@ -65,6 +65,11 @@ type Decision struct {
 	values values
 }
 
+// PassesAuthorization reports whether the client's own Authorization goes to the upstream.
+func (d *Decision) PassesAuthorization() bool {
+	return d.Route.Access.Auth == routing.AuthNone && d.Bearer.Empty()
+}
+
 // Identify sets the headers that say who is calling.
 func (d *Decision) Identify(h http.Header) {
 	for i := range d.Identity {

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/gatehouse-auth/gatehouse/internal/cognitoemu"
 )
 
 // TestForwardAuth has real fronts ask, by the configurations of docs/forward-auth, about
@@ -12,12 +14,13 @@ import (
 func TestForwardAuth(t *testing.T) {
 	for name, start := range askingFronts {
 		t.Run(name, func(t *testing.T) {
-			f := start(t, directly)
+			f := start(t, directly, routesWithRules)
 			b := f.visitor()
 			f.refusesNobodysCalls(t, b)
 			f.carriesALogin(t, b)
 			f.tellsTheAPIWhoIsCalling(t, b)
 			f.refusesOtherSites(t, b)
+			f.holdsToRules(t, b)
 			f.carriesAWebSocket(t, b)
 			f.carriesAnUpload(t, b)
 			f.carriesEvents(t, b)
@@ -74,14 +77,15 @@ func (f *fronted) tellsTheAPIWhoIsCalling(t *testing.T, b *browser) {
 			t.Errorf("the API is told %s: %q, want %s", name, got, want)
 		}
 	}
-	if len(f.issued.findTokens(seen.Header.Get("Authorization"))) == 0 {
+	if len(f.issued.findTokens(seen.Header.Get("Authorization"))) == 0 || len(seen.Header["Authorization"]) != 1 {
 		t.Errorf("the API got no token: %.20q", seen.Header["Authorization"])
 	}
 	f.checkSeen(t, seen)
 	if res, body := b.fetch("GET", "/orders", "", spoofed...); res.StatusCode != http.StatusOK {
 		t.Fatalf("a call that anybody may make: %d %s", res.StatusCode, body)
 	}
-	if seen = f.seen.last(t); seen.Header.Get("X-Auth-Subject") != "" || seen.Header.Get("Authorization") != "" {
+	// Where nobody is asked, a client's Authorization is between it and the API.
+	if seen = f.seen.last(t); seen.Header.Get("X-Auth-Subject") != "" || seen.Header.Get("Authorization") != "Bearer evil" {
 		t.Errorf("where nobody is asked, the API is told %v", seen.Header)
 	}
 	f.checkSeen(t, seen)
@@ -91,12 +95,45 @@ func (f *fronted) tellsTheAPIWhoIsCalling(t *testing.T, b *browser) {
 func (f *fronted) checkSeen(t *testing.T, seen *http.Request) {
 	t.Helper()
 	for name, values := range seen.Header {
-		if strings.Contains(strings.Join(values, ","), "evil") {
+		if strings.Contains(strings.Join(values, ","), "evil") && name != "Authorization" {
 			t.Errorf("the API is told by the client: %s: %q", name, values)
 		}
 	}
 	if seen.Host != host(f.url) || len(seen.Header["Cookie"]) > 0 {
 		t.Errorf("the API is asked for %s with the cookies %q", seen.Host, seen.Header["Cookie"])
+	}
+}
+
+// routesWithRules are one for members of a group that nobody is in, and one for programs.
+func routesWithRules(doc map[string]any) {
+	routes := doc["routes"].([]any)
+	api := routes[0].(map[string]any)["upstream"]
+	doc["routes"] = append(routes,
+		map[string]any{"path": "/api/board/", "upstream": api, "require": map[string]any{"groups": []string{"board"}}},
+		map[string]any{"path": "/jobs/", "upstream": api, "auth": "bearer"})
+	doc["bearer_clients"] = []string{cognitoemu.DefaultConfidentialClientID}
+}
+
+func (f *fronted) holdsToRules(t *testing.T, b *browser) {
+	t.Helper()
+	if res, body := b.fetch("GET", "/api/orders", ""); res.StatusCode != http.StatusOK {
+		t.Fatalf("a call: %d %s", res.StatusCode, body)
+	}
+	token := f.seen.last(t).Header.Get("Authorization")
+	before := f.seen.count()
+	if res, body := b.fetch("GET", "/api/board/minutes", ""); res.StatusCode != http.StatusForbidden || problemCode(t, res, body) != "forbidden" {
+		t.Errorf("who is not in the group: %d %s", res.StatusCode, body)
+	}
+	program := f.visitor()
+	res, body := program.fetch("POST", "/jobs/nightly", "{}", "Authorization", token+"x")
+	if res.StatusCode != http.StatusUnauthorized || problemCode(t, res, body) != "invalid_token" || res.Header.Get("WWW-Authenticate") == "" {
+		t.Errorf("a program with a bad token: %d %s", res.StatusCode, body)
+	}
+	if n := f.seen.count() - before; n != 0 {
+		t.Errorf("%d requests reached the API", n)
+	}
+	if res, body := program.fetch("POST", "/jobs/nightly", "{}", "Authorization", token); res.StatusCode != http.StatusOK || f.seen.last(t).Header.Get("Authorization") != token {
+		t.Errorf("a program with a token: %d %s", res.StatusCode, body)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -456,6 +457,7 @@ func TestVerify_passes_tokens_to_fronts_only(t *testing.T) {
 		"at_the_listener_with_a_guess":   {"http://" + listen, b, "/api/x", []string{"guess"}, true, token},
 		"at_the_listener_about_nobody":   {"http://" + listen, nobody, "/open/x", nil, true, ""},
 		"at_the_listener_about_files":    {"http://" + listen, b, "/files/x", nil, true, ""},
+		"at_the_listener_about_another":  {"http://" + listen, b, "/open/x", nil, true, ""},
 		"in_public":                      {r.url, b, "/api/x", nil, false, ""},
 		"in_public_with_the_secret":      {r.url, b, "/api/x", []string{verifySecret}, true, token},
 		"in_public_with_it_about_nobody": {r.url, nobody, "/open/x", []string{verifySecret}, true, ""},
@@ -477,6 +479,13 @@ func TestVerify_passes_tokens_to_fronts_only(t *testing.T) {
 	}
 	if token == "" {
 		t.Error("the API got no token")
+	}
+	own := append(ownCall, "Authorization: Basic own", "Authorization: Basic another")
+	if got := f.ask(t, "http://"+listen, b, question{uri: "/open/x", lines: own}).Header["Authorization"]; !slices.Equal(got, []string{"Basic own", "Basic another"}) {
+		t.Errorf("where nobody is asked, the client's own is answered with %q", got)
+	}
+	if got := f.ask(t, "http://"+listen, b, question{uri: "/maybe/x", lines: own}).Header["Authorization"]; len(got) != 1 || got[0] != token {
+		t.Errorf("elsewhere the client's own is answered with %.20q", got)
 	}
 	if strings.Contains(r.logs.String(), verifySecret) {
 		t.Error("the secret is in the log")
