@@ -144,13 +144,13 @@ func (g *Guard) end(err error) {
 // readHead waits for a request to begin, and reads the head of its answer. Interim
 // answers are dropped.
 func (g *Guard) readHead() error {
+	g.reader.Begin() // what came before is none of what is waited for
 	var method string
 	select {
 	case method = <-g.asks:
 	case <-g.closed:
 		return net.ErrClosed
 	}
-	g.reader.Begin()
 	head, block, err := g.reader.readHead(method, false)
 	if err != nil {
 		return err
