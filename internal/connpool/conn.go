@@ -81,9 +81,9 @@ func (p *Pool) connect() (*conn, error) {
 			return newConn(nc, p.o.Idle, &p.count.Open), nil
 		}
 		lately := time.Since(time.Unix(0, p.lastGood.Load())) < restartLately
-		if !errors.Is(err, syscall.ECONNREFUSED) || !lately || wait > restartLast {
+		if !errors.Is(err, syscall.ECONNREFUSED) || !lately || p.o.Elsewhere || wait > restartLast {
 			p.count.Failed.Add(1)
-			return nil, err
+			return nil, &Unanswered{Err: err}
 		}
 		time.Sleep(wait)
 	}

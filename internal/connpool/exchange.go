@@ -42,15 +42,16 @@ type Exchange struct {
 // sent once more over a connection of its own if it is idempotent, or if nothing of
 // it was sent. POST and PATCH are never sent twice.
 //
-// Errors: the context's, [ErrBusy], [http1.Malformed], a timeout ([net.Error]), or
-// what the dial or the connection says.
+// Errors: the context's, [ErrBusy], [Unsendable], [http1.Malformed], a timeout
+// ([net.Error]), or what the dial or the connection says: as [Unanswered] if nothing at
+// all came back.
 func (p *Pool) Do(ctx context.Context, r *Request) (*Exchange, error) {
 	if err := cmp.Or(r.check(), ctx.Err()); err != nil {
 		return nil, err
 	}
 	x := &Exchange{pool: p, ctx: ctx, method: r.Method, rest: len(r.Body) > 0}
 	var deadline, ended time.Time // ended: when the kept connection had
-	careful := !r.idempotent()
+	careful := !Idempotent(r.Method)
 	for {
 		c, err := p.take(ctx, careful, x.Retried)
 		if err != nil {
@@ -66,18 +67,35 @@ func (p *Pool) Do(ctx context.Context, r *Request) (*Exchange, error) {
 			}
 			return x, nil
 		}
-		again := c.kept && !x.Retried && !c.reader.Begun() && lost(err) && (r.idempotent() || sent == 0)
+		unanswered := !c.reader.Begun() && lost(err)
+		again := c.kept && !x.Retried && unanswered && (Idempotent(r.Method) || sent == 0)
 		p.drop(c)
 		if left := ctx.Err(); left != nil {
 			return nil, left
 		}
-		if !again {
+		switch {
+		case !unanswered:
 			return nil, err
+		case !again:
+			return nil, &Unanswered{Sent: sent > 0, Err: err}
 		}
 		x.Retried, ended = true, time.Now()
 		p.count.Retried.Add(1)
 	}
 }
+
+// Unanswered is the error of a request whose connection could not be made, or ended
+// before anything came back.
+type Unanswered struct {
+	// Sent says that the upstream may have got something of the request.
+	Sent bool
+	Err  error
+}
+
+func (u *Unanswered) Error() string { return u.Err.Error() }
+
+// Unwrap lets callers sort the error by its kind.
+func (u *Unanswered) Unwrap() error { return u.Err }
 
 // overtaken is how long an answer is waited for whose request could not be written to
 // its end.

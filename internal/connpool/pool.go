@@ -25,6 +25,9 @@ type Options struct {
 	// Dial connects, with TLS where the upstream wants it. Its context ends with none
 	// of the requests, so it must have a limit of its own.
 	Dial func(ctx context.Context) (net.Conn, error)
+	// Elsewhere says that the same can be had elsewhere: an upstream that refuses connections
+	// is not waited for.
+	Elsewhere bool
 	// Idle is how long an unused connection is kept; 0 keeps none, and tells the
 	// upstream so. An upstream that names a shorter time in Keep-Alive has its way.
 	Idle time.Duration
@@ -114,10 +117,10 @@ func (p *Pool) early(c *conn) error {
 	excess := c.excess()
 	p.drop(c)
 	if !excess {
-		return io.EOF
+		return &Unanswered{Err: io.EOF}
 	}
 	p.excess()
-	return errEarly
+	return &Unanswered{Err: errEarly}
 }
 
 // reuse returns a connection that nobody uses, nil if there is none.

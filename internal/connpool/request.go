@@ -47,10 +47,10 @@ const (
 	errFieldValue = Unsendable("the value of a request's header holds control characters")
 )
 
-// idempotent reports whether a request of that method may be sent twice (RFC 9110
+// Idempotent reports whether a request of that method may be sent twice (RFC 9110
 // §9.2.2).
-func (r *Request) idempotent() bool {
-	switch r.Method {
+func Idempotent(method string) bool {
+	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPut, http.MethodDelete:
 		return true
 	}
