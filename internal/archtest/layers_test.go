@@ -105,7 +105,7 @@ var layers = []row{
 	{
 		pkg: "internal/proxy",
 		imports: []string{
-			"internal/connpool", "internal/headers", "internal/http1", "internal/identity", "internal/linklocal", "internal/peek", "internal/pieces", "internal/problem", "internal/routing", "internal/secret", "internal/static",
+			"internal/backoff", "internal/connpool", "internal/headers", "internal/http1", "internal/identity", "internal/linklocal", "internal/peek", "internal/pieces", "internal/problem", "internal/routing", "internal/secret", "internal/static",
 			"internal/telemetry", "internal/tunnel", "internal/urlpath",
 		},
 	},

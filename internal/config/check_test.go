@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,6 +26,15 @@ func TestLoad_refuses(t *testing.T) {
 			t.Run(r.name, func(t *testing.T) { r.check(t) })
 		}
 	}
+}
+
+// addresses is a list of so many upstreams.
+func addresses(n int) string {
+	var out []string
+	for i := range n {
+		out = append(out, fmt.Sprintf(`"http://localhost:%d"`, 9000+i))
+	}
+	return "[" + strings.Join(out, ", ") + "]"
 }
 
 func (r rule) check(t *testing.T) {
@@ -325,7 +335,23 @@ var routeRules = []rule{
 	{"upstream_is_that_in_ipv6", values{"routes[].upstream": "https://[fd00:ec2::254]/latest/"}, "routes[0].upstream[0]", "clouds hand out credentials"},
 	{"upstream_is_that_mapped", values{"routes[].upstream": "http://[::ffff:169.254.169.254]:80"}, "routes[0].upstream[0]", "clouds hand out credentials"},
 	{"upstream_h2c_is_behind_a_proxy", values{"routes[].upstream": "h2c://localhost:9000", "routes[].use_proxy": "true", "proxy": "http://proxy.example:3128"}, "routes[0].use_proxy", "forward proxies pass no h2c on"},
-	{"several_upstreams_are_not_built_yet", values{"routes[].upstream": `["http://localhost:1", "http://localhost:2"]`}, "routes[0].upstream[1]", "several are not built yet"},
+	{"upstream_is_empty", values{"routes[].upstream": `["http://localhost:1", ""]`}, "routes[0].upstream[1]", "http://localhost:9000"},
+	{"upstream_weighs_nothing", values{"routes[].upstream": `["http://localhost:1", "http://localhost:2 weight=0"]`}, "routes[0].upstream[1]", "weight=N behind the address, with N from 1 to 1000; an address that is to get nothing is left out"},
+	{"upstream_weighs_less_than_nothing", values{"routes[].upstream": "http://localhost:1 weight=-1"}, "routes[0].upstream[0]", "weight=N"},
+	{"upstream_weighs_too_much", values{"routes[].upstream": "http://localhost:1 weight=1001"}, "routes[0].upstream[0]", "from 1 to 1000"},
+	{"upstream_has_something_else_behind_it", values{"routes[].upstream": "http://localhost:1 backup"}, "routes[0].upstream[0]", "weight=N"},
+	{"upstream_speaks_another_protocol_than_the_first", values{"routes[].upstream": `["http://localhost:1", "https://localhost:2"]`}, "routes[0].upstream[1]", "http:// as the first address has it"},
+	{"upstream_has_another_path_than_the_first", values{"routes[].upstream": `["http://localhost:1/v1/", "http://localhost:2/v1", "http://localhost:3/v2"]`}, "routes[0].upstream[2]", "the path of the first address, /v1"},
+	{"upstream_has_a_path_and_the_first_none", values{"routes[].upstream": `["http://localhost:1", "http://localhost:2/v1"]`}, "routes[0].upstream[1]", "no path"},
+	{"upstream_is_listed_twice", values{"routes[].upstream": `["http://a.internal", "http://A.internal:80/"]`}, "routes[0].upstream[1]", "each address once"},
+	{"second_upstream_is_where_a_cloud_keeps_credentials", values{"routes[].upstream": `["http://localhost:1", "http://169.254.169.254"]`}, "routes[0].upstream[1]", "set allow_link_local: true"},
+	{"upstreams_are_too_many", values{"routes[].upstream": addresses(65)}, "routes[0].upstream[64]", "no more than 64"},
+	{"health_check_has_no_path", values{"routes[].health_check.interval": "1s"}, "routes[0].health_check.path", "a path such as /healthz: without it there is no check, and interval does nothing"},
+	{"health_check_has_an_address", values{"routes[].health_check.path": "http://localhost/healthz"}, "routes[0].health_check.path", "a path such as /healthz"},
+	{"health_check_has_a_fragment", values{"routes[].health_check.path": `"/healthz#x"`}, "routes[0].health_check.path", "a path such as /healthz"},
+	{"health_check_of_a_directory", values{"routes[].upstream": "-", "routes[].static": "./dist", "routes[].health_check.path": "/healthz"}, "routes[0].health_check.path", "a directory is not asked"},
+	{"health_check_comes_too_often", values{"routes[].health_check.path": "/healthz", "routes[].health_check.interval": "1ms"}, "routes[0].health_check.interval", "from 100ms"},
+	{"health_check_never_rises", values{"routes[].health_check.path": "/healthz", "routes[].health_check.rise": "0"}, "routes[0].health_check.rise", "from 1 to 100"},
 	{"route_host_is_not_ours", values{"routes[].host": "other.example.com"}, "routes[0].host", "allowed_hosts"},
 	{"routes_are_no_list", values{"routes[].path": "-", "routes[].upstream": "-", "routes": "{path: /}"}, "routes", "a list of routes"},
 	{"route_is_a_text", values{"routes[].path": "-", "routes[].upstream": "-", "routes": "[/]"}, "routes[0]", "a mapping"},
@@ -384,6 +410,10 @@ func TestLoad_accepts(t *testing.T) {
 		"redirect_uris_of_the_own_origins":     {"allowed_hosts": "[b.example.com]", "session.cookie.domain": "example.com", "amplify.redirect_uris": `[https://app.example.com, "https://APP.example.com:443/", "https://b.example.com/x?y=1"]`},
 		"redirect_uri_at_a_return_origin":      {"login.return_origins": "[https://other.example]", "amplify.redirect_uris": "[https://other.example/auth/done]"},
 		"logout_that_leads_to_the_login":       {"login.logout_return_to": "/auth/login"},
+		"several_upstreams":                    {"routes[].upstream": `["http://localhost:1", "http://localhost:2 weight=3"]`},
+		"several_upstreams_as_one_text":        {"routes[].upstream": "http://localhost:1/v1, http://localhost:2/v1 weight=3"},
+		"as_many_upstreams_as_there_may_be":    {"routes[].upstream": addresses(64)},
+		"health_check_with_a_query":            {"routes[].health_check.path": "/healthz?deep=1"},
 		"one_upstream_in_a_list":               {"routes[].upstream": `["http://localhost:9000"]`},
 		"upstream_with_a_base_path":            {"routes[].upstream": "https://api.internal/v1"},
 		"keys_in_the_url_alphabet":             {"session.keys": "[" + strings.NewReplacer("+", "-", "/", "_", "=", "").Replace(secret.NewKey()) + "]"},

@@ -12,6 +12,7 @@ const mostUpstreams = 64
 // checkUpstreams holds the addresses of a route against each other, as a request may go
 // to any of them, and against the route's other keys.
 func (l *loader) checkUpstreams(s *scope, r *Route) {
+	l.checkHealthCheck(s, r)
 	if len(r.Upstreams) == 0 || !s.sound("upstream") {
 		return
 	}
@@ -49,4 +50,22 @@ func misfit(r *Route, i int) error {
 		}
 	}
 	return nil
+}
+
+// checkHealthCheck refuses what would do nothing.
+func (l *loader) checkHealthCheck(s *scope, r *Route) {
+	const path = "health_check.path"
+	if !s.sound(path) {
+		return
+	}
+	if r.HealthCheck.Path != "" && r.Static != "" && s.sound("static") {
+		l.reject(s, path, -1, cure("no health_check on this route: a directory is not asked"))
+		return
+	}
+	for _, k := range children(routePrefix + "health_check.") {
+		if _, given := s.given[k.path]; given && r.HealthCheck.Path == "" {
+			l.reject(s, path, -1, curef("a path such as /healthz: without it there is no check, and %s does nothing", lastName(k.path)))
+			return
+		}
+	}
 }

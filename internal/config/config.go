@@ -165,6 +165,7 @@ type Route struct {
 	Path                string
 	Host                string     // empty: every host of ours
 	Upstreams           []Upstream // none if Static is set
+	HealthCheck         HealthCheck
 	Static              string
 	SPAFallback         string
 	StripPrefix         bool
@@ -205,6 +206,14 @@ type RouteRate struct {
 type Assertion struct {
 	Audience string // whom it is for; empty: none is sent
 	Header   string
+}
+
+// HealthCheck is how the upstreams of a route are asked whether they are well; without
+// a path they are not.
+type HealthCheck struct {
+	Path              string
+	Interval, Timeout time.Duration
+	Rise, Fall        int
 }
 
 // Target is the upstreams, or the directory.

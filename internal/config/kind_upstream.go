@@ -35,9 +35,6 @@ func (k upstream) parse(field any, s string) error {
 		weight = n
 	}
 	list := field.(*[]Upstream)
-	if len(*list) > 0 {
-		return cure("one upstream; several are not built yet")
-	}
 	*list = append(*list, Upstream{u, int(weight)})
 	return nil
 }
@@ -73,6 +70,13 @@ func (upstream) format(field any) []string {
 		out = append(out, text)
 	}
 	return out
+}
+
+// isCheckPath takes what can stand in a request line behind an address.
+func isCheckPath(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && strings.HasPrefix(s, "/") && u.Host == "" && u.Fragment == "" &&
+		!strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '#' || r == '\\' })
 }
 
 func (upstream) schema() *jsonschema.Schema {

@@ -329,6 +329,20 @@ func TestLoad_takes_h2c_upstreams(t *testing.T) {
 	}
 }
 
+func TestLoad_takes_several_upstreams(t *testing.T) {
+	r := load(t, with(values{"routes[].upstream": `["http://A.internal/v1", "http://b.internal:9000/v1/ weight=3"]`}).yaml()).Routes[0]
+	var got []string
+	for _, up := range r.Upstreams {
+		got = append(got, fmt.Sprintf("%s × %d", up.URL, up.Weight))
+	}
+	if diff := cmp.Diff([]string{"http://a.internal/v1 × 1", "http://b.internal:9000/v1/ × 3"}, got); diff != "" {
+		t.Errorf("upstreams (-want +got):\n%s", diff)
+	}
+	if want := "http://a.internal/v1, http://b.internal:9000/v1/ weight=3"; r.Target() != want {
+		t.Errorf("shown as %s", r.Target())
+	}
+}
+
 func TestKeys_never_print(t *testing.T) {
 	c := load(t, with(nil).yaml())
 	raw := fmt.Sprint(c.Session.Keys[0])

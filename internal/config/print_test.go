@@ -50,6 +50,7 @@ func eventful() values {
 		"routes[].path": "-", "routes[].upstream": "-",
 		"routes": `[{path: /api, upstream: "http://localhost:9000/v1", methods: [GET, POST], cache: upstream, touch: false, identity_headers: true, headers: {X-Tenant: 'custom:a$$$$b', X-Forwarded-User: sub}, assertion: {audience: orders},
      require: {groups: [staff, ops], claims: {plan: [gold, "3"], beta: true}, max_auth_age: 15m, detail: false}},
+    {path: /several, upstream: ["http://a.internal", "http://b.internal weight=2"], health_check: {path: /healthz, interval: 10s}},
     {path: /, host: b.example.com, static: "./d$$ist", spa_fallback: index.html, auth: none}]`,
 	})
 }

@@ -12,7 +12,7 @@ import (
 // send asks the upstream, by the way that fits the request: over the gateway's own
 // pool of connections, or by net/http's transport.
 func (t *trip) send() (*http.Response, error) {
-	if t.way == direct && t.in.ContentLength > 0 {
+	if t.way == direct && t.in.ContentLength > 0 && t.body == nil {
 		whole, err := t.gather()
 		switch {
 		case err != nil:
@@ -23,9 +23,12 @@ func (t *trip) send() (*http.Response, error) {
 	}
 	if t.way == direct {
 		res, err := t.pooled()
-		if !errors.Is(err, connpool.ErrHeadBytes) { // of which nothing was sent
+		if err == nil {
 			t.giveBack(false) // an answer may last for hours
-			return res, err
+			return res, nil
+		}
+		if !errors.Is(err, connpool.ErrHeadBytes) { // of which nothing was sent
+			return nil, err
 		}
 		t.way = ofHead
 	}
@@ -65,7 +68,7 @@ func (t *trip) giveBack(unread bool) {
 func (t *trip) detour() detour {
 	h, length := t.in.Header, t.in.ContentLength
 	switch {
-	case t.up.ways.pool == nil || !t.up.ways.http1.Load():
+	case !t.up.ways.direct():
 		return ofUpstream
 	case t.upgrade:
 		return ofUpgrade
@@ -101,7 +104,7 @@ func (t *trip) pooled() (*http.Response, error) {
 		body = t.body.kept
 	}
 	x, err := t.up.ways.pool.Do(t.in.Context(), &connpool.Request{
-		Method: t.in.Method, Target: t.up.target(t.d.Path, t.in.URL), Host: t.host, Header: t.header,
+		Method: t.in.Method, Target: t.up.target(t.d.Path, t.in.URL), Host: t.host(), Header: t.header,
 		Body: body, Timeout: t.d.Route.Timeout,
 	})
 	if err != nil {

@@ -24,10 +24,10 @@ type dialer struct {
 	scheme, address string
 }
 
-func (p *transportPool) dialer(key transportKey, w *ways) *dialer {
+func newDialer(key transportKey, w *ways) *dialer {
 	config := &tls.Config{}
-	if p.tls != nil {
-		config = p.tls.Clone()
+	if key.tls != nil {
+		config = key.tls.Clone()
 	}
 	address, _ := httpguts.PunycodeHostPort(key.host) // which was checked
 	d := &dialer{

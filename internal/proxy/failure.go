@@ -19,7 +19,7 @@ func (t *trip) classify(err error) error {
 	if err := t.in.Context().Err(); err != nil {
 		return err
 	}
-	if broken := t.body.outcome(); broken != nil && !t.body.ended() {
+	if broken := t.body.outcome(); t.bodyBroken() {
 		var limit *http.MaxBytesError
 		if errors.As(broken, &limit) {
 			return tooLarge(broken)

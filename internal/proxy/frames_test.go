@@ -144,7 +144,7 @@ func waysTo(t *testing.T, up *scripted) []*way {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(relay.CloseIdle)
+		t.Cleanup(relay.Close)
 		w.relay = relay
 		all = append(all, w)
 	}

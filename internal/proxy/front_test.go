@@ -56,7 +56,7 @@ func newFront(t testing.TB, o proxy.Options, routes ...routing.Route) *front {
 	f.Start()
 	t.Cleanup(func() {
 		f.Close()
-		relay.CloseIdle()
+		relay.Close()
 	})
 	return f
 }
@@ -96,7 +96,10 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (f *front) serve(w http.ResponseWriter, r *http.Request, event *telemetry.Event) error {
-	route, p, err := f.table.Judge(routing.TargetOf(r, ""))
+	f.mu.Lock()
+	table, relay := f.table, f.relay
+	f.mu.Unlock()
+	route, p, err := table.Judge(routing.TargetOf(r, ""))
 	if err != nil {
 		return err
 	}
@@ -108,7 +111,16 @@ func (f *front) serve(w http.ResponseWriter, r *http.Request, event *telemetry.E
 		d.Bearer, d.Private = secret.NewText(bearer), true
 	}
 	f.decide(d, r)
-	return f.relay.Relay(w, r, d)
+	return relay.Relay(w, r, d)
+}
+
+// swap serves by another table from now on, and returns the relay of the one before.
+func (f *front) swap(table *routing.Table, relay *proxy.Dispatcher) *proxy.Dispatcher {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	old := f.relay.(*proxy.Dispatcher)
+	f.table, f.relay = table, relay
+	return old
 }
 
 // last waits for nothing: it returns what the latest finished request left.

@@ -109,8 +109,8 @@ type Options struct {
 	// Tunnels is where the relay's tunnels are. It outlives the relay, so that those
 	// of the routes before a reload are among them. Default: a registry of its own.
 	Tunnels *tunnel.Registry
-	// Upstreams counts what happens on the way to upstreams. It outlives the relay, as
-	// counters never go back. Default: one of its own.
+	// Upstreams has the ways to upstreams, and counts what happens on them. It outlives
+	// the relay. Default: one of its own.
 	Upstreams *Upstreams
 	// Proxy names the forward proxy to an address, or nil, for routes with
 	// UseProxy. It is asked when the relay is built. Default: there is none.
@@ -135,7 +135,8 @@ type Dispatcher struct {
 }
 
 // NewRelay builds the relays of all routes of a table. It looks at the directories
-// of static routes, which must be there, and asks nothing of upstreams.
+// of static routes, which must be there, and asks nothing of upstreams. The relay has to
+// be closed.
 func NewRelay(table *routing.Table, o Options) (*Dispatcher, error) {
 	reverse, err := newReverseProxy(table, o)
 	if err != nil {
@@ -145,6 +146,7 @@ func NewRelay(table *routing.Table, o Options) (*Dispatcher, error) {
 	for _, route := range table.Routes() {
 		if route.Static != "" {
 			if files[route], err = static.New(route.Static, route.SPAFallback); err != nil {
+				reverse.close()
 				return nil, fmt.Errorf("route %s: %w", route.Path, err)
 			}
 		}
@@ -172,6 +174,7 @@ func fileName(d *Decision) string {
 	return strings.TrimPrefix(path, "/")
 }
 
-// CloseIdle closes the idle connections to upstreams, after a reload or at the
-// end. Requests under way go on.
-func (disp *Dispatcher) CloseIdle() { disp.reverse.closeIdle() }
+// Close lets go of the upstreams, after a reload or at the end: those that no other relay
+// has are checked no more, and their idle connections are closed. Requests under way go
+// on. A second call does nothing.
+func (disp *Dispatcher) Close() { disp.reverse.close() }

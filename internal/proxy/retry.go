@@ -6,8 +6,12 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"strings"
 	"sync/atomic"
+
+	"github.com/gatehouse-auth/gatehouse/internal/connpool"
+	"github.com/gatehouse-auth/gatehouse/internal/http1"
 )
 
 // transported asks by net/http's transport, which reads while it writes, and speaks
@@ -23,32 +27,37 @@ func (t *trip) transported() (*http.Response, error) {
 			_ = http.NewResponseController(t.w).EnableFullDuplex()
 		}
 	}
-	t.transportRequest()
-	return t.sendOnce()
+	return t.sendOnce(t.transportRequest())
 }
 
 // transportRequest makes the request for the transport.
-func (t *trip) transportRequest() {
-	t.url = t.up.url(t.d.Path, t.in.URL)
-	t.out = *t.in // for its context, which only copying takes along
-	t.out.URL = &t.url
-	t.out.Header = t.header
+func (t *trip) transportRequest() *http.Request {
+	out, address := &t.out, &t.url
+	if out.URL != nil { // a transport may still read what it was given for another upstream
+		out, address = new(http.Request), new(url.URL)
+		t.header = t.header.Clone()
+	}
+	*address = t.up.url(t.d.Path, t.in.URL)
+	*out = *t.in // for its context, which only copying takes along
+	out.URL = address
+	out.Header = t.header
 	if t.upgrade {
-		t.out.Header["Connection"] = t.d.values.one("Upgrade")
-		t.out.Header["Upgrade"] = t.in.Header["Upgrade"]
+		out.Header["Connection"] = t.d.values.one("Upgrade")
+		out.Header["Upgrade"] = t.in.Header["Upgrade"]
 	}
-	if _, ok := t.out.Header["User-Agent"]; !ok {
-		t.out.Header["User-Agent"] = nil // or the transport names itself
+	if _, ok := out.Header["User-Agent"]; !ok {
+		out.Header["User-Agent"] = nil // or the transport names itself
 	}
-	t.out.Host = t.host
-	t.out.Close = false // the client's connection ends, not the upstream's
+	out.Host = t.host()
+	out.Close = false // the client's connection ends, not the upstream's
 	// Request trailers would bypass every rule for headers; nobody needs them.
-	t.out.Trailer = nil
-	t.out.Body = nil // so the transport may try again over another connection
+	out.Trailer = nil
+	out.Body = nil // so the transport may try again over another connection
 	if t.body != nil {
-		t.out.Body, t.out.GetBody = &t.body.first, t.body.again
+		out.Body, out.GetBody = t.body.try, t.body.again
 	}
-	t.hideKeys()
+	hideKeys(out)
+	return out
 }
 
 // sendOnce lets the transport ask. An upstream may close a kept connection while a request
@@ -57,47 +66,68 @@ func (t *trip) transportRequest() {
 // idempotent (RFC 9110 §9.2.2), once and over a new connection: the transport would
 // try every kept connection, and each may be as dead as the first. POST and PATCH
 // are never sent twice.
-func (t *trip) sendOnce() (*http.Response, error) {
-	if t.out.Method != http.MethodPut && t.out.Method != http.MethodDelete {
-		return t.roundTrip(t.up.ways.kept, &t.out)
+func (t *trip) sendOnce(out *http.Request) (*http.Response, error) {
+	repeats := out.Method == http.MethodPut || out.Method == http.MethodDelete
+	if !repeats && !t.among.several() {
+		return t.roundTrip(t.up.ways.keeping(), out)
 	}
 	var first attempt
-	traced := httptrace.WithClientTrace(t.out.Context(), first.trace())
-	res, err := t.roundTrip(t.up.ways.kept, t.out.WithContext(traced))
-	if err == nil || !first.lost(err) || t.in.Context().Err() != nil {
-		return res, err
+	res, err := t.roundTrip(t.up.ways.keeping(), first.traced(out))
+	if err == nil || !repeats || !first.reused.Load() || !first.unanswered(err) || t.in.Context().Err() != nil {
+		return res, first.told(err)
 	}
 	if t.body != nil {
 		body, spent := t.body.again()
 		if spent != nil {
-			return nil, err
+			return nil, first.told(err)
 		}
-		t.out.Body = body
+		out.Body = body
 	}
 	t.askedAgain()
-	return t.roundTrip(t.up.ways.fresh, &t.out)
+	var second attempt
+	res, err = t.roundTrip(t.up.ways.fresh, second.traced(out))
+	return res, second.told(err)
 }
 
 // attempt is what a transport tells of one try.
-type attempt struct{ reused, answered atomic.Bool }
+type attempt struct{ connected, reused, answered atomic.Bool }
 
-func (a *attempt) trace() *httptrace.ClientTrace {
-	return &httptrace.ClientTrace{
+// traced returns the request as the try is to send it.
+func (a *attempt) traced(out *http.Request) *http.Request {
+	return out.WithContext(httptrace.WithClientTrace(out.Context(), &httptrace.ClientTrace{
 		GotConn: func(conn httptrace.GotConnInfo) {
+			a.connected.Store(true)
 			a.reused.Store(conn.Reused)
 			a.answered.Store(false)
 		},
 		GotFirstResponseByte: func() { a.answered.Store(true) },
-	}
+	}))
 }
 
-// lost reports whether the try failed because a kept connection ended before
-// anything came back. A timeout is no such failure, for the upstream may be at work;
-// nor is a reset of an HTTP/2 stream, which is an answer.
-func (a *attempt) lost(err error) bool {
-	var late net.Error
-	var reset streamError
-	return a.reused.Load() && !a.answered.Load() && !(errors.As(err, &late) && late.Timeout()) && !errors.As(err, &reset)
+// unanswered reports whether the try failed because its connection ended before anything
+// came back. A timeout is no such failure, for the upstream may be at work; nor is a reset
+// of an HTTP/2 stream, which is an answer, or something that is none.
+func (a *attempt) unanswered(err error) bool {
+	var (
+		late   net.Error
+		reset  streamError
+		answer http1.Malformed
+	)
+	return a.connected.Load() && !a.answered.Load() &&
+		!(errors.As(err, &late) && late.Timeout()) && !errors.As(err, &reset) && !errors.As(err, &answer)
+}
+
+// told returns the try's error as the pool would word it.
+func (a *attempt) told(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case !a.connected.Load():
+		return &connpool.Unanswered{Err: err}
+	case a.unanswered(err):
+		return &connpool.Unanswered{Sent: true, Err: err}
+	}
+	return err
 }
 
 // streamError is what [errors.As] makes of net/http's private error about an HTTP/2
@@ -113,15 +143,15 @@ func (e streamError) Error() string { return fmt.Sprintf("stream reset with code
 // hideKeys writes the names of a client's idempotency keys in small letters, which
 // upstreams read alike. net/http repeats a request that has them under their usual
 // names, and the upstream may not heed them.
-func (t *trip) hideKeys() {
-	switch t.out.Method {
+func hideKeys(out *http.Request) {
+	switch out.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
 		return
 	}
 	for _, name := range [...]string{"Idempotency-Key", "X-Idempotency-Key"} {
-		if values, ok := t.out.Header[name]; ok {
-			delete(t.out.Header, name)
-			t.out.Header[strings.ToLower(name)] = values
+		if values, ok := out.Header[name]; ok {
+			delete(out.Header, name)
+			out.Header[strings.ToLower(name)] = values
 		}
 	}
 }

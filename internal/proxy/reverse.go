@@ -2,8 +2,10 @@ package proxy
 
 import (
 	"cmp"
+	"crypto/tls"
 	"fmt"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/routing"
@@ -14,10 +16,14 @@ import (
 type reverseProxy struct {
 	headers   *headerPolicy
 	bodyBytes int64
-	upstreams map[*routing.Route]*upstream
+	balancers map[*routing.Route]*balancer
 	tunnels   *tunnel.Registry
-	pool      transportPool
+	proxy     func(*url.URL) (*url.URL, error) // as [Options] has it
+	tls       *tls.Config                      // of tests
 	bodies    bodies
+
+	known *Upstreams
+	held  []*ways // to be given back to it
 	// gatherTime is how long a short body is waited for, clientTimeout a client that reads.
 	gatherTime, clientTimeout time.Duration
 }
@@ -28,9 +34,11 @@ func newReverseProxy(table *routing.Table, o Options) (*reverseProxy, error) {
 	rev := &reverseProxy{
 		headers:   newHeaderPolicy(o, table.IdentityHeaders()...),
 		bodyBytes: o.BodyBytes,
-		upstreams: make(map[*routing.Route]*upstream),
+		balancers: make(map[*routing.Route]*balancer),
 		tunnels:   cmp.Or(o.Tunnels, &tunnel.Registry{}),
-		pool:      transportPool{tls: o.upstreamTLS, upstreams: cmp.Or(o.Upstreams, &Upstreams{})},
+		proxy:     o.Proxy,
+		tls:       o.upstreamTLS,
+		known:     cmp.Or(o.Upstreams, &Upstreams{}),
 
 		gatherTime: cmp.Or(o.gatherTime, gatherTime), clientTimeout: cmp.Or(o.clientTimeout, clientTimeout),
 	}
@@ -38,27 +46,45 @@ func newReverseProxy(table *routing.Table, o Options) (*reverseProxy, error) {
 		if len(route.Upstreams) == 0 {
 			continue
 		}
-		up, err := newUpstream(route, &rev.pool, o.Proxy)
+		b, err := rev.newBalancer(route)
 		if err != nil {
+			rev.close()
 			return nil, err
 		}
-		rev.upstreams[route] = up
+		rev.balancers[route] = b
 	}
 	return rev, nil
 }
 
-// closeIdle closes the idle connections to all upstreams.
-func (rev *reverseProxy) closeIdle() { rev.pool.closeIdle() }
+func (rev *reverseProxy) newBalancer(route *routing.Route) (*balancer, error) {
+	if len(route.Upstreams) > mostUpstreams {
+		return nil, fmt.Errorf("route %s: more than %d upstreams", route.Path, mostUpstreams)
+	}
+	b := &balancer{}
+	for _, at := range route.Upstreams {
+		up, err := rev.newUpstream(route, at)
+		if err != nil {
+			return nil, err
+		}
+		b.all = append(b.all, up)
+	}
+	return b, nil
+}
+
+// close lets go of the ways to all upstreams.
+func (rev *reverseProxy) close() {
+	for _, w := range rev.held {
+		rev.known.put(w)
+	}
+	rev.held = nil
+}
 
 // relay is [Relay] for a route that names an upstream.
 func (rev *reverseProxy) relay(w http.ResponseWriter, r *http.Request, d *Decision) error {
-	up := rev.upstreams[d.Route]
-	if up == nil {
+	b := rev.balancers[d.Route]
+	if b == nil {
 		return fmt.Errorf("relay to route %s: it is not of this table", d.Route.Path)
 	}
-	if d.Event != nil {
-		d.Event.Upstream = up.name
-	}
-	t := trip{reverse: rev, up: up, d: d, in: r, w: w}
+	t := trip{reverse: rev, among: b, d: d, in: r, w: w}
 	return t.run()
 }

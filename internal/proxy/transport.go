@@ -2,7 +2,9 @@ package proxy
 
 import (
 	"cmp"
+	"context"
 	"crypto/tls"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strings"
@@ -20,6 +22,7 @@ const (
 	idlePerHost  = 512
 	idleTimeout  = 4 * time.Second // below the 5 s after which Node.js, uvicorn and Apache close
 	headerBytes  = 256 << 10
+	maxAge       = 10 * time.Minute // of kept connections, as the pool has it
 	keepAliveGap = 30 * time.Second
 
 	restTime    = 20 * time.Millisecond
@@ -28,69 +31,106 @@ const (
 	waitTimeout = 5 * time.Second
 )
 
-// transportPool holds the ways to each upstream with its limits, so that routes to
-// one upstream share its connections.
-type transportPool struct {
-	tls       *tls.Config
-	upstreams *Upstreams
-	all       map[transportKey]*ways
-}
-
+// transportKey is all that the ways to an upstream depend on. Routes of which it is the
+// same share its connections, and know its health from each other.
 type transportKey struct {
 	scheme, host        string
 	timeout, idle, rest time.Duration
 	connections         int
 	standard, proxied   bool
 	linkLocal           bool // the upstream may have such an address
+	several             bool // it has others of its route beside it
+	check               routing.HealthCheck
+	tls                 *tls.Config // of tests
+}
+
+func keyOf(route *routing.Route, target *url.URL, proxied bool) transportKey {
+	key := transportKey{
+		scheme: target.Scheme, host: target.Host, timeout: route.Timeout,
+		idle: cmp.Or(route.UpstreamIdle, idleTimeout), rest: cmp.Or(route.UpstreamRest, restTime),
+		connections: cmp.Or(route.UpstreamConnections, connections),
+		standard:    route.StandardTransport, proxied: proxied, linkLocal: route.AllowLinkLocal,
+		several: len(route.Upstreams) > 1, check: route.HealthCheck,
+	}
+	if route.ReuseNever {
+		key.idle = 0
+	}
+	return key
 }
 
 // ways are those to ask an upstream: over a pool of our own, or by a transport that
 // keeps connections, or by one that keeps none.
 type ways struct {
-	pool        *connpool.Pool // nil where requests never go by it
-	http1       atomic.Bool    // the upstream is known to speak HTTP/1.1, which is all that the pool does
-	kept, fresh *http.Transport
-	figures     *upstreamFigures
+	key     transportKey
+	pool    *connpool.Pool // nil where requests never go by it
+	http1   atomic.Bool    // the upstream is known to speak HTTP/1.1, which is all that the pool does
+	fresh   *http.Transport
+	kept    atomic.Pointer[keptTransport]
+	renew   func() *keptTransport
+	health  *health
+	figures *upstreamFigures
+
+	users int                // relays that have it, under the lock of [Upstreams]
+	stop  context.CancelFunc // ends its checks; nil where there are none
 }
 
-// get returns the ways for the route, by the proxy via unless it is nil.
-func (p *transportPool) get(route *routing.Route, via *url.URL) *ways {
-	target := route.Upstreams[0].URL
-	key := transportKey{
-		scheme: target.Scheme, host: target.Host, timeout: route.Timeout,
-		idle: cmp.Or(route.UpstreamIdle, idleTimeout), rest: cmp.Or(route.UpstreamRest, restTime),
-		connections: cmp.Or(route.UpstreamConnections, connections),
-		standard:    route.StandardTransport, proxied: via != nil, linkLocal: route.AllowLinkLocal,
-	}
-	if route.ReuseNever {
-		key.idle = 0
-	}
-	w, ok := p.all[key]
-	if !ok {
-		w = p.ways(key, via)
-		if p.all == nil {
-			p.all = make(map[transportKey]*ways)
-		}
-		p.all[key] = w
-	}
-	return w
-}
-
-func (p *transportPool) ways(key transportKey, via *url.URL) *ways {
-	w := &ways{figures: p.upstreams.of(key.scheme + "://" + key.host)}
-	dial := p.dialer(key, w)
-	w.kept, w.fresh = transport(key, via, dial), transport(key, via, dial)
+func newWays(key transportKey, via *url.URL, figures *upstreamFigures) *ways {
+	w := &ways{key: key, figures: figures, health: newHealth(key, figures)}
+	dial := newDialer(key, w)
+	w.fresh = transport(key, via, dial)
 	w.fresh.DisableKeepAlives = true
+	w.renew = func() *keptTransport { return newKeptTransport(transport(key, via, dial)) }
+	w.kept.Store(w.renew())
 	w.http1.Store(key.scheme == "http")
 	if key.scheme == "h2c" || key.standard || via != nil {
 		return w
 	}
 	w.pool = connpool.New(connpool.Options{
-		Dial: dial.pooled, Idle: key.idle, Rest: key.rest,
+		Dial: dial.pooled, Elsewhere: key.several, Idle: key.idle, Rest: key.rest,
 		Connections: key.connections, Waiters: waiters, Wait: waitTimeout,
-		Counters: &w.figures.Counters, Excess: w.figures.excess,
+		Counters: &figures.Counters, Excess: figures.excess,
 	})
 	return w
+}
+
+// direct reports whether requests go by the pool, unless they are of a kind that does not.
+func (w *ways) direct() bool { return w.pool != nil && w.http1.Load() }
+
+// close closes the connections that nobody uses, and lets no other be kept for long.
+// Requests may go on.
+func (w *ways) close() {
+	if w.stop != nil {
+		w.stop()
+	}
+	w.kept.Load().CloseIdleConnections()
+	if w.pool != nil {
+		w.pool.Close()
+	}
+}
+
+// keptTransport is a transport that keeps connections, for a while.
+type keptTransport struct {
+	*http.Transport
+	born time.Time
+	life time.Duration
+}
+
+func newKeptTransport(t *http.Transport) *keptTransport {
+	return &keptTransport{t, time.Now(), maxAge/2 + rand.N(maxAge/2)} //nolint:gosec // spreads ends, guards nothing
+}
+
+// keeping returns the transport that keeps connections. net/http bounds the life of none,
+// so another transport takes over now and then: what the upstream's name stands for is
+// found out anew, and what the one before has kept ends when it is idle.
+func (w *ways) keeping() *http.Transport {
+	old := w.kept.Load()
+	if time.Since(old.born) < old.life {
+		return old.Transport
+	}
+	if w.kept.CompareAndSwap(old, w.renew()) {
+		old.CloseIdleConnections()
+	}
+	return w.kept.Load().Transport
 }
 
 // transport returns a transport that leaves bodies as they are and asks nobody for a
@@ -129,13 +169,4 @@ func transport(key transportKey, via *url.URL, dial *dialer) *http.Transport {
 		t.Protocols.SetHTTP1(true)
 	}
 	return t
-}
-
-func (p *transportPool) closeIdle() {
-	for _, w := range p.all {
-		w.kept.CloseIdleConnections()
-		if w.pool != nil {
-			w.pool.Close()
-		}
-	}
 }

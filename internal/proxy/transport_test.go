@@ -1,28 +1,58 @@
 package proxy
 
 import (
-	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"net/url"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 )
 
-func TestTransportPool_shares_what_is_alike(t *testing.T) {
+func TestUpstreams_share_what_is_alike(t *testing.T) {
 	at := func(host string, timeout, idle time.Duration) *routing.Route {
 		return &routing.Route{Upstreams: routing.To(&url.URL{Scheme: "http", Host: host}), Timeout: timeout, UpstreamIdle: idle}
 	}
-	pool := transportPool{upstreams: &Upstreams{}}
-	ways := pool.get(at("a", time.Second, 0), nil)
-	kept, fresh := ways.kept, ways.fresh
+	known := &Upstreams{}
+	get := func(r *routing.Route) *ways { return known.get(keyOf(r, r.Upstreams[0].URL, false), nil) }
+	ways := get(at("a", time.Second, 0))
+	kept, fresh := ways.keeping(), ways.fresh
 	if kept.IdleConnTimeout != 4*time.Second || kept.DisableKeepAlives || !fresh.DisableKeepAlives || kept.ResponseHeaderTimeout != time.Second {
 		t.Errorf("idle for %v, answers within %v", kept.IdleConnTimeout, kept.ResponseHeaderTimeout)
 	}
-	if again := pool.get(at("a", time.Second, 4*time.Second), nil); again != ways {
+	if again := get(at("a", time.Second, 4*time.Second)); again != ways {
 		t.Error("two routes alike have each their own connections")
 	}
 	for _, other := range []*routing.Route{at("b", time.Second, 0), at("a", 2*time.Second, 0), at("a", time.Second, time.Minute)} {
-		if got := pool.get(other, nil).kept; got == kept || got.IdleConnTimeout != max(other.UpstreamIdle, 4*time.Second) {
+		if got := get(other).keeping(); got == kept || got.IdleConnTimeout != max(other.UpstreamIdle, 4*time.Second) {
 			t.Errorf("%+v: idle for %v", other, got.IdleConnTimeout)
 		}
 	}
+	known.put(ways)
+	if get(at("a", time.Second, 0)) != ways {
+		t.Error("ways that somebody still has were closed")
+	}
+	known.put(ways)
+	known.put(ways)
+	if get(at("a", time.Second, 0)) == ways {
+		t.Error("ways that nobody had any more were kept")
+	}
+}
+
+// net/http bounds the age of no connection, and never of one over HTTP/2 that is busy.
+func TestWays_keep_no_transport_for_ever(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		known := &Upstreams{}
+		ways := known.get(keyOf(&routing.Route{}, &url.URL{Scheme: "http", Host: "a"}, false), nil)
+		first := ways.keeping()
+		time.Sleep(maxAge/2 - time.Second)
+		if ways.keeping() != first {
+			t.Error("replaced before its time")
+		}
+		time.Sleep(maxAge/2 + time.Second)
+		second := ways.keeping()
+		if second == first || ways.keeping() != second {
+			t.Error("not replaced once when its time had come")
+		}
+	})
 }

@@ -18,7 +18,9 @@ import (
 // given when the answer is over: where that came early, or the caller left.
 type trip struct {
 	reverse *reverseProxy
-	up      *upstream
+	among   *balancer
+	up      *upstream // the one that is asked
+	tried   places    // of those among which it is, where there are several
 	d       *Decision
 	in      *http.Request
 	w       http.ResponseWriter
@@ -26,7 +28,6 @@ type trip struct {
 	upgrade bool        // a WebSocket was asked for
 	way     detour      // why it goes by net/http's transport, if it does
 	header  http.Header // for the upstream
-	host    string      // for the upstream
 	body    *requestBody
 	silence *silence     // nil where the route has no limit for it
 	buffer  *wholeBuffer // of the body, until it was sent; nil where it is not read whole
@@ -41,10 +42,11 @@ type trip struct {
 
 // run relays the request, and returns why it could not.
 func (t *trip) run() error {
+	defer t.end()
+	t.choose()
 	if limit := t.reverse.bodyBytes; limit > 0 && t.in.ContentLength > limit {
 		return t.closing(tooLarge(nil))
 	}
-	defer t.end()
 	t.watchSilence()
 	t.prepare()
 	res, err := t.ask()
@@ -72,13 +74,14 @@ func (t *trip) end() {
 		clear(t.header)
 		headerMaps.Put(t.header)
 	}
-	t.giveBack(true) // a transport may still read it
+	t.giveBack(t.way != direct) // a transport may still read it
 	if t.exchange != nil {
 		_ = t.exchange.Close()
 	}
 	if t.release != nil {
 		t.release()
 	}
+	t.leave()
 }
 
 // prepare makes what the upstream gets. It leaves the client's request as it is,
@@ -91,10 +94,14 @@ func (t *trip) prepare() {
 		t.header = make(http.Header, len(t.in.Header)+added)
 	}
 	t.reverse.headers.fill(t.header, t.in, t.d)
-	t.host = t.up.hostHeader
+}
+
+// host is what the upstream is called in Host.
+func (t *trip) host() string {
 	if t.d.Route.PreserveHost && t.d.Host != "" {
-		t.host = t.d.Host
+		return t.d.Host
 	}
+	return t.up.hostHeader
 }
 
 // takeBody takes over the body of the client's request.
@@ -107,7 +114,7 @@ func (t *trip) takeBody() {
 // answers are not passed on, because no rule for headers would see them.
 func (t *trip) ask() (*http.Response, error) {
 	start := time.Now()
-	res, err := t.send()
+	res, err := t.sendAmong()
 	if err != nil {
 		return nil, err
 	}

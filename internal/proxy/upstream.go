@@ -10,8 +10,9 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// upstream is where the requests of one route go.
+// upstream is where requests of one route go.
 type upstream struct {
+	weight       int64
 	scheme, host string
 	base         string // escaped base path, without a slash at its end
 	strip        int    // segments to take off the path
@@ -23,11 +24,12 @@ type upstream struct {
 	ways         *ways
 }
 
-// newUpstream makes the upstream of a route that names one. Its transports are
-// those of the pool; proxy names the forward proxy to an address, and may be nil.
-func newUpstream(route *routing.Route, pool *transportPool, proxy func(*url.URL) (*url.URL, error)) (*upstream, error) {
-	target := route.Upstreams[0].URL
+// newUpstream makes an upstream of a route. Its ways are those of the relay, which has
+// to give them back.
+func (rev *reverseProxy) newUpstream(route *routing.Route, at routing.Upstream) (*upstream, error) {
+	target := at.URL
 	up := &upstream{
+		weight: int64(max(at.Weight, 1)),
 		scheme: target.Scheme,
 		host:   target.Host,
 		base:   strings.TrimRight(target.EscapedPath(), "/"),
@@ -49,7 +51,7 @@ func newUpstream(route *routing.Route, pool *transportPool, proxy func(*url.URL)
 	if route.StripPrefix {
 		up.strip = route.Segments()
 	}
-	via, err := up.via(route, proxy)
+	via, err := up.via(route, rev.proxy)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +60,10 @@ func newUpstream(route *routing.Route, pool *transportPool, proxy func(*url.URL)
 	if up.hostHeader, err = hostHeader(target.Host); err != nil {
 		return nil, fmt.Errorf("route %s: upstream host: %w", route.Path, err)
 	}
-	up.ways = pool.get(route, via)
+	key := keyOf(route, target, via != nil)
+	key.tls = rev.tls
+	up.ways = rev.known.get(key, via)
+	rev.held = append(rev.held, up.ways)
 	return up, nil
 }
 

@@ -37,6 +37,8 @@ type Route struct {
 
 	// Upstreams are where requests go, each to one of them; none if Static is set.
 	Upstreams []Upstream
+	// HealthCheck says how each of them is checked.
+	HealthCheck HealthCheck
 	// StripPrefix cuts Path off before the rest is joined to the upstream's base
 	// path, or looked up in Static.
 	StripPrefix bool
@@ -84,6 +86,18 @@ type Route struct {
 	// are under way; 0 is no limit.
 	Rate        Rate
 	Concurrency int
+}
+
+// HealthCheck is how an upstream is asked whether it is well. The zero value does not
+// ask.
+type HealthCheck struct {
+	// Path is asked for by GET; empty does not ask.
+	Path string
+	// Interval is the time between two checks, Timeout how long one may take.
+	Interval, Timeout time.Duration
+	// Rise is how many checks in a row bring back an upstream that is out, Fall how many
+	// failures take out one that is not.
+	Rise, Fall int
 }
 
 // Upstream is an address that requests of a route go to.

@@ -162,6 +162,23 @@ var upstreamReadings = []struct {
 		func(up proxy.UpstreamFigures) float64 { return float64(up.Refused.Load()) }},
 }
 
+// healthReadings are what a scrape shows besides of upstreams whose health is known.
+var healthReadings = []struct {
+	figure *telemetry.Reading
+	of     func(proxy.UpstreamFigures) float64
+}{
+	{telemetry.NewReading("upstream_healthy", "1 while requests go to the upstream, 0 while it is out.", "upstream"),
+		func(up proxy.UpstreamFigures) float64 { return oneIf(up.Healthy) }},
+	{telemetry.NewReading("upstream_health_changes_total", "How often the upstream went out or came back.", "upstream"),
+		func(up proxy.UpstreamFigures) float64 { return float64(up.Changed) }},
+	{telemetry.NewReading("upstream_pending", "Requests that the upstream has now, streams among them.", "upstream"),
+		func(up proxy.UpstreamFigures) float64 { return float64(up.Pending) }},
+	{telemetry.NewReading("upstream_moved_total", "Requests sent to another upstream of the route, as this one did not answer.", "upstream"),
+		func(up proxy.UpstreamFigures) float64 { return float64(up.Moved) }},
+	{telemetry.NewReading("upstream_moves_refused_total", "Requests not sent to another upstream of the route, as too many were.", "upstream"),
+		func(up proxy.UpstreamFigures) float64 { return float64(up.Unmoved) }},
+}
+
 var upstreamDetours = telemetry.NewReading("upstream_detours_total",
 	"Requests by net/http's transport instead of the gateway's own pool, by reason.", "upstream", "reason")
 
@@ -170,6 +187,11 @@ func upstreamFigures(u *proxy.Upstreams, show telemetry.Show) {
 	for _, up := range u.Figures() {
 		for _, r := range upstreamReadings {
 			show(r.figure, r.of(up), up.Name)
+		}
+		if up.Watched {
+			for _, r := range healthReadings {
+				show(r.figure, r.of(up), up.Name)
+			}
 		}
 		for reason, n := range up.Detours {
 			show(upstreamDetours, float64(n), up.Name, reason)

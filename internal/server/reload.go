@@ -53,11 +53,12 @@ func (s *Server) adopt(cfg *config.Config) error {
 		return err
 	}
 	if err := s.ring.Replace(cfg.Session.Keys...); err != nil {
+		next.relay.Close()
 		return err
 	}
 	s.sessions.cookies.Rekey()
 	s.pipeline.assertions.Rekey()
-	s.router.Swap(next).relay.CloseIdle()
+	s.router.Swap(next).relay.Close()
 	return nil
 }
 

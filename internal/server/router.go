@@ -39,7 +39,7 @@ func routeTable(routes []config.Route) []routing.Route {
 	for i, r := range routes {
 		out[i] = routing.Route{
 			Path: r.Path, Host: r.Host, Access: access(r), Methods: r.Methods,
-			Upstreams: upstreams(r), StripPrefix: r.StripPrefix, PreserveHost: r.PreserveHost,
+			Upstreams: upstreams(r), HealthCheck: routing.HealthCheck(r.HealthCheck), StripPrefix: r.StripPrefix, PreserveHost: r.PreserveHost,
 			Token: token[r.Token], Identity: identityHeaders(r), Assertion: assertionRule(r), UseProxy: r.UseProxy, Timeout: r.Timeout, IdleTimeout: r.IdleTimeout,
 			UpstreamIdle: r.UpstreamIdleTimeout, UpstreamRest: r.UpstreamRest, UpstreamConnections: r.UpstreamConnections,
 			AllowLinkLocal: r.AllowLinkLocal, ReuseNever: r.Reuse == "never", StandardTransport: r.Transport == "standard", CacheUpstream: r.CacheUpstream,

@@ -76,8 +76,8 @@ func (s *Server) logMemory() {
 }
 
 // background hears what other instances do to sessions, ends what is open of those that
-// end, takes over a new certificate, and fetches the key set, until stop is called: after
-// the drain, as the last requests need it too. With the key set there, it looks once
+// end, takes over a new certificate, checks the health of upstreams, and fetches the key
+// set, until stop is called: after the drain, as the last requests need it too. With the key set there, it looks once
 // whether logins work: a store that takes none is in the log then, whether or not anybody
 // probes.
 func (s *Server) background() (stop func()) {
@@ -86,6 +86,7 @@ func (s *Server) background() (stop func()) {
 	running.Go(func() { _ = s.sessions.manager.Run(ctx) }) // it ends with ctx only
 	running.Go(func() { s.sessions.keeper.Run(ctx) })
 	running.Go(func() { s.certificate.watch(ctx) })
+	running.Go(func() { s.pipeline.relay.Upstreams.Run(ctx) })
 	running.Go(func() {
 		if s.pool.fetchKeys(ctx) {
 			s.ready.Reasons(ctx)

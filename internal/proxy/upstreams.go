@@ -1,0 +1,88 @@
+package proxy
+
+import (
+	"context"
+	"log/slog"
+	"net/url"
+	"sync"
+)
+
+// Upstreams is all upstreams: the ways to them, their health, and what was counted. It
+// outlives the relays that go there, so that a reload leaves alone what it does not
+// change. The zero value knows none. Safe for concurrent use.
+type Upstreams struct {
+	// Log is told when the health of an upstream changes, and once of one that sends more
+	// than its answers. May be nil.
+	Log *slog.Logger
+
+	mu      sync.Mutex
+	figures map[string]*upstreamFigures // by scheme and host
+	ways    map[transportKey]*ways
+	checks  sync.WaitGroup
+	begin   func(*ways) // begins to check; nil before [Upstreams.Run], and after it
+}
+
+// get returns the ways for the key, by the proxy via unless it is nil. They are the
+// caller's until it gives them back.
+func (u *Upstreams) get(key transportKey, via *url.URL) *ways {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	w := u.ways[key]
+	if w == nil {
+		w = newWays(key, via, u.counted(key.scheme+"://"+key.host))
+		if u.ways == nil {
+			u.ways = make(map[transportKey]*ways)
+		}
+		u.ways[key] = w
+		if u.begin != nil {
+			u.begin(w)
+		}
+	}
+	w.users++
+	return w
+}
+
+// counted returns the figures of the upstream of that name. The caller holds the lock.
+func (u *Upstreams) counted(name string) *upstreamFigures {
+	f := u.figures[name]
+	if f == nil {
+		f = &upstreamFigures{name: name, log: u.Log}
+		if u.figures == nil {
+			u.figures = make(map[string]*upstreamFigures)
+		}
+		u.figures[name] = f
+	}
+	return f
+}
+
+// put takes ways back. Those that nobody has any more are closed.
+func (u *Upstreams) put(w *ways) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if w.users--; w.users == 0 {
+		delete(u.ways, w.key)
+		w.close()
+	}
+}
+
+// Run checks the health of upstreams whose routes say how, until ctx ends.
+func (u *Upstreams) Run(ctx context.Context) {
+	u.mu.Lock()
+	u.begin = func(w *ways) {
+		if w.key.check.Path == "" {
+			return
+		}
+		ctx, stop := context.WithCancel(ctx)
+		w.stop = stop
+		u.checks.Go(func() { w.watch(ctx) })
+	}
+	for _, w := range u.ways {
+		u.begin(w)
+	}
+	u.mu.Unlock()
+	<-ctx.Done()
+	u.mu.Lock()
+	u.begin = nil
+	u.mu.Unlock()
+	u.checks.Wait()
+}
