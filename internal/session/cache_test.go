@@ -209,6 +209,22 @@ func TestCache(t *testing.T) {
 			}
 			runtime.KeepAlive(all)
 		},
+		"counts_what_is_made_of_claims": func(t *testing.T, w *world) {
+			m, s := w.listening(), w.login()
+			cost(t, w, m, s, 1)
+			opened, err := m.Load(t.Context(), s.Handle)
+			if err != nil {
+				t.Fatal(err)
+			}
+			identity := opened.Identity()
+			before := m.Stats().CacheBytes
+			for _, kept := range []int{1000, 400} { // the second in the place of the first
+				identity.Keep("headers", kept, kept)
+				if more := m.Stats().CacheBytes - before; more != kept {
+					t.Errorf("%d bytes more are counted for %d", more, kept)
+				}
+			}
+		},
 		"forgets_tokens_that_nobody_asks_for": func(t *testing.T, w *world) {
 			m, s := w.listening(), w.login()
 			cost(t, w, m, s, 1)
