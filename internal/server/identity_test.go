@@ -218,3 +218,42 @@ func TestIdentityHeaders_cost(t *testing.T) {
 		t.Errorf("%.0f allocations a call, and %.0f without the headers", with, without)
 	}
 }
+
+// TestIdentityHeaders_of_a_bearer: of a caller with an access token alone there is what
+// that says, and where a machine calls, which is no user, its subject.
+func TestIdentityHeaders_of_a_bearer(t *testing.T) {
+	r := newBearerRig(t, func(doc map[string]any) {
+		for _, route := range doc["routes"].([]any) {
+			if route := route.(map[string]any); route["path"] == "/blind/" || route["path"] == "/both/" {
+				route["identity_headers"] = true
+				route["headers"] = map[string]any{"X-Tenant": "custom:tenant", "X-Client": "client_id"}
+				route["assertion"] = map[string]any{"audience": ordersAPI}
+			}
+		}
+	})
+	user, machine := "Bearer "+r.userTokens("alice@example.com")["AccessToken"].(string), "Bearer "+r.machineToken()
+	subject := decode[struct{ Sub string }](t, claimsOf(t, user)).Sub
+	for _, path := range []string{"/blind/x", "/both/x"} {
+		for authorization, want := range map[string]http.Header{
+			user: {
+				"X-Auth-Subject": {subject}, "X-Auth-Username": {subject}, "X-Auth-Groups": {"admins,staff"}, "X-Client": {cognitoemu.DefaultClientID},
+			},
+			machine: {
+				"X-Auth-Subject": {cognitoemu.DefaultMachineClientID}, "X-Auth-Username": {cognitoemu.DefaultMachineClientID},
+				"X-Client": {cognitoemu.DefaultMachineClientID},
+			},
+		} {
+			if res, body := r.program().bearing(authorization, "GET", path); res.StatusCode != http.StatusOK {
+				t.Fatalf("%s: %d: %s", path, res.StatusCode, body)
+			}
+			got := r.seen.last(t)
+			if diff := cmp.Diff(want, told(got, "X-Client")); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", path, diff)
+			}
+			claims, err := r.vouched(ordersAPI, got.Header.Get("X-Gatehouse-Assertion"))
+			if err != nil || claims["sub"] != want.Get("X-Auth-Subject") || claims["sid"] != nil {
+				t.Errorf("%s: vouched for by %v, %v", path, claims, err)
+			}
+		}
+	}
+}

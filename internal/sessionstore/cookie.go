@@ -91,7 +91,11 @@ func (c *Cookie) Load(_ context.Context, h session.Handle) (*session.Session, er
 // [session.ErrNotFound] where it is over or has ended here. The caller holds mu.
 func (c *Cookie) newest(carried *session.Session) (*session.Session, error) {
 	s, other := carried, c.known.get(carried.ID)
-	if other != nil && follows(other, s) {
+	switch {
+	case other == nil:
+	case other.Handle.Equal(s.Handle): // the same, with all that was made of it
+		s = other
+	case follows(other, s):
 		s, other = other, s
 	}
 	if other != nil && other.LastSeen.After(s.LastSeen) {

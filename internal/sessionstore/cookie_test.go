@@ -189,3 +189,17 @@ func TestCookieTooLarge(t *testing.T) {
 		t.Errorf("generation %d is known, which no browser can have", got.Generation)
 	}
 }
+
+// TestCookieParsesClaimsOnce: what was made of the tokens is there for the next request
+// with the same handle, though each opens it anew.
+func TestCookieParsesClaimsOnce(t *testing.T) {
+	s, err := newCookie(t, ringOf(t, 1), time.Hour).Create(t.Context(), storetest.Sample("sub-1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	another := newCookie(t, ringOf(t, 1), time.Hour)
+	first := copyOf(t, another, s.Handle).Identity()
+	if second := copyOf(t, another, s.Handle).Identity(); second != first || second.Subject != "sub-1" {
+		t.Errorf("parsed again, for %s", second.Subject)
+	}
+}
