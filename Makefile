@@ -92,7 +92,7 @@ TESTFLAGS ?=
 npm_packages = $(addsuffix /node_modules/.package-lock.json,$(1))
 BROWSER_NPM := $(call npm_packages,web/client web/amplify/test web/e2e web/e2e/frameworks web/e2e/from-amplify web/e2e/quickstart \
 	$(patsubst %/package-lock.json,%,$(wildcard examples/amplify-react/package-lock.json examples/next/package-lock.json examples/spa-*/package-lock.json)))
-API_NPM := $(call npm_packages,examples/api-express)
+API_NPM := $(call npm_packages,examples/api-express internal/oauth/testdata/verifiers)
 TEST_NPM := $(BROWSER_NPM) $(API_NPM)
 
 # The slow packages wait, for limits that pass and servers that fail over, more than

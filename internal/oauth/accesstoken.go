@@ -74,6 +74,14 @@ func (c *Client) readAccessToken(payload json.RawMessage, clients map[string]boo
 		ExpiresAt: r.time("exp"), AuthTime: r.optionalTime("auth_time"),
 	}
 	issuedAt, notBefore := r.time("iat"), r.optionalTime("nbf")
+	// What else is standard has its type, or the API would read another token (RFC 7519
+	// §4.1, RFC 8693 §4.2).
+	for _, name := range []string{"scope", "jti", "username"} {
+		r.optionalText(name)
+	}
+	if _, bound := r.members["aud"]; bound {
+		r.texts("aud")
+	}
 	switch {
 	case r.err != nil:
 		return nil, r.err

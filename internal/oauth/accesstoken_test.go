@@ -55,6 +55,10 @@ func accessForgeries() map[string]forgery {
 		"iat":       {"1", nil, -1, false},
 		"nbf":       {"1", nil, -1, true},
 		"auth_time": {"1", nil, -1, true},
+		"aud":       {nil, 1, []string{}, []any{"x", nil}, object{"x": 1}},
+		"scope":     {nil, 1, []string{"openid"}, object{}},
+		"jti":       {nil, 1, []string{"x"}},
+		"username":  {nil, 1, []string{"x"}},
 	} {
 		for _, v := range values {
 			m[fmt.Sprintf("%s is %#v", name, v)] = func(f forged) string { return f.withClaim(name, v) }
