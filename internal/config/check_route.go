@@ -73,6 +73,7 @@ func (l *loader) checkRouteAuth(s *scope, r *Route) {
 	if r.takesBearer() && len(l.cfg.BearerClients) == 0 && s.sound("auth") && l.top.sound("bearer_clients") {
 		l.reject(s, "auth", -1, cure("bearer_clients set, to the app clients whose access tokens count here; or auth session"))
 	}
+	l.checkRouteCORS(s, r)
 	if !s.sound("auth", "token") {
 		return
 	}
@@ -81,6 +82,17 @@ func (l *loader) checkRouteAuth(s *scope, r *Route) {
 	}
 	if r.takesBearer() && r.Token == "id" {
 		l.reject(s, "token", -1, curef("access or none: with auth %s a caller brings no ID token", r.Auth))
+	}
+}
+
+// checkRouteCORS keeps the cookie's power with allowed_origins.
+func (l *loader) checkRouteCORS(s *scope, r *Route) {
+	switch {
+	case !r.CORSUpstream || !s.sound("cors", "auth"):
+	case r.takesCookie():
+		l.reject(s, "cors", -1, curef("auth none or bearer on this route, or no cors: with auth %s allowed_origins says who may use the cookie", r.Auth))
+	case r.Static != "":
+		l.reject(s, "cors", -1, cure("an upstream on this route, or no cors: files have no CORS answers"))
 	}
 }
 

@@ -285,6 +285,10 @@ var routeRules = []rule{
 	{"auth_bearer_of_no_client", values{"routes[].auth": "bearer"}, "routes[0].auth", "bearer_clients set"},
 	{"auth_either_of_no_client", values{"routes[].auth": "either"}, "routes[0].auth", "bearer_clients set"},
 	{"bearer_client_is_none", values{"routes[].auth": "bearer", "bearer_clients": "[a b]"}, "bearer_clients[0]", "an app client's id"},
+	{"cors_with_the_cookie", values{"routes[].cors": "upstream"}, "routes[0].cors", "auth none or bearer on this route"},
+	{"cors_with_the_cookie_perhaps", values{"routes[].cors": "upstream", "routes[].auth": "either", "bearer_clients": "[a]"}, "routes[0].cors", "with auth either allowed_origins says"},
+	{"cors_of_files", values{"routes[].cors": "upstream", "routes[].auth": "none", "routes[].upstream": "-", "routes[].static": "."}, "routes[0].cors", "an upstream on this route"},
+	{"cors_of_somebody_else", values{"routes[].cors": "all"}, "routes[0].cors", "upstream, or nothing"},
 	{"something_is_required_of_nobody", values{"routes[].auth": "none", "routes[].require.groups": "[staff]"}, "routes[0].auth", "session, bearer or either"},
 	{"nothing_is_required", values{"routes[].require": "{}"}, "routes[0].require", "groups, scopes, claims or max_auth_age in it"},
 	{"nothing_is_required_but_how_to_say_it", values{"routes[].require": "{detail: false, max_auth_age: 0s, groups: }"}, "routes[0].require", "or require left out"},
@@ -382,7 +386,6 @@ var amplifyRules = []rule{
 var laterRules = []rule{
 	{"identity_pool", values{"cognito.identity_pool_id": "eu-west-1:x"}, "cognito.identity_pool_id", "not built yet"},
 	{"tracing", values{"tracing.otlp_endpoint": "http://localhost:4318"}, "tracing.otlp_endpoint", "not built yet"},
-	{"cors", values{"routes[].cors": "upstream"}, "routes[0].cors", "not built yet"},
 	{"route_idle_timeout_is_too_long", values{"routes[].idle_timeout": "25h"}, "routes[0].idle_timeout", "from 0s to 24h"},
 }
 
@@ -433,6 +436,8 @@ func TestLoad_accepts(t *testing.T) {
 		"bearers":                              {"routes[].auth": "bearer", "bearer_clients": "[a, b]"},
 		"rules":                                {"routes[].require": "{groups: [staff, \"two words\"], scopes: [openid], claims: {plan: gold, level: [3, 4], beta: true}, max_auth_age: 15m, detail: false}"},
 		"rules_where_nobody_may_come":          {"routes[].auth": "optional", "routes[].require": "{groups: staff}"},
+		"cors_of_the_upstreams_own":            {"routes[].cors": "upstream", "routes[].auth": "none"},
+		"cors_of_a_bearers_upstream":           {"routes[].cors": "upstream", "routes[].auth": "bearer", "bearer_clients": "[a]"},
 		"bearers_for_files":                    {"routes[].auth": "either", "bearer_clients": "[a]", "routes[].upstream": "-", "routes[].static": "."},
 		"bearers_without_a_token_upstream":     {"routes[].auth": "bearer", "bearer_clients": "[a]", "routes[].token": "none"},
 		"twins_on_different_hosts":             {"allowed_hosts": `["app.example.com:8443"]`, "routes[].path": "-", "routes[].upstream": "-", "routes": `[{path: /, upstream: "http://localhost:1"}, {path: /, host: "app.example.com:8443", upstream: "http://localhost:2"}]`},

@@ -188,6 +188,7 @@ type Route struct {
 	Navigations         bool // false: navigations are refused
 	Touch               bool // false: requests do not slide the idle limit
 	CacheUpstream       bool // cache: upstream
+	CORSUpstream        bool // cors: upstream
 	UseProxy            bool
 	AllowLinkLocal      bool
 	RateLimit           RouteRate

@@ -61,12 +61,12 @@ func isCustomHeader(s string) bool {
 		!strings.HasPrefix(name, "sec-") && !strings.HasPrefix(name, "proxy-")
 }
 
-// cacheRule fills a *bool from the words of routes[].cache.
-type cacheRule struct{}
+// upstreamsOwn fills a *bool from the word upstream, or nothing.
+type upstreamsOwn struct{}
 
-func (cacheRule) want() string { return `upstream, or nothing` }
+func (upstreamsOwn) want() string { return `upstream, or nothing` }
 
-func (k cacheRule) parse(field any, s string) error {
+func (k upstreamsOwn) parse(field any, s string) error {
 	if s != "" && s != "upstream" {
 		return cure(k.want())
 	}
@@ -74,14 +74,14 @@ func (k cacheRule) parse(field any, s string) error {
 	return nil
 }
 
-func (cacheRule) format(field any) []string {
+func (upstreamsOwn) format(field any) []string {
 	if *field.(*bool) {
 		return []string{"upstream"}
 	}
 	return []string{""}
 }
 
-func (cacheRule) schema() *jsonschema.Schema {
+func (upstreamsOwn) schema() *jsonschema.Schema {
 	return orVariable(&jsonschema.Schema{Enum: []any{"", "upstream"}})
 }
 

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,8 +15,14 @@ func (p *headerPolicy) answer(own, from http.Header, d *Decision) {
 	dropNamed(from, from["Connection"])
 	p.cookies.stripSetCookie(from)
 	private := d.keptPrivate()
+	if d.Route.CORSUpstream {
+		maps.DeleteFunc(own, func(name string, _ []string) bool { return ofCORS(name) })
+	}
 	for name, values := range from {
 		rule := p.known.Of(name)
+		if d.Route.CORSUpstream && ofCORS(name) {
+			rule &^= headers.NeverDownstream
+		}
 		if rule.Has(headers.HopByHop|headers.NeverDownstream) || private && forParticularCaches(name, rule) {
 			continue
 		}
@@ -32,6 +39,9 @@ func (p *headerPolicy) answer(own, from http.Header, d *Decision) {
 		d.sayPrivate(own)
 	}
 }
+
+// ofCORS reports whether a header says which other origins may do what.
+func ofCORS(name string) bool { return strings.HasPrefix(name, "Access-Control-") }
 
 // trailer removes from an answer's trailers what may not stand in a header, and
 // what may stand in a header only.

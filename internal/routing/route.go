@@ -74,6 +74,9 @@ type Route struct {
 	StandardTransport bool
 	// CacheUpstream leaves the upstream's Cache-Control alone.
 	CacheUpstream bool
+	// CORSUpstream leaves CORS to the upstream: its Access-Control-* headers pass, and
+	// preflights reach it. The route must not take the cookie.
+	CORSUpstream bool
 
 	// Static is a directory to serve files from.
 	Static string

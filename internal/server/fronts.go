@@ -70,6 +70,7 @@ func (p *pipeline) verdicts(table *routing.Table, v handlers.Verify) http.Handle
 		p.edge.origins.Expose,
 		v.Judge,
 		p.edge.guard.Middleware,
+		middleware.LeavePreflight(table, p.limits.ratesOf(table).BeforeSession(v.Allow)),
 		middleware.Match(table),
 		v.OfRoute,
 		p.edge.origins.SameOrigin,

@@ -63,6 +63,7 @@ func (p *pipeline) handler(table *routing.Table, relay proxy.Relay) http.Handler
 	return p.withVerdicts(table, p.edge.record(p.requestMetrics(table)).Handler(middleware.Chain(p.dispatch(table, relay),
 		p.edge.origins.Expose,
 		p.edge.guard.Middleware,
+		middleware.LeavePreflight(table, p.limits.ratesOf(table).BeforeSession(p.limits.placesOf(table).Hold(relayed(relay)))),
 		p.edge.origins.Preflight,
 		middleware.Match(table),
 	)))

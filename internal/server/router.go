@@ -42,7 +42,7 @@ func routeTable(routes []config.Route) []routing.Route {
 			Upstreams: upstreams(r), HealthCheck: routing.HealthCheck(r.HealthCheck), StripPrefix: r.StripPrefix, PreserveHost: r.PreserveHost,
 			Token: token[r.Token], Identity: identityHeaders(r), Assertion: assertionRule(r), UseProxy: r.UseProxy, Timeout: r.Timeout, IdleTimeout: r.IdleTimeout,
 			UpstreamIdle: r.UpstreamIdleTimeout, UpstreamRest: r.UpstreamRest, UpstreamConnections: r.UpstreamConnections,
-			AllowLinkLocal: r.AllowLinkLocal, ReuseNever: r.Reuse == "never", StandardTransport: r.Transport == "standard", CacheUpstream: r.CacheUpstream,
+			AllowLinkLocal: r.AllowLinkLocal, ReuseNever: r.Reuse == "never", StandardTransport: r.Transport == "standard", CacheUpstream: r.CacheUpstream, CORSUpstream: r.CORSUpstream,
 			Static: r.Static, SPAFallback: r.SPAFallback,
 			AllowEncodedSlash: r.AllowEncodedSlash,
 			Rate:              rateOf(r), Concurrency: r.Concurrency,
