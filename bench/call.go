@@ -31,6 +31,9 @@ func (p *party) call(method, path string, body []byte, answer int) (call, error)
 		return call{}, err
 	}
 	c := call{method: method, url: target, cookies: []string{p.cookies}, headers: browserHeaders(), body: body, answer: answer}
+	if p.bearer != "" {
+		c.headers = append(c.headers, [2]string{"Authorization", "Bearer " + p.bearer})
+	}
 	if method != "GET" {
 		c.headers = append(c.headers, [2]string{"Origin", p.base})
 	}

@@ -5,8 +5,10 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -22,6 +24,7 @@ const (
 	benchClient   = "bench"
 	peerClient    = "bench-peer" // of a proxy that must have a secret
 	peerSecret    = "not-a-secret-of-anybody"
+	machineClient = "bench-machine" // of a caller with a token of its own, by the same secret
 	benchUser     = "bench@example.com"
 	benchPassword = "Passw0rd!"
 )
@@ -77,6 +80,7 @@ type site struct {
 	binary    string
 	store     string // empty: the lab's
 	transport string // of the route; empty: what the gateway has without
+	bearer    bool   // the route takes access tokens, and no session
 	key       string // seals cookies; made by start
 
 	config  string // file
@@ -101,6 +105,11 @@ func (s *site) open(ctx context.Context, l *lab, p *party) error {
 		return err
 	}
 	p.base, p.figures, p.login = s.public, s.figures, "/auth/login?return_to="+url.QueryEscape(apiPath)
+	if s.bearer {
+		p.cookies = plainCookies
+		p.bearer, err = l.machineToken(ctx)
+		return err
+	}
 	p.cookies, err = l.signIn(ctx, p)
 	return err
 }
@@ -143,6 +152,9 @@ routes:
 	if s.transport != "" {
 		text += "    transport: " + s.transport + "\n"
 	}
+	if s.bearer {
+		text += "    auth: bearer\nbearer_clients: [" + machineClient + "]\n"
+	}
 	s.config, err = l.file("gateway-"+filepath.Base(admin)+".yaml", text)
 	return err
 }
@@ -180,12 +192,16 @@ clients:
   - id: %s
     secret: %s
     %s
+  - id: %s
+    secret: %s
+    client_credentials: true
+    scopes: [api/read]
 users:
   - email: %s
     name: Bench
     password: %q
     groups: [staff]
-`, benchPool, benchClient, client, peerClient, peerSecret, client, benchUser, benchPassword))
+`, benchPool, benchClient, client, peerClient, peerSecret, client, machineClient, peerSecret, benchUser, benchPassword))
 	if err != nil {
 		return nil, err
 	}
@@ -213,4 +229,27 @@ func (l *lab) signIn(ctx context.Context, p *party) (string, error) {
 		return "", fmt.Errorf("sign in: %w", err)
 	}
 	return browser.cookies(p.base + apiPath)
+}
+
+// machineToken is an access token by client credentials.
+func (l *lab) machineToken(ctx context.Context) (string, error) {
+	_, port, _ := net.SplitHostPort(l.pool)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://127.0.0.1:"+port+"/oauth2/token", strings.NewReader("grant_type=client_credentials"))
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.SetBasicAuth(machineClient, peerSecret)
+	res, err := l.http.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = res.Body.Close() }()
+	var answer struct {
+		AccessToken string `json:"access_token"`
+	}
+	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil || answer.AccessToken == "" {
+		return "", fmt.Errorf("get an access token: %s, %w", res.Status, err)
+	}
+	return answer.AccessToken, nil
 }

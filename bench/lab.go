@@ -143,6 +143,7 @@ type party struct {
 	name    string
 	base    string // scheme://host:port
 	cookies string
+	bearer  string   // an access token of the caller's own; empty: none is sent
 	process *process // whose processor time and memory count; nil: none
 	figures string   // where the process says how much it has allocated; empty: nowhere
 	login   string   // path that begins a sign-in and ends at the API; empty: there is none

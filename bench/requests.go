@@ -17,6 +17,9 @@ func measureRequests(ctx context.Context, l *lab) (section, error) {
 		memory.ours = false
 		entrants = append(entrants, memory)
 	}
+	bearer := site{binary: l.gateway, bearer: true}.entrant("gateway, by a bearer")
+	bearer.ours = false
+	entrants = append(entrants, bearer)
 	parties, err := l.enter(ctx, append(entrants, nginx, haproxy, caddy, oauth2Proxy)...)
 	if err != nil {
 		return section{}, err

@@ -40,6 +40,8 @@ type Exchange struct {
 	heard uint64
 	place streams.Place
 	end   context.CancelCauseFunc
+	// tokenOver is of an exchange that ends with an access token.
+	tokenOver expiry
 
 	writer writer
 	// own are the values of the headers that every answer gets; an array, as a

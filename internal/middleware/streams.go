@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
@@ -77,14 +78,10 @@ func holdByToken(w http.ResponseWriter, r *http.Request, x *Exchange, next Handl
 	ctx, end := context.WithCancelCause(r.Context())
 	defer end(nil)
 	x.end = end
-	ended := make(chan struct{})
-	timer := time.AfterFunc(time.Until(x.Caller.Token.ExpiresAt), func() {
-		defer close(ended)
-		x.endBecause(errTokenExpired)
-	})
+	timer := time.AfterFunc(time.Until(x.Caller.Token.ExpiresAt), x.endWithToken)
 	defer func() {
-		if !timer.Stop() { // it must not set limits on the next request of the connection
-			<-ended
+		timer.Stop()
+		if x.tokenOver.leave() {
 			x.Event.AddNote("ended with its access token")
 		}
 	}()
@@ -94,6 +91,29 @@ func holdByToken(w http.ResponseWriter, r *http.Request, x *Exchange, next Handl
 		return refuseBearer(fmt.Errorf("%w: %w", oauth.ErrInvalidToken, oauth.ErrExpired))
 	}
 	return err
+}
+
+// expiry is whether an exchange has ended with its token. Once the exchange is left, that
+// does not happen any more: the connection has its next request.
+type expiry struct {
+	mu          sync.Mutex
+	left, ended bool
+}
+
+func (e *expiry) leave() (ended bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.left = true
+	return e.ended
+}
+
+func (x *Exchange) endWithToken() {
+	x.tokenOver.mu.Lock()
+	defer x.tokenOver.mu.Unlock()
+	if !x.tokenOver.left {
+		x.tokenOver.ended = true
+		x.endBecause(errTokenExpired)
+	}
 }
 
 // closeBehind has the connection closed behind the answer: a part of the request may

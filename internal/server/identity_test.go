@@ -202,7 +202,7 @@ func TestIdentityHeaders_cost(t *testing.T) {
 		handler, cookie := signedInHandler(t, cannedAPI(t), change...)
 		front := httptest.NewServer(handler)
 		defer front.Close()
-		ask := caller(t, front.Listener.Addr().String(), cookie)
+		ask := caller(t, front.Listener.Addr().String(), "Cookie: theme=dark; "+cookie+"; lang=en")
 		for range 10 {
 			ask()
 		}
