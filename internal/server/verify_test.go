@@ -1,13 +1,17 @@
 package server_test
 
 import (
+	"bufio"
 	"crypto/tls"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/freeport"
 )
@@ -375,6 +379,63 @@ func TestVerify_is_logged_as_what_was_asked(t *testing.T) {
 	})
 }
 
+// TestVerify_is_counted_by_itself: a question takes less time than a request of its route.
+func TestVerify_is_counted_by_itself(t *testing.T) {
+	r, a := withAdmin(t, frontsTrusted)
+	r.browser().verify(question{}, "")
+	until(t, "the figure", func() bool {
+		_, body := a.call("GET", "/metrics")
+		return strings.Contains(body, `gatehouse_requests_total{route="/auth/verify",status="4xx"} 1`)
+	})
+}
+
+// TestVerify_waits_for_no_body: whoever sends one with a question, or only says so, holds no
+// connection.
+func TestVerify_waits_for_no_body(t *testing.T) {
+	listen := freeport.Addr(t)
+	r := newRig(t, frontsTrusted, section("verify", map[string]any{"listen": listen}))
+	listening(t, listen)
+	conn, err := net.Dial("tcp", listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	req, _ := http.NewRequest("POST", "http://"+listen+"/auth/verify", nil)
+	req.Header = question{}.headers(r)
+	req.Header.Set("Content-Length", "1000000")
+	_, _ = fmt.Fprint(conn, "POST /auth/verify HTTP/1.1\r\nHost: gateway\r\n")
+	_ = req.Header.Write(conn)
+	_, _ = fmt.Fprint(conn, "\r\n")
+	answer := bufio.NewReader(conn)
+	res, err := http.ReadResponse(answer, nil)
+	if err != nil || res.StatusCode != 401 {
+		t.Fatalf("answered %v, %v", res, err)
+	}
+	if _, err := io.Copy(io.Discard, res.Body); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := answer.ReadByte(); err != io.EOF {
+		t.Errorf("the connection has %q, %v", n, err)
+	}
+}
+
+// TestVerify_is_below_the_mount, whatever that is, and nowhere else.
+func TestVerify_is_below_the_mount(t *testing.T) {
+	r := newRig(t, frontsTrusted, func(doc map[string]any) { doc["mount"] = "/app/auth" })
+	b := r.browser()
+	for path, want := range map[string]int{"/app/auth/verify": 401, "/app/auth/verify/x": 401, "/auth/verify": 404} {
+		req := b.request("GET", r.url+path, nil)
+		req.Header = question{}.headers(r)
+		if res, body := b.do(req); res.StatusCode != want {
+			t.Errorf("%s: %d %s", path, res.StatusCode, body)
+		}
+	}
+	if res, _ := b.verify(question{lines: ownCall}, ""); res.StatusCode != 404 {
+		t.Errorf("at the mount that is not: %d", res.StatusCode)
+	}
+}
+
 // TestVerify_ends_with_the_session: the next question after a sign-out is refused.
 func TestVerify_ends_with_the_session(t *testing.T) {
 	r := newRig(t, frontsTrusted)
@@ -471,6 +532,9 @@ func TestVerify_passes_tokens_to_fronts_only(t *testing.T) {
 				q.lines = append(q.lines[:len(q.lines):len(q.lines)], "X-Gatehouse-Verify: "+s)
 			}
 			res := f.ask(t, c.address, c.b, q)
+			if strings.HasPrefix(c.address, "https:") && res.ProtoMajor != 2 {
+				t.Errorf("asked by %s", res.Proto)
+			}
 			got, answers := res.Header["Authorization"]
 			if res.StatusCode != 200 || answers != c.answers || answers && (len(got) != 1 || got[0] != c.token) {
 				t.Errorf("answered %d with %.20q", res.StatusCode, got)
