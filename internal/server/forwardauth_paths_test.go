@@ -1,23 +1,16 @@
 package server_test
 
 import (
-	"bufio"
-	"crypto/tls"
-	"fmt"
-	"io"
 	"math/rand/v2"
-	"net"
-	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/routing"
 )
 
 // TestForwardAuthPaths sends paths that readers take for different ones through real
-// fronts. What the gateway was asked about must be what the API is asked for: the same
-// path on the same route.
+// fronts, by HTTP/1.1 and, where the page has it, by HTTP/2. What the gateway was asked
+// about must be what the API is asked for: the same path on the same route.
 func TestForwardAuthPaths(t *testing.T) {
 	prefixes := []string{"/", "/api/", "/open/", "/admin/", "/slash/"}
 	var rows []routing.Route
@@ -40,28 +33,36 @@ func TestForwardAuthPaths(t *testing.T) {
 				}
 				doc["routes"] = routes
 			})
-			c := &paths{t: t, f: f, table: table, asked: &asked}
-			for _, target := range targets(host(f.url)) {
-				c.send(target)
+			by := map[string]func(t testing.TB, f *fronted) client{"HTTP/1.1": newLineClient}
+			if name != "nginx" {
+				by["HTTP/2"] = newFrameClient
 			}
-			t.Logf("%d sent; %d refused by the front alone, %d by the gateway; %d reached the API; %d disagreements",
-				c.sent, c.unasked, c.refused, c.reached, c.differ)
-			if c.reached < c.sent/10 || c.refused < c.sent/10 {
-				t.Error("that is no test of both")
+			for protocol, newClient := range by {
+				c := &paths{t: t, f: f, table: table, asked: &asked, client: newClient(t, f)}
+				for _, target := range targets(host(f.url)) {
+					c.send(target)
+				}
+				t.Logf("by %s: %d sent; %d refused by the front alone, %d by the gateway; %d reached the API; %d disagreements",
+					protocol, c.sent, c.unasked, c.refused, c.reached, c.differ)
+				if c.reached < c.sent/10 || c.refused < c.sent/10 {
+					t.Errorf("by %s: that is no test of both", protocol)
+				}
 			}
 		})
 	}
 }
 
+// client sends requests with a target as it is, and returns the status of the answer; 0 is
+// for a front that gives none.
+type client interface{ get(target string) int }
+
 // paths sends targets and compares.
 type paths struct {
-	t     *testing.T
-	f     *fronted
-	table *routing.Table
-	asked *questions
-
-	conn *tls.Conn
-	read *bufio.Reader
+	t      *testing.T
+	f      *fronted
+	table  *routing.Table
+	asked  *questions
+	client client
 
 	sent, unasked, refused, reached, differ int
 }
@@ -70,7 +71,7 @@ func (c *paths) send(target string) {
 	before := c.f.seen.count()
 	c.asked.take()
 	c.sent++
-	status := c.roundTrip(target)
+	status := c.client.get(target)
 	asked, reached := c.asked.take(), c.f.seen.count()-before
 	switch {
 	case reached == 0 && len(asked) == 0:
@@ -112,36 +113,6 @@ func (c *paths) compare(judged, got routing.Target) string {
 	return ""
 }
 
-// roundTrip sends a request line as it is. 0 is for a front that closes the connection.
-func (c *paths) roundTrip(target string) (status int) {
-	if c.conn == nil {
-		conn, err := net.Dial("tcp", c.f.front)
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		c.conn = tls.Client(conn, &tls.Config{RootCAs: c.f.roots, ServerName: "app.example.com"})
-		c.t.Cleanup(func() { _ = conn.Close() })
-		_ = conn.SetDeadline(time.Now().Add(patience))
-		c.read = bufio.NewReader(c.conn)
-	}
-	_, err := fmt.Fprintf(c.conn, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", target, host(c.f.url))
-	if err == nil {
-		var res *http.Response
-		if res, err = http.ReadResponse(c.read, nil); err == nil {
-			_, err = io.Copy(io.Discard, res.Body)
-			status = res.StatusCode
-			if res.Close {
-				err = io.EOF
-			}
-		}
-	}
-	if err != nil {
-		_ = c.conn.Close()
-		c.conn = nil
-	}
-	return status
-}
-
 // targets are request targets that somebody reads otherwise than somebody else, and the
 // same at each run.
 func targets(host string) []string {
@@ -154,6 +125,7 @@ func targets(host string) []string {
 		"/open/%zz", "/open/a|b", "/open/a{b}", `/open/a"b`, "/open/a'b", "/open/a^b`c", "/open/[a]", "/open/a%7Cb", "/open/a+b", "/open/a%2Bb", "/open/%7e", "/open/~",
 		"http://" + host + "/api/x", "https://" + host + "/api/x?y", "HTTP://" + host + "/open/%61", "http://" + host, "http://" + host + "?/api/", "https://evil.test/admin/x",
 		"/auth/../api/x", "/api/../auth/session", "/%61uth/session", "/auth%2fsession", "/AUTH/session", "/.gatehouse", "/.gatehouse/", "/%2egatehouse", "/auth/verify", "/open/../.gatehouse",
+		"/open/a b", "/open/a\tb", "/open/x HTTP/1.1", "/open/x?a b", "/open/x?a\tb", // which only HTTP/2 can send
 	}
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same at each run
 	segments := []string{
