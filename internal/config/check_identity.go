@@ -32,7 +32,7 @@ func (l *loader) checkRouteKnows(s *scope, r *Route, path, otherwise string) {
 	case r.Static != "":
 		l.reject(s, path, -1, curef("upstream in the place of static on this route, %s: files are told nothing", otherwise))
 	case r.Auth == "none":
-		l.reject(s, path, -1, curef("auth session or optional on this route, %s: with none nobody is known", otherwise))
+		l.reject(s, path, -1, curef("another auth than none on this route, %s: of nobody there is nothing to say", otherwise))
 	}
 }
 

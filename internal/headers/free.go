@@ -16,18 +16,21 @@ var meant = func() *Table {
 	var rows []Row
 	for _, name := range []string{
 		// What the gateway sets or reads itself.
-		"Authorization", "Cookie", "Set-Cookie*", "Host", "Tracestate", "X-Gatehouse*",
+		"Authorization", "Cookie", "Set-Cookie*", "Host", "Tracestate", "X-Gatehouse*", "X-Amz-*",
 
 		// What the request is, as some servers have it: another path, method or scheme.
 		"X-Original-*", "X-Rewrite-*", "X-HTTP-Method*", "X-Method-*", "X-Forwarded-Uri", "X-Forwarded-Path",
 		"X-Forwarded-Method", "X-Forwarded-Scheme", "X-Forwarded-Ssl", "Front-End-Https", "Proxy", "Proxy-*",
 		"X-Accel-*", "X-Sendfile*", "HTTP2-Settings", "Expect",
 
+		// What calls are made with.
+		"Grpc-*", "Idempotency-Key", "X-Idempotency-Key", "X-Requested-With",
+
 		// The fields of HTTP (RFC 9110, RFC 9111) and of browsers (Fetch, Client Hints).
 		"Accept", "Accept-*", "Access-Control-*", "Cache-Control", "Content-*", "Date", "Device-Memory", "DNT", "Downlink",
 		"DPR", "Early-Data", "ECT", "From", "If-*", "Last-Event-ID", "Max-Forwards", "Origin", "Pragma", "Prefer", "Priority",
 		"Purpose", "Range", "Referer", "RTT", "Save-Data", "Sec-*", "Service-Worker", "Upgrade-Insecure-Requests",
-		"User-Agent", "Via", "Viewport-Width", "Warning", "Width", "X-Requested-With",
+		"User-Agent", "Via", "Viewport-Width", "Warning", "Width",
 	} {
 		rows = append(rows, Row{name, NeverUpstream})
 	}

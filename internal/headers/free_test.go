@@ -20,6 +20,7 @@ func TestFree(t *testing.T) {
 		"Keep-Alive", "Proxy-Authorization", "X-Request-Id", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "X-Real-IP",
 		"traceparent", "tracestate", "X-Gatehouse", "X-Gatehouse-Verify", "X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override", "Proxy",
 		"Accept", "Origin", "Sec-Fetch-Site", "If-None-Match", "Range", "User-Agent", "Expect", "X-Forwarded-Uri",
+		"X-Amz-Target", "Grpc-Timeout", "Idempotency-Key", "X-Requested-With",
 		"", "X_User", "X.User", "X User", "X-User:", "X-Üser", "X-User\r\n",
 	} {
 		if headers.Free(name) || headers.Free(strings.ToUpper(name)) {

@@ -118,7 +118,7 @@ func (c *Client) sealState(r Request, now time.Time) (state string, a attempt, k
 	b = binary.BigEndian.AppendUint32(b, uint32(now.Unix()))
 	b = append(b, r.Binding.fingerprint()...)
 	if version == stateWithAge {
-		b = binary.BigEndian.AppendUint32(b, uint32(min(age, math.MaxUint32))) //nolint:gosec // it is not negative
+		b = binary.BigEndian.AppendUint32(b, uint32(min(age, math.MaxUint32)))
 	}
 	b = append(b, params...)
 	b = append(b, packed...)
