@@ -32,7 +32,13 @@ func assertingRoutes(doc map[string]any) {
 // returns what it says.
 func (r *rig) vouched(audience, token string) (map[string]any, error) {
 	r.t.Helper()
-	ctx := oidc.ClientContext(context.Background(), &http.Client{Transport: r.transport()})
+	return r.vouchedBy(r.transport(), audience, token)
+}
+
+// vouchedBy is vouched by the instance that a transport finds.
+func (r *rig) vouchedBy(tr http.RoundTripper, audience, token string) (map[string]any, error) {
+	r.t.Helper()
+	ctx := oidc.ClientContext(context.Background(), &http.Client{Transport: tr})
 	verifier := oidc.NewVerifier(r.url, oidc.NewRemoteKeySet(ctx, r.url+"/auth/jwks.json"),
 		&oidc.Config{ClientID: audience, SupportedSigningAlgs: []string{oidc.ES256}})
 	signed, err := verifier.Verify(ctx, token)
@@ -83,29 +89,39 @@ func TestAssertion(t *testing.T) {
 	}
 }
 
-// TestAssertion_keys_roll: through every step of a roll-out what is signed is good by the
-// keys that are published then, and the step is taken at once.
+// TestAssertion_keys_roll takes three instances through the steps of a key's roll-out, one
+// instance at a time. After each move what any of them signs is good by the keys that any
+// of them publishes.
 func TestAssertion_keys_roll(t *testing.T) {
 	before, after := secret.NewKey(), secret.NewKey()
-	keys := func(keys ...string) settings { return section("session", map[string]any{"keys": keys}) }
-	r := newRig(t, keys(before), assertingRoutes)
-	b := r.browser()
-	b.signIn("alice@example.com", "/api/x")
-	tokens := map[string]bool{}
-	for _, step := range [][]string{{before}, {before, after}, {after, before}} {
-		r.reload(r.server, keys(step...), assertingRoutes)
-		if res, body := b.fetch("GET", "/api/x", ""); res.StatusCode != http.StatusOK {
-			t.Fatalf("%d: %s", res.StatusCode, body)
-		}
-		token := r.seen.last(t).Header.Get("X-Gatehouse-Assertion")
-		if _, err := r.vouched(ordersAPI, token); err != nil {
-			t.Errorf("%d keys: %v", len(step), err)
-		}
-		header, _, _ := strings.Cut(token, ".")
-		tokens[header] = true
+	keys := func(keys ...string) settings {
+		return section("session", map[string]any{"store": "cookie:", "keys": keys})
 	}
-	if len(tokens) != 2 {
-		t.Errorf("%d keys have signed", len(tokens))
+	r := newRig(t, keys(before), assertingRoutes)
+	instances := []instance{r.instance(keys(before), assertingRoutes), r.instance(keys(before), assertingRoutes), r.instance(keys(before), assertingRoutes)}
+	b := r.balanced(instances)
+	b.signIn("alice@example.com", "/api/x")
+	signed := map[string]bool{} // by which heads
+	for _, step := range [][]string{{before}, {before, after}, {after, before}} {
+		for _, in := range instances {
+			r.reload(in.Server, keys(step...), assertingRoutes)
+			for range instances { // each of them answers one of these
+				if res, body := b.fetch("GET", "/api/x", ""); res.StatusCode != http.StatusOK {
+					t.Fatalf("%d: %s", res.StatusCode, body)
+				}
+				token := r.seen.last(t).Header.Get("X-Gatehouse-Assertion")
+				for i := range instances {
+					if _, err := r.vouchedBy(r.balanced(instances[i:i+1]).http.Transport, ordersAPI, token); err != nil {
+						t.Errorf("%d keys, by those of instance %d: %v", len(step), i, err)
+					}
+				}
+				head, _, _ := strings.Cut(token, ".")
+				signed[head] = true
+			}
+		}
+	}
+	if len(signed) != 2 {
+		t.Errorf("%d keys have signed", len(signed))
 	}
 }
 
