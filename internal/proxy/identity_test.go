@@ -2,9 +2,13 @@ package proxy_test
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -143,4 +147,57 @@ func TestIdentity_goes_with_every_kind_of_request(t *testing.T) {
 			check(t, (<-requests).Header)
 		})
 	}
+}
+
+// TestIdentity_is_what_an_application_reads: a WSGI application reads X_Auth_Subject as
+// X-Auth-Subject, and both together as one. Behind the gateway it reads what that says.
+func TestIdentity_is_what_an_application_reads(t *testing.T) {
+	app, err := filepath.Abs("testdata/environ.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	up := program(t, exec.Command("python3", app))
+	direct, err := net.Dial("tcp", up)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = direct.Close() }()
+	_, _ = io.WriteString(direct, request("/", "X_auth_subject: evil"))
+	if answer, err := io.ReadAll(direct); err != nil || read(t, string(answer))["X-Auth-Subject"] != "evil" {
+		t.Fatalf("the application tells names apart, and proves nothing: %s, %v", answer, err)
+	}
+	for _, tr := range transports {
+		f := newIdentityFront(t, tr, "http://"+up)
+		for _, target := range []string{"/known/x", "/open"} {
+			for name, value := range adaSent {
+				if target == "/open" {
+					value = ""
+				}
+				for what, message := range spoofs(target, name) {
+					if strings.HasPrefix(message, "POST") {
+						continue // wsgiref reads no body in chunks
+					}
+					if got := read(t, f.talk(t, message))[name]; got != value {
+						t.Errorf("%s: %s of %s, %s: the application reads %q, want %q", tr, target, name, what, got, value)
+					}
+				}
+			}
+		}
+	}
+}
+
+// read is what the application says that it reads, by names of HTTP's form.
+func read(t *testing.T, answer string) map[string]string {
+	t.Helper()
+	_, body, _ := strings.Cut(answer, "\r\n\r\n")
+	var environ map[string]string
+	if err := json.Unmarshal([]byte(body), &environ); err != nil {
+		t.Fatalf("%v in %s", err, answer)
+	}
+	out := map[string]string{}
+	for name, value := range environ {
+		name = strings.ReplaceAll(strings.TrimPrefix(name, "HTTP_"), "_", "-")
+		out[http.CanonicalHeaderKey(name)] = value
+	}
+	return out
 }
