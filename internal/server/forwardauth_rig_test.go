@@ -25,9 +25,15 @@ func directly(address string) string { return address }
 
 func askingNginx(t *testing.T, via func(string) string, change ...settings) *fronted {
 	t.Helper()
+	return askingNginxWith(t, askingPage(t, "nginx", "nginx"), via, change...)
+}
+
+// askingNginxWith is askingNginx with another configuration than its page's.
+func askingNginxWith(t *testing.T, conf string, via func(string) string, change ...settings) *fronted {
+	t.Helper()
 	f := newFronted(t, "/", askingPage(t, "nginx", "yaml"), change...)
 	listening(t, f.verify)
-	fronttest.Nginx(t, replaced(t, askingPage(t, "nginx", "nginx"),
+	fronttest.Nginx(t, replaced(t, conf,
 		"listen 443 ssl;", "listen "+f.front+" ssl;",
 		"gateway:8080", f.gateway, "gateway:8081", via(f.verify), "orders.internal:9000", host(f.api.URL),
 		"/etc/nginx/tls/app.example.com.crt", f.certFile,

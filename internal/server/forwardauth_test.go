@@ -33,6 +33,56 @@ func TestForwardAuth(t *testing.T) {
 	}
 }
 
+// TestForwardAuthMistakes makes those that docs/forward-auth describes.
+func TestForwardAuthMistakes(t *testing.T) {
+	for name, c := range map[string]struct {
+		line, become string // of nginx's configuration
+		change       settings
+		path         string
+		status       int
+		code, log    string
+	}{
+		"nobody_trusts_nginx": {
+			change: func(doc map[string]any) { doc["trusted_proxies"] = []string{"10.0.0.0/8"} },
+			path:   "/orders", status: http.StatusForbidden, code: "untrusted_proxy", log: "is not in trusted_proxies",
+		},
+		"a_header_of_the_description_is_missing": {
+			line: "proxy_set_header X-Forwarded-Uri $request_uri;", path: "/orders", status: http.StatusBadRequest, code: "invalid_original_request",
+		},
+		"nginx_says_the_scheme_that_it_is_asked_by": {
+			line: "proxy_set_header X-Forwarded-Proto $scheme;", become: "proxy_set_header X-Forwarded-Proto http;",
+			path: "/orders", status: http.StatusForbidden, code: "misdirected", log: "the front says http",
+		},
+		"the_port_is_left_out_of_the_host": {
+			line: "proxy_set_header X-Forwarded-Host $http_host;", become: "proxy_set_header X-Forwarded-Host $host;",
+			path: "/orders", status: http.StatusForbidden, code: "misdirected",
+		},
+		"no_route_takes_the_rest": {
+			change: func(doc map[string]any) { doc["routes"] = doc["routes"].([]any)[:1] },
+			path:   "/orders", status: http.StatusForbidden, code: "not_found",
+		},
+		"nginx_asks_about_the_gateways_own": {
+			line: "location /auth/ {", become: "location /elsewhere/ {", path: "/auth/session", status: http.StatusForbidden, code: "own_endpoint",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conf := askingPage(t, "nginx", "nginx")
+			if c.line != "" {
+				conf = replaced(t, conf, c.line, c.become)
+			}
+			if c.change == nil {
+				c.change = func(map[string]any) {}
+			}
+			f := askingNginxWith(t, conf, directly, c.change)
+			res, body := f.visitor().fetch("GET", c.path, "")
+			if res.StatusCode != c.status || problemCode(t, res, body) != c.code {
+				t.Errorf("answered %d %s, want %d %s", res.StatusCode, body, c.status, c.code)
+			}
+			until(t, "the log to say why", func() bool { return strings.Contains(f.logs.String(), c.log) })
+		})
+	}
+}
+
 func (f *fronted) refusesNobodysCalls(t *testing.T, b *browser) {
 	t.Helper()
 	before := f.seen.count()
@@ -44,7 +94,7 @@ func (f *fronted) refusesNobodysCalls(t *testing.T, b *browser) {
 	if got := res.Header.Get("X-Auth-Login-Url"); got != login || res.Header.Get("X-Gatehouse") != "1" {
 		t.Errorf("the login is said to be at %q, want %s", got, login)
 	}
-	if res, body := b.fetch("POST", "/api/orders", strings.Repeat("0", 100_000)); res.StatusCode != http.StatusUnauthorized {
+	if res, body := b.fetch("POST", "/api/orders", strings.Repeat("0", 20_000)); res.StatusCode != http.StatusUnauthorized {
 		t.Errorf("an upload of nobody's: %d %s", res.StatusCode, body)
 	}
 	if p := b.navigate("POST", f.url+"/api/orders", "same-origin", url.Values{"a": {"b"}}); p.status != http.StatusUnauthorized || !strings.Contains(p.body, "Please sign in") {
