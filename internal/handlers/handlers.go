@@ -1,10 +1,10 @@
 // Package handlers holds the gateway's own endpoints, one subject a file: login
-// and callback, the session as its page sees it, logout, and what pages and
-// load balancers may know. Which requests may reach them is decided before;
-// errors are answered behind them.
+// and callback, the session as its page sees it, logout, what pages and load
+// balancers may know, and what fronts ask. Which requests may reach them is decided
+// before; errors are answered behind them.
 //
-// The one invariant: no answer of theirs holds a real token, and only a
-// sign-out clears the session cookie.
+// The one invariant: no answer of theirs that a browser can get holds a real token,
+// and only a sign-out clears the session cookie.
 package handlers
 
 import (

@@ -524,7 +524,8 @@ func TestVerify_passes_tokens_to_fronts_only(t *testing.T) {
 		"in_public_with_it_about_nobody": {r.url, nobody, "/open/x", []string{verifySecret}, true, ""},
 		"in_public_with_a_guess":         {r.url, b, "/api/x", []string{verifySecret + "x"}, false, ""},
 		"in_public_with_nothing":         {r.url, b, "/api/x", []string{""}, false, ""},
-		"in_public_with_a_guess_beside":  {r.url, b, "/api/x", []string{"guess", verifySecret}, false, ""},
+		"in_public_with_a_guess_before":  {r.url, b, "/api/x", []string{"guess", verifySecret}, false, ""},
+		"in_public_with_a_guess_behind":  {r.url, b, "/api/x", []string{verifySecret, "guess"}, false, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			q := question{uri: c.uri, lines: ownCall}
