@@ -45,7 +45,7 @@ const (
 )
 
 // scan takes the next bytes of p, at least one unless the body has ended, and
-// reports whether they are data.
+// reports whether they are data. With an error those are taken that stand before it.
 func (c *chunks) scan(p []byte) (n int, data bool, err error) {
 	if c.state == inData {
 		n = int(min(c.left, int64(len(p))))
@@ -56,7 +56,7 @@ func (c *chunks) scan(p []byte) (n int, data bool, err error) {
 	}
 	for n < len(p) && c.state != inData && c.state != ended {
 		if err := c.step(p[n]); err != nil {
-			return 0, false, err
+			return n, false, err
 		}
 		n++
 	}

@@ -30,7 +30,7 @@ func (m Malformed) Error() string { return string(m) }
 
 const (
 	errNotHTTP     = Malformed("the answer does not begin with HTTP/1.0 or HTTP/1.1 and a status of three digits")
-	errLineEnd     = Malformed("a line of the answer's head ends without CR LF")
+	errLineEnd     = Malformed("a line ends without CR LF")
 	errHeadBytes   = Malformed("the answer's head is longer than 256 kB")
 	errFields      = Malformed("the answer's head has more than 1000 lines")
 	errReason      = Malformed("the answer's reason phrase holds control characters")
