@@ -143,7 +143,7 @@ var layers = []row{
 		pkg: "internal/server",
 		imports: []string{
 			"internal/admin", "internal/amplify", "internal/assertion", "internal/backoff", "internal/bearer", "internal/cognito", "internal/config", "internal/cookie",
-			"internal/forwardauth", "internal/handlers", "internal/headers", "internal/identity", "internal/loopback", "internal/memlimit", "internal/middleware", "internal/oauth", "internal/problem", "internal/proxy",
+			"internal/forwardauth", "internal/handlers", "internal/headers", "internal/http1", "internal/identity", "internal/loopback", "internal/memlimit", "internal/middleware", "internal/oauth", "internal/problem", "internal/proxy",
 			"internal/ratelimit", "internal/readiness", "internal/returnto", "internal/routing", "internal/secret", "internal/session",
 			"internal/sessionstore", "internal/streams", "internal/telemetry", "internal/tunnel", "web",
 		},

@@ -118,6 +118,11 @@ func (t *trip) ask() (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if broken := t.body.outcome(); broken != nil && !t.body.ended() {
+		// It has answered what is no request, and knows no better than that its end is missing.
+		_ = res.Body.Close()
+		return nil, fmt.Errorf("read request body: %w", broken)
+	}
 	t.body.answered()
 	t.silence.answerBegins()
 	if t.d.Event != nil {

@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+
+	"github.com/gatehouse-auth/gatehouse/internal/http1"
 )
 
 // webSocketUpgrade reports whether the request is a WebSocket handshake that may
@@ -67,6 +69,9 @@ func (t *trip) switchProtocols(res *http.Response) error {
 		return fmt.Errorf("switch protocols: %w", err)
 	}
 	defer func() { _ = client.Close() }()
+	if guard, ok := client.(*http1.RequestGuard); ok {
+		guard.Raw() // the client may send frames once it has the answer
+	}
 	// From here on an error cannot be answered.
 	if t.d.Event != nil {
 		// The ResponseWriter does not see this answer.

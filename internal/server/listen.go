@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -95,22 +96,24 @@ func (l listeners) close() {
 }
 
 func serve(srv *http.Server, l net.Listener) error {
-	var err error
-	if srv.TLSConfig != nil {
-		err = srv.ServeTLS(l, "", "")
-	} else {
-		err = srv.Serve(l)
+	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve %s: %w", l.Addr(), err)
 	}
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
+	return nil
+}
+
+// guarded is a listener whose connections are secured where there is a config, and whose
+// requests net/http can be shown.
+func (s *Server) guarded(l net.Listener, config *tls.Config) net.Listener {
+	if config != nil {
+		l = newHandshakes(l, config, readHeaderTimeout, s.log)
 	}
-	return fmt.Errorf("serve %s: %w", l.Addr(), err)
+	return &requestGuards{Listener: l, http2: s.cfg.H2C, log: s.log, metrics: s.metrics}
 }
 
 func (s *Server) publicServer() *http.Server {
 	srv := s.httpServer(s.Handler())
-	srv.TLSConfig = s.certificate.config()
-	srv.Protocols.SetHTTP2(srv.TLSConfig != nil)
+	srv.Protocols.SetHTTP2(s.certificate != nil)
 	return srv
 }
 

@@ -44,11 +44,11 @@ func (s *Server) Run(ctx context.Context) error {
 		go func() { errs <- serve(srv, at) }()
 		return srv
 	}
-	front, back := []*http.Server{start(s.publicServer(), l.public)}, start(s.adminServer(), l.admin)
+	front, back := []*http.Server{start(s.publicServer(), s.guarded(l.public, s.certificate.config()))}, start(s.adminServer(), l.admin)
 	s.log.Info("listening", "address", l.public.Addr().String(), "admin", l.admin.Addr().String(),
 		"publicUrl", s.cfg.PublicURL.String(), "version", s.opts.Version, "commit", s.opts.Commit)
 	if l.fronts != nil {
-		front = append(front, start(s.httpServer(s.frontsHandler()), l.fronts))
+		front = append(front, start(s.httpServer(s.frontsHandler()), s.guarded(l.fronts, nil)))
 		s.log.Info("listening for fronts", "address", l.fronts.Addr().String())
 	}
 	s.logMemory()
