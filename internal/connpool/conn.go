@@ -3,6 +3,7 @@ package connpool
 import (
 	"context"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"net"
 	"sync/atomic"
@@ -69,6 +70,18 @@ func (c *conn) quiet() bool {
 // answer.
 func (c *conn) excess() bool {
 	return !c.closed.Load() && (c.reader.Buffered() > 0 || c.look.Excess())
+}
+
+// parting returns what a connection that has ended says about it. Under TLS that may be an
+// alert: with version 1.3 it is only behind the handshake that a client's certificate is
+// refused (RFC 8446 §4.4.2).
+func (c *conn) parting() error {
+	_ = c.SetReadDeadline(time.Now().Add(overtaken)) // it is there, unless it never comes
+	var alert *net.OpError
+	if _, err := c.Read(make([]byte, 1)); errors.As(err, &alert) && alert.Op == "remote error" {
+		return err
+	}
+	return io.EOF
 }
 
 // connect makes a connection. An upstream that has answered lately and refuses

@@ -10,7 +10,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"io"
 	"net"
 	"slices"
 	"sync"
@@ -115,9 +114,13 @@ const errEarly = http1.Malformed("the upstream speaks before it is asked")
 // nobody's.
 func (p *Pool) early(c *conn) error {
 	excess := c.excess()
+	var end error
+	if !excess {
+		end = c.parting()
+	}
 	p.drop(c)
 	if !excess {
-		return &Unanswered{Err: io.EOF}
+		return &Unanswered{Err: end}
 	}
 	p.excess()
 	return &Unanswered{Err: errEarly}

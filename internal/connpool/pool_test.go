@@ -503,19 +503,21 @@ func TestPool_bridges_a_restart(t *testing.T) {
 		tries  int
 		took   time.Duration
 		err    error
+		others bool // there is somewhere else to ask
 	}{
-		"it is up again":      {[]error{nil, no, no}, 0, 4, 150 * time.Millisecond, nil},
-		"it was just in time": {[]error{nil, no, no, no, no}, 0, 6, 750 * time.Millisecond, nil},
-		"it stays away":       {slices.Concat([]error{nil}, slices.Repeat([]error{no}, 9)), 0, 6, 750 * time.Millisecond, no},
-		"it was long away":    {[]error{nil, no}, restartLately, 2, 0, no},
-		"something else":      {[]error{nil, syscall.EHOSTUNREACH}, 0, 2, 0, syscall.EHOSTUNREACH},
-		"it was never there":  {[]error{no}, 0, 1, 0, no},
+		"it is up again":      {[]error{nil, no, no}, 0, 4, 150 * time.Millisecond, nil, false},
+		"it was just in time": {[]error{nil, no, no, no, no}, 0, 6, 750 * time.Millisecond, nil, false},
+		"it stays away":       {slices.Concat([]error{nil}, slices.Repeat([]error{no}, 9)), 0, 6, 750 * time.Millisecond, no, false},
+		"it was long away":    {[]error{nil, no}, restartLately, 2, 0, no, false},
+		"something else":      {[]error{nil, syscall.EHOSTUNREACH}, 0, 2, 0, syscall.EHOSTUNREACH, false},
+		"it was never there":  {[]error{no}, 0, 1, 0, no, false},
+		"there are others":    {[]error{nil, no, no}, 0, 2, 0, no, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			up := newUpstream(t)
 			synctest.Test(t, func(t *testing.T) {
 				d := &dials{up: up, errors: test.errors}
-				r := newRig(t, up, with(func(o *Options) { o.Dial = d.dial }))
+				r := newRig(t, up, with(func(o *Options) { o.Dial, o.Elsewhere = d.dial, test.others }))
 				if test.errors[0] == nil {
 					r.ask(t, request("GET", "", "close", ""))
 					r.forget(time.Now()) // whether its end has come or not
@@ -525,6 +527,10 @@ func TestPool_bridges_a_restart(t *testing.T) {
 				x, err := r.Do(t.Context(), get())
 				if took := time.Since(begun); !errors.Is(err, test.err) || d.tries != test.tries || took != test.took {
 					t.Errorf("%d tries within %v: %v", d.tries, took, err)
+				}
+				var failed *Unanswered
+				if err != nil && (!errors.As(err, &failed) || failed.Sent) {
+					t.Errorf("%#v does not say that nothing was sent", err)
 				}
 				if err == nil {
 					finish(t, x)
