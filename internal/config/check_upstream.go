@@ -13,6 +13,7 @@ const mostUpstreams = 64
 // to any of them, and against the route's other keys.
 func (l *loader) checkUpstreams(s *scope, r *Route) {
 	l.checkHealthCheck(s, r)
+	l.checkUpstreamTLS(s, r)
 	if len(r.Upstreams) == 0 || !s.sound("upstream") {
 		return
 	}
@@ -68,4 +69,40 @@ func (l *loader) checkHealthCheck(s *scope, r *Route) {
 			return
 		}
 	}
+}
+
+// checkUpstreamTLS looks into the files of TLS to upstreams, and refuses what would do
+// nothing.
+func (l *loader) checkUpstreamTLS(s *scope, r *Route) {
+	const cert, key, protocol = "upstream_tls.cert_file", "upstream_tls.key_file", "upstream_protocol"
+	scheme := ""
+	if len(r.Upstreams) > 0 && s.sound("upstream") {
+		scheme = r.Upstreams[0].URL.Scheme
+	}
+	if scheme != "https" && s.sound("upstream") {
+		for _, k := range children(routePrefix + "upstream_tls.") {
+			if s.filled(k.path) {
+				l.rejectKey(s, k, -1, cure("an https:// upstream on this route, or it left out: there is no TLS to others"))
+			}
+		}
+	}
+	switch {
+	case !s.sound("upstream", protocol):
+	case scheme == "http" && r.UpstreamProtocol == "http2":
+		l.reject(s, protocol, -1, cure("auto, and an upstream at h2c:// or https://: at http:// HTTP/1.1 is spoken"))
+	case scheme == "h2c" && r.UpstreamProtocol == "http1":
+		l.reject(s, protocol, -1, cure("auto, and an upstream at http:// or https://: h2c:// is HTTP/2"))
+	}
+	if scheme != "https" || !s.sound(cert, key, "upstream_tls.ca_file") {
+		return
+	}
+	t := r.UpstreamTLS
+	switch {
+	case t.CertFile == "" && t.KeyFile != "":
+		l.reject(s, cert, -1, cure("the certificate that goes with upstream_tls.key_file"))
+	case t.KeyFile == "" && t.CertFile != "":
+		l.reject(s, key, -1, cure("the key that goes with upstream_tls.cert_file"))
+	}
+	l.checkAuthorities(s, "upstream_tls.ca_file", "", t.CAFile)
+	l.checkPair(s, cert, "", l.readNamed(s, cert, "", t.CertFile), l.readNamed(s, key, "", t.KeyFile))
 }

@@ -166,6 +166,9 @@ type Route struct {
 	Host                string     // empty: every host of ours
 	Upstreams           []Upstream // none if Static is set
 	HealthCheck         HealthCheck
+	UpstreamTLS         UpstreamTLS
+	UpstreamProtocol    string // auto, http1, http2
+	BodyBytes           int64  // as limits.body_bytes, where the route has none of its own; 0: no limit
 	Static              string
 	SPAFallback         string
 	StripPrefix         bool
@@ -208,6 +211,10 @@ type Assertion struct {
 	Audience string // whom it is for; empty: none is sent
 	Header   string
 }
+
+// UpstreamTLS is what TLS to a route's upstreams goes by: the files of those who vouch for
+// them, and of the gateway's own certificate. Empty ones stand for the system's, and none.
+type UpstreamTLS struct{ CAFile, CertFile, KeyFile, ServerName string }
 
 // HealthCheck is how the upstreams of a route are asked whether they are well; without
 // a path they are not.

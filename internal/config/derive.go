@@ -26,6 +26,9 @@ func (l *loader) derive() {
 		if r.Assertion.Audience != "" {
 			r.Assertion.Header = cmp.Or(r.Assertion.Header, assertionHeader)
 		}
+		if r.BodyBytes == Auto {
+			r.BodyBytes = l.cfg.Limits.BodyBytes
+		}
 	}
 	if len(l.cfg.TrustedHeaders) == 0 {
 		l.cfg.TrustedHeaders = index["trusted_headers"].defaults()

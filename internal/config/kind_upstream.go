@@ -72,6 +72,9 @@ func (upstream) format(field any) []string {
 	return out
 }
 
+// isServerName takes what a certificate can be for: a host's name, or its address.
+func isServerName(s string) bool { return validHost(s) }
+
 // isCheckPath takes what can stand in a request line behind an address.
 func isCheckPath(s string) bool {
 	u, err := url.Parse(s)

@@ -456,3 +456,12 @@ func TestReturnAddressesAreNormalised(t *testing.T) {
 		}
 	}
 }
+
+func TestLoad_lets_a_route_bound_bodies_itself(t *testing.T) {
+	for own, want := range map[string]int64{"-": 1000, "auto": 1000, "0": 0, "2KiB": 2048} {
+		r := load(t, with(values{"limits.body_bytes": "1000", "routes[].body_bytes": own}).yaml()).Routes[0]
+		if r.BodyBytes != want {
+			t.Errorf("body_bytes %s: %d, want %d", own, r.BodyBytes, want)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/textproto"
+	"strings"
 	"syscall"
 
 	"github.com/gatehouse-auth/gatehouse/internal/connpool"
@@ -92,7 +93,7 @@ func tlsWords(err error) string {
 		authority x509.UnknownAuthorityError
 		name      x509.HostnameError
 		invalid   x509.CertificateInvalidError
-		alert     tls.AlertError
+		op        *net.OpError
 		record    tls.RecordHeaderError
 	)
 	switch {
@@ -104,8 +105,8 @@ func tlsWords(err error) string {
 		return "TLS: the certificate has expired, or is not valid yet"
 	case errors.As(err, &invalid):
 		return "TLS: the certificate is not valid for this use"
-	case errors.As(err, &alert):
-		return "TLS: the other side refuses: " + alert.Error() // one of a fixed set
+	case errors.As(err, &op) && op.Op == "remote error": // an alert, of a fixed set
+		return "TLS: the other side refuses: " + strings.TrimPrefix(op.Err.Error(), "tls: ")
 	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		return "TLS: the other side does not speak it"
 	}

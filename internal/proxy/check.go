@@ -28,7 +28,7 @@ func (w *ways) check(ctx context.Context) error {
 		return err
 	}
 	r.Header.Set("User-Agent", "Gatehouse-Health-Check")
-	res, err := w.fresh.RoundTrip(r)
+	res, err := w.transports().fresh.RoundTrip(r)
 	if err != nil {
 		return err
 	}

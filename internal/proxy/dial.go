@@ -12,27 +12,25 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/http1"
 	"github.com/gatehouse-auth/gatehouse/internal/linklocal"
 	"github.com/gatehouse-auth/gatehouse/internal/peek"
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"golang.org/x/net/http/httpguts"
 )
 
 // dialer connects to one upstream, or to the proxy on the way there.
 type dialer struct {
-	net  *net.Dialer
-	tls  *tls.Config
-	ways *ways
+	net         *net.Dialer
+	credentials *credentials
+	protocol    routing.Protocol
+	ways        *ways
 	// scheme and address are the upstream's.
 	scheme, address string
 }
 
 func newDialer(key transportKey, w *ways) *dialer {
-	config := &tls.Config{}
-	if key.tls != nil {
-		config = key.tls.Clone()
-	}
 	address, _ := httpguts.PunycodeHostPort(key.host) // which was checked
 	d := &dialer{
-		net: &net.Dialer{Timeout: dialTimeout, KeepAlive: keepAliveGap, Control: refuseLinkLocal}, tls: config, ways: w,
-		scheme: key.scheme, address: address,
+		net:         &net.Dialer{Timeout: dialTimeout, KeepAlive: keepAliveGap, Control: refuseLinkLocal},
+		credentials: key.credentials, protocol: key.protocol, ways: w, scheme: key.scheme, address: address,
 	}
 	if key.linkLocal {
 		d.net.Control = nil
@@ -72,7 +70,12 @@ func (d *dialer) guarded(ctx context.Context, network, address string) (net.Conn
 // guardedTLS connects to an https upstream, for net/http's transport, which takes a
 // connection of HTTP/2 as it is. It notes what the upstream speaks.
 func (d *dialer) guardedTLS(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := d.handshake(ctx, network, address, "h2", "http/1.1")
+	offered := alpn[d.protocol]
+	upgrade := ctx.Value(onlyHTTP1{}) != nil
+	if upgrade {
+		offered = alpn[routing.HTTP1]
+	}
+	conn, err := d.handshake(ctx, network, address, offered...)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +83,13 @@ func (d *dialer) guardedTLS(ctx context.Context, network, address string) (net.C
 		d.ways.http1.Store(false)
 		return conn, nil
 	}
-	d.ways.http1.Store(true)
+	if d.protocol == routing.HTTP2 {
+		_ = conn.Close()
+		return nil, errNoHTTP2
+	}
+	if !upgrade { // which says nothing about what else it speaks
+		d.ways.http1.Store(true)
+	}
 	return http1.NewGuard(conn, d.ways.figures.unsolicited), nil
 }
 
@@ -96,12 +105,29 @@ func (d *dialer) pooled(ctx context.Context) (net.Conn, error) {
 	return conn, nil
 }
 
+// alpn is what is offered (RFC 7301).
+var alpn = map[routing.Protocol][]string{routing.AnyProtocol: {"h2", "http/1.1"}, routing.HTTP1: {"http/1.1"}, routing.HTTP2: {"h2"}}
+
+// onlyHTTP1 is the key of a context under which only HTTP/1.1 is offered: net/http keeps
+// connections for upgrades apart, but does not tell a dialer of ours what it wants of one.
+type onlyHTTP1 struct{}
+
+const errNoHTTP2 = fault("TLS: the upstream does not speak HTTP/2, which upstream_protocol asks for")
+
+// tlsConfig is what a handshake of now goes by.
+func (d *dialer) tlsConfig() *tls.Config {
+	if d.credentials == nil {
+		return &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	return d.credentials.current.Load().Clone()
+}
+
 func (d *dialer) handshake(ctx context.Context, network, address string, protocols ...string) (*tls.Conn, error) {
 	raw, err := d.net.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-	config := d.tls.Clone()
+	config := d.tlsConfig()
 	config.NextProtos = protocols
 	if config.ServerName == "" {
 		config.ServerName, _, _ = net.SplitHostPort(address)
@@ -113,7 +139,7 @@ func (d *dialer) handshake(ctx context.Context, network, address string, protoco
 		_ = raw.Close()
 		// The upstream may speak HTTP/2 alone by now. The transport finds out, with the next
 		// request.
-		d.ways.http1.Store(false)
+		d.ways.http1.Store(d.protocol == routing.HTTP1)
 		return nil, fmt.Errorf("TLS handshake: %w", err)
 	}
 	return conn, nil

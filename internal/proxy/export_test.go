@@ -31,3 +31,6 @@ func (disp *Dispatcher) SetHeaders(t *headers.Table) { disp.reverse.headers.know
 
 // BodyBytes is how much memory the bodies take that are sent in one piece.
 func (disp *Dispatcher) BodyBytes() int64 { return disp.reverse.bodies.used.Load() }
+
+// WatchCredentials takes over what the files of TLS to upstreams have become.
+func (u *Upstreams) WatchCredentials() { u.watchCredentials() }

@@ -194,7 +194,7 @@ func (w *untouched) Write(p []byte) (int, error) { w.t.Errorf("%q is written", p
 
 func TestReverse_bounds_bodies(t *testing.T) {
 	up, seen := recorder(t, nil)
-	f := newFront(t, proxy.Options{BodyBytes: 8}, routing.Route{Path: "/", Upstreams: routing.To(up)})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", BodyBytes: 8, Upstreams: routing.To(up)})
 	const head = "POST /x HTTP/1.1\r\nHost: a\r\n"
 	for name, test := range map[string]struct{ message, status string }{
 		"exactly":          {head + "Connection: close\r\nContent-Length: 8\r\n\r\n12345678", "200 OK"},
@@ -221,7 +221,7 @@ func TestReverse_bounds_bodies(t *testing.T) {
 
 func TestReverse_asks_no_upstream_about_a_body_of_too_great_a_length(t *testing.T) {
 	// To ask this one would be a 502.
-	f := newFront(t, proxy.Options{BodyBytes: 8}, routing.Route{Path: "/", Upstreams: routing.To(parse(t, closedPort(t)))})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", BodyBytes: 8, Upstreams: routing.To(parse(t, closedPort(t)))})
 	answer := f.talk(t, "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n123456789")
 	if status(t, answer) != "413 Request Entity Too Large" {
 		t.Error(answer)

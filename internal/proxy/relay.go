@@ -104,8 +104,6 @@ type Options struct {
 	// came from, such as X-Forwarded-For. Others of that kind are dropped, and those
 	// of everybody else ([headers.OfProxies]).
 	TrustedHeaders []string
-	// BodyBytes bounds the body of a proxied request; 0 is no limit.
-	BodyBytes int64
 	// Tunnels is where the relay's tunnels are. It outlives the relay, so that those
 	// of the routes before a reload are among them. Default: a registry of its own.
 	Tunnels *tunnel.Registry

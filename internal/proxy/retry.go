@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -57,6 +58,9 @@ func (t *trip) transportRequest() *http.Request {
 		out.Body, out.GetBody = t.body.try, t.body.again
 	}
 	hideKeys(out)
+	if t.upgrade {
+		return out.WithContext(context.WithValue(out.Context(), onlyHTTP1{}, true))
+	}
 	return out
 }
 
@@ -69,10 +73,10 @@ func (t *trip) transportRequest() *http.Request {
 func (t *trip) sendOnce(out *http.Request) (*http.Response, error) {
 	repeats := out.Method == http.MethodPut || out.Method == http.MethodDelete
 	if !repeats && !t.among.several() {
-		return t.roundTrip(t.up.ways.keeping(), out)
+		return t.roundTrip(t.up.ways.transports().kept, out)
 	}
 	var first attempt
-	res, err := t.roundTrip(t.up.ways.keeping(), first.traced(out))
+	res, err := t.roundTrip(t.up.ways.transports().kept, first.traced(out))
 	if err == nil || !repeats || !first.reused.Load() || !first.unanswered(err) || t.in.Context().Err() != nil {
 		return res, first.told(err)
 	}
@@ -85,7 +89,7 @@ func (t *trip) sendOnce(out *http.Request) (*http.Response, error) {
 	}
 	t.askedAgain()
 	var second attempt
-	res, err = t.roundTrip(t.up.ways.fresh, second.traced(out))
+	res, err = t.roundTrip(t.up.ways.transports().fresh, second.traced(out))
 	return res, second.told(err)
 }
 

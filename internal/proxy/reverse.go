@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"cmp"
-	"crypto/tls"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -15,11 +14,10 @@ import (
 // reverseProxy relays requests to upstreams over HTTP/1.1, HTTP/2 and h2c.
 type reverseProxy struct {
 	headers   *headerPolicy
-	bodyBytes int64
 	balancers map[*routing.Route]*balancer
 	tunnels   *tunnel.Registry
 	proxy     func(*url.URL) (*url.URL, error) // as [Options] has it
-	tls       *tls.Config                      // of tests
+	given     *credentials                     // of tests
 	bodies    bodies
 
 	known *Upstreams
@@ -33,14 +31,16 @@ type reverseProxy struct {
 func newReverseProxy(table *routing.Table, o Options) (*reverseProxy, error) {
 	rev := &reverseProxy{
 		headers:   newHeaderPolicy(o, table.IdentityHeaders()...),
-		bodyBytes: o.BodyBytes,
 		balancers: make(map[*routing.Route]*balancer),
 		tunnels:   cmp.Or(o.Tunnels, &tunnel.Registry{}),
 		proxy:     o.Proxy,
-		tls:       o.upstreamTLS,
 		known:     cmp.Or(o.Upstreams, &Upstreams{}),
 
 		gatherTime: cmp.Or(o.gatherTime, gatherTime), clientTimeout: cmp.Or(o.clientTimeout, clientTimeout),
+	}
+	if o.upstreamTLS != nil {
+		rev.given = &credentials{}
+		rev.given.current.Store(o.upstreamTLS)
 	}
 	for _, route := range table.Routes() {
 		if len(route.Upstreams) == 0 {

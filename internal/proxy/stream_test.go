@@ -206,7 +206,7 @@ const handshake = "GET /socket HTTP/1.1\r\nHost: app.example\r\nConnection: keep
 
 func TestReverse_tunnels_a_websocket(t *testing.T) {
 	up, requests := echoSocket(t)
-	f := newFront(t, proxy.Options{BodyBytes: 4}, routing.Route{Path: "/", Upstreams: routing.To(up)})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", BodyBytes: 4, Upstreams: routing.To(up)})
 	conn := f.dial(t)
 	_, _ = io.WriteString(conn, handshake)
 	br := bufio.NewReader(conn)
@@ -425,7 +425,7 @@ func TestReverse_streams_both_ways_at_once(t *testing.T) {
 
 func TestReverse_keeps_the_clients_connection_after_a_body(t *testing.T) {
 	up, seen := recorder(t, nil)
-	f := newFront(t, proxy.Options{BodyBytes: 100}, routing.Route{Path: "/", Upstreams: routing.To(up)})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", BodyBytes: 100, Upstreams: routing.To(up)})
 	conn := f.dial(t)
 	br := bufio.NewReader(conn)
 	const head = "POST /x HTTP/1.1\r\nHost: a\r\n"

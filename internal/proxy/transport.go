@@ -3,7 +3,6 @@ package proxy
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -41,7 +40,8 @@ type transportKey struct {
 	linkLocal           bool // the upstream may have such an address
 	several             bool // it has others of its route beside it
 	check               routing.HealthCheck
-	tls                 *tls.Config // of tests
+	protocol            routing.Protocol
+	credentials         *credentials // nil where there is no TLS
 }
 
 func keyOf(route *routing.Route, target *url.URL, proxied bool) transportKey {
@@ -50,7 +50,7 @@ func keyOf(route *routing.Route, target *url.URL, proxied bool) transportKey {
 		idle: cmp.Or(route.UpstreamIdle, idleTimeout), rest: cmp.Or(route.UpstreamRest, restTime),
 		connections: cmp.Or(route.UpstreamConnections, connections),
 		standard:    route.StandardTransport, proxied: proxied, linkLocal: route.AllowLinkLocal,
-		several: len(route.Upstreams) > 1, check: route.HealthCheck,
+		several: len(route.Upstreams) > 1, check: route.HealthCheck, protocol: route.UpstreamProtocol,
 	}
 	if route.ReuseNever {
 		key.idle = 0
@@ -64,9 +64,8 @@ type ways struct {
 	key     transportKey
 	pool    *connpool.Pool // nil where requests never go by it
 	http1   atomic.Bool    // the upstream is known to speak HTTP/1.1, which is all that the pool does
-	fresh   *http.Transport
-	kept    atomic.Pointer[keptTransport]
-	renew   func() *keptTransport
+	current atomic.Pointer[transports]
+	renew   func() *transports
 	health  *health
 	figures *upstreamFigures
 
@@ -77,12 +76,10 @@ type ways struct {
 func newWays(key transportKey, via *url.URL, figures *upstreamFigures) *ways {
 	w := &ways{key: key, figures: figures, health: newHealth(key, figures)}
 	dial := newDialer(key, w)
-	w.fresh = transport(key, via, dial)
-	w.fresh.DisableKeepAlives = true
-	w.renew = func() *keptTransport { return newKeptTransport(transport(key, via, dial)) }
-	w.kept.Store(w.renew())
-	w.http1.Store(key.scheme == "http")
-	if key.scheme == "h2c" || key.standard || via != nil {
+	w.renew = func() *transports { return newTransports(key, via, dial) }
+	w.current.Store(w.renew())
+	w.http1.Store(key.scheme == "http" || key.protocol == routing.HTTP1)
+	if key.scheme == "h2c" || key.protocol == routing.HTTP2 || key.standard || via != nil {
 		return w
 	}
 	w.pool = connpool.New(connpool.Options{
@@ -102,35 +99,38 @@ func (w *ways) close() {
 	if w.stop != nil {
 		w.stop()
 	}
-	w.kept.Load().CloseIdleConnections()
+	w.current.Load().kept.CloseIdleConnections()
 	if w.pool != nil {
 		w.pool.Close()
 	}
 }
 
-// keptTransport is a transport that keeps connections, for a while.
-type keptTransport struct {
-	*http.Transport
-	born time.Time
-	life time.Duration
+// transports are two of net/http, for a while: one keeps connections, and one does not.
+type transports struct {
+	kept, fresh *http.Transport
+	born        time.Time
+	life        time.Duration
 }
 
-func newKeptTransport(t *http.Transport) *keptTransport {
-	return &keptTransport{t, time.Now(), maxAge/2 + rand.N(maxAge/2)} //nolint:gosec // spreads ends, guards nothing
+func newTransports(key transportKey, via *url.URL, dial *dialer) *transports {
+	t := &transports{kept: transport(key, via, dial), fresh: transport(key, via, dial), born: time.Now()}
+	t.fresh.DisableKeepAlives = true
+	t.life = maxAge/2 + rand.N(maxAge/2) //nolint:gosec // spreads ends, guards nothing
+	return t
 }
 
-// keeping returns the transport that keeps connections. net/http bounds the life of none,
-// so another transport takes over now and then: what the upstream's name stands for is
-// found out anew, and what the one before has kept ends when it is idle.
-func (w *ways) keeping() *http.Transport {
-	old := w.kept.Load()
+// transports returns those of now. net/http bounds the life of no connection, so others
+// take over now and then: what the upstream's name stands for is found out anew, and what
+// was kept before ends when it is idle.
+func (w *ways) transports() *transports {
+	old := w.current.Load()
 	if time.Since(old.born) < old.life {
-		return old.Transport
+		return old
 	}
-	if w.kept.CompareAndSwap(old, w.renew()) {
-		old.CloseIdleConnections()
+	if w.current.CompareAndSwap(old, w.renew()) {
+		old.kept.CloseIdleConnections()
 	}
-	return w.kept.Load().Transport
+	return w.current.Load()
 }
 
 // transport returns a transport that leaves bodies as they are and asks nobody for a
@@ -156,15 +156,15 @@ func transport(key transportKey, via *url.URL, dial *dialer) *http.Transport {
 	}
 	if via != nil && (key.scheme == "https" || !strings.HasPrefix(via.Scheme, "http")) {
 		t.DialContext, t.DialTLSContext, t.DisableKeepAlives = dial.plain, nil, true
-		t.TLSClientConfig = dial.tls
+		t.TLSClientConfig = dial.tlsConfig()
 	}
 	switch key.scheme {
 	case "h2c":
 		t.DialContext = dial.plain
 		t.Protocols.SetUnencryptedHTTP2(true)
 	case "https":
-		t.Protocols.SetHTTP1(true)
-		t.Protocols.SetHTTP2(true)
+		t.Protocols.SetHTTP1(key.protocol != routing.HTTP2)
+		t.Protocols.SetHTTP2(key.protocol != routing.HTTP1)
 	default:
 		t.Protocols.SetHTTP1(true)
 	}

@@ -16,7 +16,7 @@ func TestUpstreams_share_what_is_alike(t *testing.T) {
 	known := &Upstreams{}
 	get := func(r *routing.Route) *ways { return known.get(keyOf(r, r.Upstreams[0].URL, false), nil) }
 	ways := get(at("a", time.Second, 0))
-	kept, fresh := ways.keeping(), ways.fresh
+	kept, fresh := ways.transports().kept, ways.transports().fresh
 	if kept.IdleConnTimeout != 4*time.Second || kept.DisableKeepAlives || !fresh.DisableKeepAlives || kept.ResponseHeaderTimeout != time.Second {
 		t.Errorf("idle for %v, answers within %v", kept.IdleConnTimeout, kept.ResponseHeaderTimeout)
 	}
@@ -24,7 +24,7 @@ func TestUpstreams_share_what_is_alike(t *testing.T) {
 		t.Error("two routes alike have each their own connections")
 	}
 	for _, other := range []*routing.Route{at("b", time.Second, 0), at("a", 2*time.Second, 0), at("a", time.Second, time.Minute)} {
-		if got := get(other).keeping(); got == kept || got.IdleConnTimeout != max(other.UpstreamIdle, 4*time.Second) {
+		if got := get(other).transports().kept; got == kept || got.IdleConnTimeout != max(other.UpstreamIdle, 4*time.Second) {
 			t.Errorf("%+v: idle for %v", other, got.IdleConnTimeout)
 		}
 	}
@@ -44,14 +44,14 @@ func TestWays_keep_no_transport_for_ever(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		known := &Upstreams{}
 		ways := known.get(keyOf(&routing.Route{}, &url.URL{Scheme: "http", Host: "a"}, false), nil)
-		first := ways.keeping()
+		first := ways.transports()
 		time.Sleep(maxAge/2 - time.Second)
-		if ways.keeping() != first {
+		if ways.transports() != first {
 			t.Error("replaced before its time")
 		}
 		time.Sleep(maxAge/2 + time.Second)
-		second := ways.keeping()
-		if second == first || ways.keeping() != second {
+		second := ways.transports()
+		if second == first || ways.transports() != second {
 			t.Error("not replaced once when its time had come")
 		}
 	})

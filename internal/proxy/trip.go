@@ -44,7 +44,7 @@ type trip struct {
 func (t *trip) run() error {
 	defer t.end()
 	t.choose()
-	if limit := t.reverse.bodyBytes; limit > 0 && t.in.ContentLength > limit {
+	if limit := t.d.Route.BodyBytes; limit > 0 && t.in.ContentLength > limit {
 		return t.closing(tooLarge(nil))
 	}
 	t.watchSilence()
@@ -106,7 +106,7 @@ func (t *trip) host() string {
 
 // takeBody takes over the body of the client's request.
 func (t *trip) takeBody() {
-	t.body = newRequestBody(t.in.Body, t.reverse.bodyBytes)
+	t.body = newRequestBody(t.in.Body, t.d.Route.BodyBytes)
 	t.body.silence = t.silence
 }
 

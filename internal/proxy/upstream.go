@@ -35,8 +35,8 @@ func (rev *reverseProxy) newUpstream(route *routing.Route, at routing.Upstream) 
 		base:   strings.TrimRight(target.EscapedPath(), "/"),
 		name:   target.Host,
 
-		multiplexed: target.Scheme != "http",
-		upgrades:    target.Scheme != "h2c",
+		multiplexed: target.Scheme != "http" && route.UpstreamProtocol != routing.HTTP1,
+		upgrades:    target.Scheme != "h2c" && route.UpstreamProtocol != routing.HTTP2,
 	}
 	switch target.Scheme {
 	case "http", "https":
@@ -61,10 +61,24 @@ func (rev *reverseProxy) newUpstream(route *routing.Route, at routing.Upstream) 
 		return nil, fmt.Errorf("route %s: upstream host: %w", route.Path, err)
 	}
 	key := keyOf(route, target, via != nil)
-	key.tls = rev.tls
+	if key.credentials, err = rev.credentialsOf(route); err != nil {
+		return nil, fmt.Errorf("route %s: %w", route.Path, err)
+	}
 	up.ways = rev.known.get(key, via)
 	rev.held = append(rev.held, up.ways)
 	return up, nil
+}
+
+// credentialsOf returns what TLS to the upstreams of a route goes by, nil where there is
+// none.
+func (rev *reverseProxy) credentialsOf(route *routing.Route) (*credentials, error) {
+	switch {
+	case route.Upstreams[0].URL.Scheme != "https":
+		return nil, nil
+	case rev.given != nil:
+		return rev.given, nil
+	}
+	return rev.known.credentialsOf(route.UpstreamTLS)
 }
 
 // hostHeader is what the upstream is called in Host: international names in their

@@ -5,6 +5,10 @@ import (
 	"log/slog"
 	"net/url"
 	"sync"
+	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/backoff"
+	"github.com/gatehouse-auth/gatehouse/internal/routing"
 )
 
 // Upstreams is all upstreams: the ways to them, their health, and what was counted. It
@@ -15,11 +19,12 @@ type Upstreams struct {
 	// than its answers. May be nil.
 	Log *slog.Logger
 
-	mu      sync.Mutex
-	figures map[string]*upstreamFigures // by scheme and host
-	ways    map[transportKey]*ways
-	checks  sync.WaitGroup
-	begin   func(*ways) // begins to check; nil before [Upstreams.Run], and after it
+	mu          sync.Mutex
+	figures     map[string]*upstreamFigures // by scheme and host
+	ways        map[transportKey]*ways
+	credentials map[routing.UpstreamTLS]*credentials
+	checks      sync.WaitGroup
+	begin       func(*ways) // begins to check; nil before [Upstreams.Run], and after it
 }
 
 // get returns the ways for the key, by the proxy via unless it is nil. They are the
@@ -65,7 +70,12 @@ func (u *Upstreams) put(w *ways) {
 	}
 }
 
-// Run checks the health of upstreams whose routes say how, until ctx ends.
+// credentialsEvery is how often the files of TLS to upstreams are read: whoever renews
+// them need tell nobody.
+const credentialsEvery = 10 * time.Second
+
+// Run checks the health of upstreams whose routes say how, and takes over what becomes of
+// the files of TLS to them, until ctx ends.
 func (u *Upstreams) Run(ctx context.Context) {
 	u.mu.Lock()
 	u.begin = func(w *ways) {
@@ -80,7 +90,9 @@ func (u *Upstreams) Run(ctx context.Context) {
 		u.begin(w)
 	}
 	u.mu.Unlock()
-	<-ctx.Done()
+	for backoff.Sleep(ctx, credentialsEvery) {
+		u.watchCredentials()
+	}
 	u.mu.Lock()
 	u.begin = nil
 	u.mu.Unlock()

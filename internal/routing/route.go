@@ -39,6 +39,10 @@ type Route struct {
 	Upstreams []Upstream
 	// HealthCheck says how each of them is checked.
 	HealthCheck HealthCheck
+	// UpstreamTLS says what TLS to https upstreams goes by.
+	UpstreamTLS UpstreamTLS
+	// UpstreamProtocol is what https upstreams are spoken to in.
+	UpstreamProtocol Protocol
 	// StripPrefix cuts Path off before the rest is joined to the upstream's base
 	// path, or looked up in Static.
 	StripPrefix bool
@@ -65,6 +69,8 @@ type Route struct {
 	// UpstreamConnections bounds the requests that wait at once for the upstream to begin
 	// its answer, over the pool's connections; 0 is 1024.
 	UpstreamConnections int
+	// BodyBytes bounds the body of a request; 0 is no limit.
+	BodyBytes int64
 	// AllowLinkLocal lets the upstream have a link-local address, or that of a cloud's own
 	// service.
 	AllowLinkLocal bool
@@ -102,6 +108,25 @@ type HealthCheck struct {
 	// failures take out one that is not.
 	Rise, Fall int
 }
+
+// UpstreamTLS is what TLS to an upstream goes by.
+type UpstreamTLS struct {
+	// CAFile has the certificates of those who may vouch for it; empty: the system's.
+	CAFile string
+	// CertFile and KeyFile are the gateway's certificate there; both or neither.
+	CertFile, KeyFile string
+	// ServerName is the name that its certificate must be for; empty: its host.
+	ServerName string
+}
+
+// Protocol is a version of HTTP.
+type Protocol int
+
+const (
+	AnyProtocol Protocol = iota // HTTP/2 where the upstream speaks it, else HTTP/1.1
+	HTTP1                       // HTTP/1.1
+	HTTP2
+)
 
 // Upstream is an address that requests of a route go to.
 type Upstream struct {

@@ -50,8 +50,8 @@ func newPipeline(
 		limits: limits, bearers: newBearers(cfg, pool, sig), metrics: sig.metrics,
 		own: newOwnHandlers(cfg, ring, assertions, pool, sessions, edge, limits.loginRate(cfg.RateLimit.LoginPerMinute), sig.metrics),
 		relay: proxy.Options{
-			CookieNames: sessions.cookies.Names(), BodyBytes: cfg.Limits.BodyBytes,
-			Proxy: forward, TrustedHeaders: cfg.TrustedHeaders, Tunnels: tunnels, Upstreams: upstreams,
+			CookieNames: sessions.cookies.Names(),
+			Proxy:       forward, TrustedHeaders: cfg.TrustedHeaders, Tunnels: tunnels, Upstreams: upstreams,
 		},
 	}
 }

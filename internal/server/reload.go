@@ -64,6 +64,6 @@ func (s *Server) adopt(cfg *config.Config) error {
 
 // restartKeys names what has changed of the keys that hold as long as the process.
 func restartKeys(before, after *config.Config) []string {
-	taken := func(key string) bool { return key == "session.keys" }
+	taken := func(key string) bool { return key == "session.keys" || key == "limits.body_bytes" }
 	return slices.DeleteFunc(config.Changed(before, after), taken)
 }

@@ -35,11 +35,14 @@ func (p *pipeline) router(routes []config.Route) (*router, error) {
 // routeTable is the routes of a configuration as the route table takes it.
 func routeTable(routes []config.Route) []routing.Route {
 	token := map[string]routing.Token{"access": routing.TokenAccess, "id": routing.TokenID, "none": routing.TokenNone}
+	protocol := map[string]routing.Protocol{"auto": routing.AnyProtocol, "http1": routing.HTTP1, "http2": routing.HTTP2}
 	out := make([]routing.Route, len(routes))
 	for i, r := range routes {
 		out[i] = routing.Route{
 			Path: r.Path, Host: r.Host, Access: access(r), Methods: r.Methods,
-			Upstreams: upstreams(r), HealthCheck: routing.HealthCheck(r.HealthCheck), StripPrefix: r.StripPrefix, PreserveHost: r.PreserveHost,
+			Upstreams: upstreams(r), HealthCheck: routing.HealthCheck(r.HealthCheck),
+			UpstreamTLS: routing.UpstreamTLS(r.UpstreamTLS), UpstreamProtocol: protocol[r.UpstreamProtocol], BodyBytes: r.BodyBytes,
+			StripPrefix: r.StripPrefix, PreserveHost: r.PreserveHost,
 			Token: token[r.Token], Identity: identityHeaders(r), Assertion: assertionRule(r), UseProxy: r.UseProxy, Timeout: r.Timeout, IdleTimeout: r.IdleTimeout,
 			UpstreamIdle: r.UpstreamIdleTimeout, UpstreamRest: r.UpstreamRest, UpstreamConnections: r.UpstreamConnections,
 			AllowLinkLocal: r.AllowLinkLocal, ReuseNever: r.Reuse == "never", StandardTransport: r.Transport == "standard", CacheUpstream: r.CacheUpstream, CORSUpstream: r.CORSUpstream,
