@@ -43,6 +43,8 @@ type Options struct {
 	Store func(instance int) string
 	// Settings are changed in the configuration, section by section.
 	Settings map[string]map[string]any
+	// Top are keys of the configuration that are in no section.
+	Top map[string]any
 }
 
 // Fleet is several gateways with one configuration but for the way to the store.
@@ -103,6 +105,7 @@ func (f *Fleet) configuration(o Options, store, key string) map[string]any {
 		}
 		maps.Copy(cfg[section].(map[string]any), keys)
 	}
+	maps.Copy(cfg, o.Top)
 	return cfg
 }
 
