@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/gatehouse-auth/gatehouse/internal/loopback"
 )
 
 // warn notes what is odd but may be meant.
@@ -99,9 +101,10 @@ func (l *loader) warnRates(say func(format string, args ...any)) {
 
 // addressesHidden reports whether something stands before the gateway that is not
 // believed about addresses: whoever serves https without a certificate has something
-// before it that ends TLS.
+// before it that ends TLS, but for development on loopback.
 func (l *loader) addressesHidden() bool {
-	return l.cfg.PublicURL.Scheme == "https" && l.cfg.TLS == TLS{} && len(l.cfg.TrustedProxies) == 0
+	public := l.cfg.PublicURL
+	return public.Scheme == "https" && !loopback.Host(public.Hostname()) && l.cfg.TLS == TLS{} && len(l.cfg.TrustedProxies) == 0
 }
 
 // minAdminToken is 96 bits in base64.
