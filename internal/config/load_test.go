@@ -269,9 +269,9 @@ func TestLoad_trusts_few_headers_by_default(t *testing.T) {
 func TestLoad_warns_of_no_rate_where_addresses_are_known(t *testing.T) {
 	for name, set := range map[string]values{
 		"https_made_on_loopback": {"public_url": "https://localhost:8080", "amplify.enabled": "true", "amplify.password_sign_in": "true", "amplify.redirect_uris": "[https://localhost:8080/]"},
-		"behind_a_proxy": {"trusted_proxies": "[10.0.0.0/8]", "rate_limit.login_per_minute": "5", "routes[].rate_limit.requests": "5"},
-		"in_front":       {"tls.cert_file": "c.pem", "tls.key_file": "k.pem", "routes[].rate_limit.requests": "5"},
-		"by_user":        {"routes[].rate_limit.requests": "5", "routes[].rate_limit.by": "user"},
+		"behind_a_proxy":         {"trusted_proxies": "[10.0.0.0/8]", "rate_limit.login_per_minute": "5", "routes[].rate_limit.requests": "5"},
+		"in_front":               {"tls.cert_file": "c.pem", "tls.key_file": "k.pem", "routes[].rate_limit.requests": "5"},
+		"by_user":                {"routes[].rate_limit.requests": "5", "routes[].rate_limit.by": "user"},
 	} {
 		if c := load(t, with(set).yaml()); len(c.Warnings) != 0 {
 			t.Errorf("%s: warnings %q", name, c.Warnings)
