@@ -276,6 +276,18 @@ func (d *directory) setDisabled(name string, disabled bool) (string, error) {
 	return a.sub, nil
 }
 
+// setGroups changes what is in the tokens that come from now on.
+func (d *directory) setGroups(name string, groups []string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a := d.find(name)
+	if a == nil {
+		return errUserNotFound
+	}
+	a.groups = groups
+	return nil
+}
+
 // native lists the pool's own users by address.
 func (d *directory) native() []account {
 	d.mu.Lock()

@@ -79,6 +79,15 @@ func (l *Levers) DisableUser(name string) error {
 	return nil
 }
 
+// SetGroups puts a user into these groups, and out of all others. Tokens that are out
+// say what they said.
+func (l *Levers) SetGroups(name string, groups ...string) error {
+	if err := l.emulator.users.setGroups(name, groups); err != nil {
+		return fmt.Errorf("set the groups of %s: %w", name, err)
+	}
+	return nil
+}
+
 // EnableUser lets a disabled user sign in again; revoked tokens stay revoked.
 func (l *Levers) EnableUser(name string) error {
 	if _, err := l.emulator.users.setDisabled(name, false); err != nil {

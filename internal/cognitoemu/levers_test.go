@@ -143,3 +143,17 @@ func TestLevers_faults_of_the_JSON_API_strike_one_operation(t *testing.T) {
 		t.Errorf("the password was changed all the same: %v", err)
 	}
 }
+
+func TestLevers_move_users_between_groups(t *testing.T) {
+	f := newFixture(t)
+	before := f.freshTokens()
+	if err := f.emulator.Levers().SetGroups("alice@example.com", "retired"); err != nil {
+		t.Fatal(err)
+	}
+	if got := claimsOf(t, f.tokens(f.refresh(before.RefreshToken)).AccessToken)["cognito:groups"]; len(got.([]any)) != 1 || got.([]any)[0] != "retired" {
+		t.Errorf("after the refresh: %v", got)
+	}
+	if err := f.emulator.Levers().SetGroups("nobody@example.com"); err == nil {
+		t.Error("there is nobody of that name")
+	}
+}

@@ -126,6 +126,37 @@ func TestStepUp_that_nobody_asks_for_at_a_page_of_the_site(t *testing.T) {
 	}
 }
 
+// TestRequire_after_the_refresh: who is out of a group is out with the very request that
+// finds out, however it gets its new tokens.
+func TestRequire_after_the_refresh(t *testing.T) {
+	r := newRigBehind(t, func(r *rig) {
+		r.emulate = func(o *cognitoemu.Options) { o.TokenTTL = time.Second }
+	}, func(doc map[string]any) {
+		routes := doc["routes"].([]any)
+		doc["routes"] = append(routes, map[string]any{"path": "/admins/", "upstream": routes[0].(map[string]any)["upstream"],
+			"require": map[string]any{"groups": []string{"admins"}}})
+	})
+	b := r.browser()
+	b.signIn("alice@example.com", "/admins/x")
+	if n := r.seen.count(); n != 1 {
+		t.Fatalf("%d requests reached the API", n)
+	}
+	if err := r.emu.Levers().SetGroups("alice@example.com", "staff"); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(2100 * time.Millisecond) // all tokens of before are over
+	if res, body := b.fetch("GET", "/admins/x", ""); res.StatusCode != 403 || r.seen.count() != 1 {
+		t.Errorf("%d %s, %d requests reached the API", res.StatusCode, body, r.seen.count())
+	}
+	if err := r.emu.Levers().SetGroups("alice@example.com", "admins"); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(2100 * time.Millisecond)
+	if res, body := b.fetch("GET", "/admins/x", ""); res.StatusCode != 200 {
+		t.Errorf("%d %s", res.StatusCode, body)
+	}
+}
+
 // TestRequire_by_the_pools_claims, by a session and by a bearer.
 func TestRequire_by_the_pools_claims(t *testing.T) {
 	r := newBearerRig(t, func(doc map[string]any) {
