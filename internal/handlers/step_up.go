@@ -18,8 +18,7 @@ var errNotAsked = errors.New("auth_time says that the user pool did not ask for 
 // old as before: whatever the login was for would only ask for it again. The user is
 // signed in all the same.
 func (f *Flow) stillTooOld(s *session.Session, p oauth.Pending) error {
-	signIn, most := s.Tokens.AuthTime, p.Params.MaxAge
-	if most == 0 || !signIn.IsZero() && time.Since(signIn) <= most {
+	if most := p.Params.MaxAge; most == 0 || time.Since(s.Tokens.AuthTime) <= most {
 		return nil
 	}
 	return &problem.Error{

@@ -46,7 +46,8 @@ func meets(rules *routing.Require, c *Caller, now time.Time) error {
 			return lacks(rules, "Your account has not the value of "+claim.Name+" that this takes.")
 		}
 	}
-	if rules.MaxAuthAge > 0 && tooLongAgo(c.AuthTime(), rules.MaxAuthAge, now) {
+	// A sign-in of which nobody knows the time is of the year 1.
+	if rules.MaxAuthAge > 0 && now.Sub(c.AuthTime()) > rules.MaxAuthAge {
 		return stepUp(rules.MaxAuthAge, c)
 	}
 	return nil
@@ -92,12 +93,6 @@ func listed(words, word string) bool {
 		}
 	}
 	return false
-}
-
-// tooLongAgo reports whether a sign-in is older than it may be; one of which nobody
-// knows the time is.
-func tooLongAgo(signIn time.Time, most time.Duration, now time.Time) bool {
-	return signIn.IsZero() || now.Sub(signIn) > most
 }
 
 func lacks(rules *routing.Require, what string) *problem.Error {
