@@ -132,7 +132,7 @@ func (c *frameClient) next(stream uint32, before int) (status int, ended bool, e
 			ended = frame.StreamEnded()
 		}
 	case *http2.DataFrame:
-		if n := uint32(len(frame.Data())); n > 0 { //nolint:gosec // of one frame
+		if n := uint32(len(frame.Data())); n > 0 {
 			err = c.framer.WriteWindowUpdate(0, n)
 		}
 		ended = frame.StreamID == stream && frame.StreamEnded()

@@ -127,7 +127,7 @@ func targets(host string) []string {
 		"/auth/../api/x", "/api/../auth/session", "/%61uth/session", "/auth%2fsession", "/AUTH/session", "/.gatehouse", "/.gatehouse/", "/%2egatehouse", "/auth/verify", "/open/../.gatehouse",
 		"/open/a b", "/open/a\tb", "/open/x HTTP/1.1", "/open/x?a b", "/open/x?a\tb", // which only HTTP/2 can send
 	}
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same at each run
+	random := rand.New(rand.NewPCG(1, 2))
 	segments := []string{
 		"api", "API", "open", "admin", "slash", "x", "x.css", "..", ".", "%2e%2e", ".%2e", "%2E.", "%252e%252e", "..;", "..;a", "x;b=c", ";", "%3b", "x%2Fy", "%2f", "%2F..%2F",
 		"%5c", `\`, `..\`, "%00", "%20", "x%20", "x.", "%09", "é", "%C3%A9", "%e9", "%61pi", "%61%64min", "~", "%7E", "*", "a%3Fb", "%23", "#", "a:b", "@", "a,b", "a%2Cb", "a=b&c", "%", "%4", "", "",
