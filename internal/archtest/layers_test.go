@@ -29,6 +29,7 @@ var layers = []row{
 	{pkg: "internal/backoff"},
 	{pkg: "internal/memlimit"},
 	{pkg: "internal/ratelimit"},
+	{pkg: "internal/clientconn"},
 	{pkg: "internal/urlpath"},
 	{pkg: "internal/headers"},
 	{pkg: "internal/pieces"},
@@ -105,14 +106,14 @@ var layers = []row{
 	{
 		pkg: "internal/proxy",
 		imports: []string{
-			"internal/backoff", "internal/connpool", "internal/headers", "internal/http1", "internal/identity", "internal/linklocal", "internal/peek", "internal/pieces", "internal/problem", "internal/routing", "internal/secret", "internal/static",
+			"internal/backoff", "internal/clientconn", "internal/connpool", "internal/headers", "internal/http1", "internal/identity", "internal/linklocal", "internal/peek", "internal/pieces", "internal/problem", "internal/routing", "internal/secret", "internal/static",
 			"internal/telemetry", "internal/tunnel", "internal/urlpath",
 		},
 	},
 	{
 		pkg: "internal/middleware",
 		imports: []string{
-			"internal/assertion", "internal/bearer", "internal/cookie", "internal/defaultport", "internal/fetchmeta", "internal/loopback", "internal/oauth", "internal/problem",
+			"internal/assertion", "internal/bearer", "internal/clientconn", "internal/cookie", "internal/defaultport", "internal/fetchmeta", "internal/loopback", "internal/oauth", "internal/problem",
 			"internal/proxy", "internal/ratelimit", "internal/routing", "internal/secret", "internal/session", "internal/streams", "internal/telemetry",
 			"internal/tunnel",
 		},
@@ -142,7 +143,7 @@ var layers = []row{
 	{
 		pkg: "internal/server",
 		imports: []string{
-			"internal/admin", "internal/amplify", "internal/assertion", "internal/backoff", "internal/bearer", "internal/cognito", "internal/config", "internal/cookie",
+			"internal/admin", "internal/amplify", "internal/assertion", "internal/backoff", "internal/bearer", "internal/clientconn", "internal/cognito", "internal/config", "internal/cookie",
 			"internal/forwardauth", "internal/handlers", "internal/headers", "internal/http1", "internal/identity", "internal/loopback", "internal/memlimit", "internal/middleware", "internal/oauth", "internal/problem", "internal/proxy",
 			"internal/ratelimit", "internal/readiness", "internal/returnto", "internal/routing", "internal/secret", "internal/session",
 			"internal/sessionstore", "internal/streams", "internal/telemetry", "internal/tunnel", "web",

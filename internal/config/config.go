@@ -151,13 +151,26 @@ type Verify struct {
 	Headers   string // forwarded, original
 }
 
-// Limits bounds what a request may carry; bytes, except Cookies.
+// Limits bounds what a request may carry, in bytes except Cookies, how long clients are
+// waited for, and how many there are.
 type Limits struct {
 	HeaderBytes int
 	CookieBytes int
 	Cookies     int
 	URLBytes    int
 	BodyBytes   int64 // 0: no limit
+
+	HeaderTimeout time.Duration
+	BodyTimeout   time.Duration // of requests to the gateway's own endpoints
+	RestTimeout   time.Duration // of bodies that nobody reads
+	WriteTimeout  time.Duration
+	KeepAlive     time.Duration
+
+	Connections  int // [Auto]: by the process's limit of descriptors
+	HTTP2Streams int // of a connection
+
+	Streams           int // of an instance; 0: no limit
+	StreamsPerSession int // 0: no limit
 }
 
 // Route maps a path prefix to an upstream or a directory.

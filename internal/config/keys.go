@@ -231,7 +231,7 @@ var verifyKeys = []key{
 }
 
 var limitKeys = []key{
-	{path: "limits", shape: section, doc: "What a request may carry."},
+	{path: "limits", shape: section, doc: "What a request may carry, how long clients are waited for, and how many there are. See [limits](limits.md)."},
 	{path: "limits.header_bytes", kind: size{8 << 10, 1 << 20}, def: "32KiB",
 		field: func(c *Config) any { return &c.Limits.HeaderBytes },
 		doc:   "Request line and headers together. By HTTP/1.1 up to 4 KiB more may pass."},
@@ -247,6 +247,33 @@ var limitKeys = []key{
 	{path: "limits.body_bytes", kind: size{0, 1 << 40}, def: "0",
 		field: func(c *Config) any { return &c.Limits.BodyBytes },
 		doc:   "The body of a proxied request; 0: no limit."},
+	{path: "limits.header_timeout", kind: duration{time.Second, 10 * time.Minute}, def: "10s",
+		field: func(c *Config) any { return &c.Limits.HeaderTimeout },
+		doc:   "How long a request's header may take, and the TLS handshake; then the connection is closed."},
+	{path: "limits.body_timeout", kind: duration{time.Second, 10 * time.Minute}, def: "10s",
+		field: func(c *Config) any { return &c.Limits.BodyTimeout },
+		doc:   "How long the body of a request to one of the gateway's own endpoints may take. Of routes that is `idle_timeout`."},
+	{path: "limits.rest_timeout", kind: duration{time.Millisecond, time.Minute}, def: "1s",
+		field: func(c *Config) any { return &c.Limits.RestTimeout },
+		doc:   "How long the rest of a body is waited for that nobody reads, as the request was refused; then the connection is closed."},
+	{path: "limits.write_timeout", kind: duration{time.Second, time.Hour}, def: "1m",
+		field: func(c *Config) any { return &c.Limits.WriteTimeout },
+		doc:   "How long a client may leave lying a piece of what it is sent, of 32 KiB at most: of answers, files and WebSockets. Then it is let go."},
+	{path: "limits.keep_alive", kind: duration{time.Second, time.Hour}, def: "2m",
+		field: func(c *Config) any { return &c.Limits.KeepAlive },
+		doc:   "How long a client's connection may wait for the next request. More than a proxy in front keeps it, or that may send into a connection which is being closed."},
+	{path: "limits.connections", kind: countOrAuto{integer{16, 10_000_000}}, def: "auto",
+		field: func(c *Config) any { return &c.Limits.Connections },
+		doc:   "How many connections clients may have. One more takes the place of one that waits for its client, or is closed at once. `auto`: half of what the process may open (`ulimit -n`), less 64."},
+	{path: "limits.http2_streams", kind: integer{1, 10_000}, def: "100",
+		field: func(c *Config) any { return &c.Limits.HTTP2Streams },
+		doc:   "How many requests an HTTP/2 connection may have under way. RFC 9113 recommends no fewer than 100."},
+	{path: "limits.streams", kind: integer{0, 10_000_000}, def: "0",
+		field: func(c *Config) any { return &c.Limits.Streams },
+		doc:   "How many requests an instance may have under way on the strength of sessions, streams and WebSockets among them until they end, and how many WebSockets altogether; 503 `instance_busy` above. 0: no limit."},
+	{path: "limits.streams_per_session", kind: integer{0, 1_000_000}, def: "0",
+		field: func(c *Config) any { return &c.Limits.StreamsPerSession },
+		doc:   "The same of one session at an instance; 429 `too_many_streams` above. Browsers have up to 100 requests under way over HTTP/2. 0: no limit."},
 }
 
 var outputKeys = []key{

@@ -137,6 +137,33 @@ func (k sizeOrAuto) schema() *jsonschema.Schema {
 	return s
 }
 
+// countOrAuto fills an *int with a number, or [Auto].
+type countOrAuto struct{ integer }
+
+func (k countOrAuto) want() string { return "auto, or " + k.integer.want() }
+
+func (k countOrAuto) parse(field any, s string) error {
+	if s == "auto" {
+		*field.(*int) = Auto
+		return nil
+	}
+	if k.integer.parse(field, s) != nil {
+		return cure(k.want())
+	}
+	return nil
+}
+
+func (k countOrAuto) format(field any) []string {
+	if *field.(*int) == Auto {
+		return []string{"auto"}
+	}
+	return k.integer.format(field)
+}
+
+func (k countOrAuto) schema() *jsonschema.Schema {
+	return &jsonschema.Schema{AnyOf: append([]*jsonschema.Schema{{Enum: []any{"auto"}}}, k.integer.schema().AnyOf...)}
+}
+
 // duration fills a *time.Duration.
 type duration struct{ min, max time.Duration }
 

@@ -91,7 +91,7 @@ func printRoutes(routes []Route) *yaml.Node {
 // plain, all else as a string, its dollar signs doubled.
 func (k *key) scalarNode(text string) *yaml.Node {
 	switch k.kind.(type) {
-	case boolean, integer, size, sizeOrAuto:
+	case boolean, integer, size, sizeOrAuto, countOrAuto:
 		return &yaml.Node{Kind: yaml.ScalarNode, Value: text}
 	}
 	return scalar(strings.ReplaceAll(text, "$", "$$"))

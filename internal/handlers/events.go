@@ -38,7 +38,8 @@ var errTooManyStreams = &problem.Error{
 	Public: "This session has as many event streams open as it may.", RetryAfter: streamsRetryIn,
 }
 
-// Stream answers with the events of a session, or 401, or 429 above [EventStreams].
+// Stream answers with the events of a session, or 401, or 429 above [EventStreams] and
+// where there is no place for one more exchange of the session.
 // A stream is no use of its session, however long it lasts.
 func (e *Events) Stream(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
 	sessions := e.Account.Sessions
@@ -60,6 +61,12 @@ func (e *Events) Stream(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 	if err := sessions.Deliver(w, r, x); err != nil {
 		return err
 	}
+	ended := make(endSignal, 1)
+	var place streams.Place
+	if err := e.Open.Join(&place, ended, x.Caller.Session, x.Event.Start); err != nil {
+		return middleware.NoPlace(err)
+	}
+	defer e.Open.Leave(&place)
 	h := w.Header()
 	problem.OwnHeaders(h)
 	h.Set("Content-Type", "text/event-stream")
@@ -69,10 +76,7 @@ func (e *Events) Stream(w http.ResponseWriter, r *http.Request, x *middleware.Ex
 		return nil
 	}
 	x.Event.Stream = true
-	t := &stream{events: e, w: w, control: http.NewResponseController(w), ended: make(endSignal, 1)}
-	var place streams.Place
-	e.Open.Join(&place, t.ended, x.Caller.Session, x.Event.Start)
-	defer e.Open.Leave(&place)
+	t := &stream{events: e, w: w, control: http.NewResponseController(w), ended: ended}
 	if err := t.run(r.Context(), x.Caller.Session, changes, r.Header.Get("Last-Event-ID")); err != nil {
 		x.Event.AddNote("events cut short")
 	}

@@ -1,35 +1,63 @@
 package middleware
 
 import (
+	"cmp"
+	"io"
 	"net/http"
 	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/clientconn"
 )
 
-const (
-	// bodyTimeout is how long the gateway's own endpoints wait for a request's body.
-	bodyTimeout = 10 * time.Second
-	// restTimeout is how long the rest of a body is waited for that nobody reads.
-	restTimeout = time.Second
-)
+// Patience is how long a client is waited for. The zero value is that of
+// [config.Limits] by default.
+type Patience struct {
+	// Body is for the bodies of requests to the gateway's own endpoints; 0 is 10 s.
+	Body time.Duration
+	// Rest is for the rest of a body that nobody reads; 0 is 1 s.
+	Rest time.Duration
+	// Write is for what was written to be taken; 0 is a minute.
+	Write time.Duration
+}
+
+func (p Patience) orDefault() Patience {
+	return Patience{cmp.Or(p.Body, 10*time.Second), cmp.Or(p.Rest, time.Second), cmp.Or(p.Write, time.Minute)}
+}
 
 // BoundBody bounds how long a body may take that the gateway reads itself. How long one
-// takes that is passed on is for its upstream to say.
-func BoundBody(next Handler) Handler {
+// takes that is passed on is for its route to say.
+func (p Patience) BoundBody(next Handler) Handler {
+	limit := p.orDefault().Body
 	return func(w http.ResponseWriter, r *http.Request, x *Exchange) error {
 		if r.ContentLength != 0 {
-			waitForBody(w, bodyTimeout)
+			waitForBody(w, limit)
+			r = r.WithContext(r.Context()) // net/http looks at the body of its own
+			r.Body = &awaited{r.Body, clientconn.From(r.Context())}
 		}
 		return next(w, r, x)
 	}
+}
+
+// awaited is a body that its client is waited for to send.
+type awaited struct {
+	io.ReadCloser
+	conn *clientconn.Conn
+}
+
+func (a *awaited) Read(p []byte) (int, error) {
+	a.conn.Wait()
+	defer a.conn.Go()
+	return a.ReadCloser.Read(p)
 }
 
 // boundRest bounds what net/http waits for once the handler has returned: it reads what
 // is left of a body, up to 256 KiB, before it sends an answer, so that the connection may
 // serve another request. A client that never sends it would hold the connection. HTTP/2
 // resets the stream instead.
-func boundRest(w http.ResponseWriter, r *http.Request) {
+func (p Patience) boundRest(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 && r.ProtoMajor == 1 {
-		waitForBody(w, restTimeout)
+		waitForBody(w, p.Rest)
+		clientconn.From(r.Context()).Wait() // until the next request begins, or the end
 	}
 }
 

@@ -59,10 +59,10 @@ func TestBodyThatNeverComes(t *testing.T) {
 		"refused, chunks":            {refuses, chunks, "", 401, time.Second, false},
 		"refused, a part of it":      {refuses, length, "he", 401, time.Second, false},
 		"refused, all of it":         {refuses, length, "hello", 401, 0, true},
-		"read":                       {middleware.BoundBody(reads), length, "", 400, 11 * time.Second, false},
-		"read, chunks":               {middleware.BoundBody(reads), chunks, "5\r\nhe", 400, 11 * time.Second, false},
-		"read, all of it":            {middleware.BoundBody(reads), length, "hello", 200, 0, true},
-		"read, and there is no body": {middleware.BoundBody(reads), "", "", 200, 0, true},
+		"read":                       {middleware.Patience{}.BoundBody(reads), length, "", 400, 11 * time.Second, false},
+		"read, chunks":               {middleware.Patience{}.BoundBody(reads), chunks, "5\r\nhe", 400, 11 * time.Second, false},
+		"read, all of it":            {middleware.Patience{}.BoundBody(reads), length, "hello", 200, 0, true},
+		"read, and there is no body": {middleware.Patience{}.BoundBody(reads), "", "", 200, 0, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

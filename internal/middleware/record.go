@@ -23,18 +23,24 @@ type Record struct {
 	Metrics func(*Exchange) *telemetry.RouteMetrics
 	// Trust says whose forwarded headers are believed, and which.
 	Trust Trust
+	// Patience is how long clients are waited for.
+	Patience Patience
 	// HSTS is the Strict-Transport-Security header of every answer; empty for none.
 	HSTS string
 }
 
 // Handler returns the server's handler.
 func (rec *Record) Handler(next Handler) http.Handler {
+	rec.Patience = rec.Patience.orDefault()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { rec.serve(w, r, next) })
 }
 
 func (rec *Record) serve(w http.ResponseWriter, r *http.Request, next Handler) {
 	x := &Exchange{}
 	x.writer.ResponseWriter = w
+	if r.ProtoMajor == 2 {
+		x.writer.patience = rec.Patience.Write
+	}
 	rec.begin(w, r, x)
 	defer rec.end(r, x)
 	if err := next(&x.writer, r, x); err != nil {
@@ -94,7 +100,7 @@ func (rec *Record) end(r *http.Request, x *Exchange) {
 	if x.Event.Recorded != nil {
 		x.Event.Recorded()
 	}
-	boundRest(x.writer.ResponseWriter, r)
+	rec.Patience.boundRest(x.writer.ResponseWriter, r)
 	if broken {
 		panic(http.ErrAbortHandler) // the answer had begun: it must not look complete
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
+	"github.com/gatehouse-auth/gatehouse/internal/problem"
+	"github.com/gatehouse-auth/gatehouse/internal/proxy"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/streams"
@@ -57,7 +59,9 @@ func (s *Streams) holdBySession(w http.ResponseWriter, r *http.Request, x *Excha
 	ctx, end := context.WithCancelCause(r.Context())
 	defer end(nil)
 	x.end = end
-	s.Open.Join(&x.place, x, x.Caller.Session, x.Event.Start)
+	if err := s.Open.Join(&x.place, x, x.Caller.Session, x.Event.Start); err != nil {
+		return NoPlace(err)
+	}
 	if s.gone(ctx, x) {
 		return s.without(w, r, x, next)
 	}
@@ -124,6 +128,17 @@ func closeBehind(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// NoPlace is the answer to an exchange that found no place in a [streams.Registry].
+func NoPlace(err error) error {
+	if errors.Is(err, streams.ErrSessionFull) {
+		return &problem.Error{
+			Status: http.StatusTooManyRequests, Code: "too_many_streams", RetryAfter: busyRetryIn,
+			Public: "This session has as many requests and streams open as it may.",
+		}
+	}
+	return proxy.InstanceBusy(err)
+}
+
 // without goes on without the session, which has ended meanwhile, where the route does.
 func (s *Streams) without(w http.ResponseWriter, r *http.Request, x *Exchange, next Handler) error {
 	ended := s.Open.Leave(&x.place)
@@ -148,6 +163,11 @@ func (x *Exchange) endBecause(why tunnel.Closing) {
 
 // limit has the client be waited for until then; the zero time is for ever.
 func (x *Exchange) limit(until time.Time) {
+	last := int64(0)
+	if !until.IsZero() {
+		last = until.UnixNano()
+	}
+	x.writer.last.Store(last)
 	client := http.NewResponseController(x.writer.ResponseWriter)
 	_ = client.SetReadDeadline(until) // a writer that cannot is a test's, here and below
 	_ = client.SetWriteDeadline(until)

@@ -1,6 +1,10 @@
 package middleware
 
-import "net/http"
+import (
+	"net/http"
+	"sync/atomic"
+	"time"
+)
 
 // writer notes status and size of an answer for the log. It saves nothing;
 // http.ResponseController reaches what is below through Unwrap.
@@ -10,6 +14,13 @@ type writer struct {
 	bytes  int64
 	// begins, if set, is called once, right before the header is sent.
 	begins func(http.Header)
+
+	// patience is how long a client may take to take a piece, where no deadline of the
+	// connection sees to that: by HTTP/2 a client may take all that comes over the
+	// connection, and nothing of a stream (RFC 9113 §5.2). 0 is as long as it likes.
+	patience time.Duration
+	limited  bool         // the handler sets the deadlines itself
+	last     atomic.Int64 // no deadline is later, in Unix nanoseconds; 0: there is none
 }
 
 // Unwrap serves http.ResponseController.
@@ -36,9 +47,29 @@ func (w *writer) begin(status int) {
 // Write implements http.ResponseWriter.
 func (w *writer) Write(p []byte) (int, error) {
 	w.begin(http.StatusOK)
+	if w.patience > 0 && !w.limited {
+		w.setDeadline(time.Now().Add(w.patience))
+	}
 	n, err := w.ResponseWriter.Write(p)
 	w.bytes += int64(n)
 	return n, err
+}
+
+// setDeadline sets the deadline of a write, which holds for the rest of the answer that
+// net/http sends when the handler has returned. It comes after no last one, also where
+// that is set meanwhile.
+func (w *writer) setDeadline(t time.Time) {
+	client := http.NewResponseController(w.ResponseWriter)
+	_ = client.SetWriteDeadline(t) // a writer that cannot is a test's
+	if last := w.last.Load(); last != 0 {
+		_ = client.SetWriteDeadline(time.Unix(0, last))
+	}
+}
+
+// SetWriteDeadline serves http.ResponseController: whoever uses it sees to deadlines.
+func (w *writer) SetWriteDeadline(t time.Time) error {
+	w.limited = true
+	return http.NewResponseController(w.ResponseWriter).SetWriteDeadline(t)
 }
 
 // FlushError serves http.ResponseController. The first flush begins the answer.

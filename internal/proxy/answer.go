@@ -108,6 +108,9 @@ const clientTimeout = time.Minute
 // for; the last piece, which mostly is the only one, is the server's to send.
 func (t *trip) pass(client *http.ResponseController, piece []byte, more bool) error {
 	if !more {
+		if t.in.ProtoMajor == 2 { // of HTTP/1 the connection's own limit
+			_ = client.SetWriteDeadline(time.Now().Add(t.reverse.clientTimeout))
+		}
 		_, err := t.w.Write(piece)
 		return err
 	}

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/clientconn"
 )
 
 const (
@@ -25,6 +27,8 @@ type requestBody struct {
 
 	late    atomic.Bool // no more is to be gathered
 	silence *silence    // is told what comes; may be nil
+
+	conn *clientconn.Conn // is told that its client is waited for; may be nil
 
 	mu    sync.Mutex // held while reading
 	from  io.Reader
@@ -79,7 +83,7 @@ func (b *requestBody) gatherMore() bool {
 	if b.late.Load() || b.closed.Load() || len(b.kept) == cap(b.kept) {
 		return false
 	}
-	n, err := b.from.Read(b.kept[len(b.kept):cap(b.kept)])
+	n, err := b.read(b.kept[len(b.kept):cap(b.kept)])
 	b.kept = b.kept[:len(b.kept)+n]
 	b.took(err)
 	return err == nil
@@ -108,7 +112,7 @@ func (t *bodyTry) Read(p []byte) (int, error) {
 	case b.outcome() != nil:
 		return 0, b.outcome()
 	}
-	n, err := b.from.Read(p)
+	n, err := b.read(p)
 	if b.spent = b.spent || len(b.kept)+n > replayBytes; b.spent {
 		b.kept = nil
 	} else {
@@ -117,6 +121,13 @@ func (t *bodyTry) Read(p []byte) (int, error) {
 	}
 	b.took(err)
 	return n, err
+}
+
+// read reads from the client. The caller holds the lock.
+func (b *requestBody) read(p []byte) (int, error) {
+	b.conn.Wait()
+	defer b.conn.Go()
+	return b.from.Read(p)
 }
 
 // took takes note of a reading from the client. The caller holds the lock.

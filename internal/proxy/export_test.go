@@ -20,12 +20,6 @@ func (o Options) WithPatience() Options {
 	return o
 }
 
-// WithClientTimeout returns the options with which a client is waited for as long as d.
-func (o Options) WithClientTimeout(d time.Duration) Options {
-	o.clientTimeout = d
-	return o
-}
-
 // SetHeaders gives a relay that serves nothing yet another table of headers.
 func (disp *Dispatcher) SetHeaders(t *headers.Table) { disp.reverse.headers.known = t }
 

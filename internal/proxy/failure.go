@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/connpool"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
@@ -63,6 +64,15 @@ func tooLarge(cause error) error {
 		Status: http.StatusRequestEntityTooLarge,
 		Code:   "body_too_large",
 		Public: "The body of the request is larger than this gateway accepts.",
+		Err:    cause,
+	}
+}
+
+// InstanceBusy answers what finds no place as the whole instance is full.
+func InstanceBusy(cause error) error {
+	return &problem.Error{
+		Status: http.StatusServiceUnavailable, Code: "instance_busy", RetryAfter: time.Second,
+		Public: "This instance has as many requests and streams open as it may. Try again shortly.",
 		Err:    cause,
 	}
 }

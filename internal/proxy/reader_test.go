@@ -26,7 +26,7 @@ func TestReverse_lets_a_client_go_that_does_not_read(t *testing.T) {
 	}))
 	t.Cleanup(up.Close)
 	for _, transport := range transports {
-		f := newFront(t, proxy.Options{}.WithClientTimeout(200*time.Millisecond), routing.Route{Path: "/", Upstreams: routing.To(parse(t, up.URL)), StandardTransport: transport.standard()})
+		f := newFront(t, proxy.Options{ClientTimeout: 200 * time.Millisecond}, routing.Route{Path: "/", Upstreams: routing.To(parse(t, up.URL)), StandardTransport: transport.standard()})
 		conn := f.dial(t)
 		_, _ = io.WriteString(conn, request("/x"))
 		if _, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil {
@@ -49,7 +49,7 @@ func TestReverse_leaves_a_client_alone_that_has_nothing_to_read(t *testing.T) {
 		<-time.After(timeout + timeout/2)
 	}))
 	t.Cleanup(up.Close)
-	f := newFront(t, proxy.Options{}.WithClientTimeout(timeout), routing.Route{Path: "/", Upstreams: routing.To(parse(t, up.URL))})
+	f := newFront(t, proxy.Options{ClientTimeout: timeout}, routing.Route{Path: "/", Upstreams: routing.To(parse(t, up.URL))})
 	res, err := http.Get(f.URL + "/x")
 	if err != nil {
 		t.Fatal(err)

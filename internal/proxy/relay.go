@@ -110,6 +110,9 @@ type Options struct {
 	// Upstreams has the ways to upstreams, and counts what happens on them. It outlives
 	// the relay. Default: one of its own.
 	Upstreams *Upstreams
+	// ClientTimeout is how long a client may take to read a piece of an answer. Default: a
+	// minute.
+	ClientTimeout time.Duration
 	// Proxy names the forward proxy to an address, or nil, for routes with
 	// UseProxy. It is asked when the relay is built. Default: there is none.
 	Proxy func(*url.URL) (*url.URL, error)
@@ -120,9 +123,6 @@ type Options struct {
 	// gatherTime is how long a short body is waited for, so that it can be sent in one
 	// piece. Default: 20 ms.
 	gatherTime time.Duration
-	// clientTimeout is how long a client may take to read a piece of an answer. Default: a
-	// minute.
-	clientTimeout time.Duration
 }
 
 // Dispatcher is the relay of a whole route table: it hands each request to what

@@ -36,7 +36,7 @@ func newReverseProxy(table *routing.Table, o Options) (*reverseProxy, error) {
 		proxy:     o.Proxy,
 		known:     cmp.Or(o.Upstreams, &Upstreams{}),
 
-		gatherTime: cmp.Or(o.gatherTime, gatherTime), clientTimeout: cmp.Or(o.clientTimeout, clientTimeout),
+		gatherTime: cmp.Or(o.gatherTime, gatherTime), clientTimeout: cmp.Or(o.ClientTimeout, clientTimeout),
 	}
 	if o.upstreamTLS != nil {
 		rev.given = &credentials{}

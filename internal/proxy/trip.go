@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/clientconn"
 	"github.com/gatehouse-auth/gatehouse/internal/connpool"
 )
 
@@ -107,7 +108,7 @@ func (t *trip) host() string {
 // takeBody takes over the body of the client's request.
 func (t *trip) takeBody() {
 	t.body = newRequestBody(t.in.Body, t.d.Route.BodyBytes)
-	t.body.silence = t.silence
+	t.body.silence, t.body.conn = t.silence, clientconn.From(t.in.Context())
 }
 
 // ask sends the request and returns the answer when its header has arrived. Interim

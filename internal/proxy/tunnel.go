@@ -56,7 +56,10 @@ func (t *trip) switchProtocols(res *http.Response) error {
 	}
 	defer func() { _ = upstream.Close() }()
 	through, ok := t.reverse.tunnels.Open()
-	if !ok {
+	switch {
+	case !ok && t.reverse.tunnels.Full():
+		return InstanceBusy(errors.New("as many WebSockets are open as may be"))
+	case !ok:
 		return stopping()
 	}
 	if t.d.Event == nil {

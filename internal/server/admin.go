@@ -3,8 +3,14 @@ package server
 import (
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/admin"
+)
+
+const (
+	adminHeaderTimeout = 10 * time.Second
+	adminKeepAlive     = 2 * time.Minute
 )
 
 // adminServer serves probes, metrics and the admin API, on a listener of their
@@ -12,8 +18,8 @@ import (
 func (s *Server) adminServer() *http.Server {
 	return &http.Server{
 		Handler:           admin.New(s.adminOptions()),
-		ReadHeaderTimeout: readHeaderTimeout,
-		IdleTimeout:       idleTimeout,
+		ReadHeaderTimeout: adminHeaderTimeout,
+		IdleTimeout:       adminKeepAlive,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 }

@@ -19,6 +19,7 @@ import (
 type edge struct {
 	problems *problem.Renderer
 	trust    middleware.Trust
+	patience middleware.Patience
 	hsts     string
 	log      *slog.Logger
 	guard    *middleware.Guard
@@ -35,7 +36,10 @@ func newEdge(cfg *config.Config, o Options, cookies *cookie.Jar, sig signals) ed
 			ReturnTo: returnTo, Metrics: sig.metrics,
 		}),
 		trust: middleware.Trust{Proxies: cfg.TrustedProxies, Headers: cfg.TrustedHeaders},
-		hsts:  hsts(cfg.PublicURL), log: sig.log,
+		patience: middleware.Patience{
+			Body: cfg.Limits.BodyTimeout, Rest: cfg.Limits.RestTimeout, Write: cfg.Limits.WriteTimeout,
+		},
+		hsts: hsts(cfg.PublicURL), log: sig.log,
 		guard: &middleware.Guard{
 			PublicURL: cfg.PublicURL, AllowedHosts: cfg.AllowedHosts, AnyHost: []string{cfg.Mount + healthPath, cfg.Mount + keySetPath},
 			RedirectLoopback: o.RedirectLoopback,
@@ -50,7 +54,7 @@ func newEdge(cfg *config.Config, o Options, cookies *cookie.Jar, sig signals) ed
 
 // record is the outermost handler; figures finds what a request counts in.
 func (e *edge) record(figures func(*middleware.Exchange) *telemetry.RouteMetrics) *middleware.Record {
-	return &middleware.Record{Problems: e.problems, Logger: e.log, Metrics: figures, Trust: e.trust, HSTS: e.hsts}
+	return &middleware.Record{Problems: e.problems, Logger: e.log, Metrics: figures, Trust: e.trust, Patience: e.patience, HSTS: e.hsts}
 }
 
 // hsts is the Strict-Transport-Security header (RFC 6797). A loopback name must

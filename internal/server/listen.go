@@ -11,21 +11,16 @@ import (
 	"runtime"
 	"syscall"
 	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/clientconn"
+	"github.com/gatehouse-auth/gatehouse/internal/config"
 )
 
 const (
-	readHeaderTimeout = 10 * time.Second
-	idleTimeout       = 2 * time.Minute
-
-	// maxStreams is how many requests an HTTP/2 connection may have open (RFC 9113 §5.1.2
-	// recommends no less).
-	maxStreams = 100
 	// A connection of HTTP/2 over which nothing came for pingAfter is asked whether anybody
-	// is there, and closed without an answer within pingTimeout. One that takes no byte for
-	// writeTimeout is closed.
-	pingAfter    = time.Minute
-	pingTimeout  = 15 * time.Second
-	writeTimeout = time.Minute
+	// is there, and closed without an answer within pingTimeout.
+	pingAfter   = time.Minute
+	pingTimeout = 15 * time.Second
 )
 
 // Listen opens a TCP listener. Where that fails, the error tells an operator what
@@ -95,6 +90,14 @@ func (l listeners) close() {
 	}
 }
 
+// maxConnections is how many connections clients may have.
+func (s *Server) maxConnections() int {
+	if n := s.cfg.Limits.Connections; n != config.Auto {
+		return n
+	}
+	return clientconn.Most()
+}
+
 func serve(srv *http.Server, l net.Listener) error {
 	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve %s: %w", l.Addr(), err)
@@ -106,27 +109,32 @@ func serve(srv *http.Server, l net.Listener) error {
 // requests net/http can be shown.
 func (s *Server) guarded(l net.Listener, config *tls.Config) net.Listener {
 	if config != nil {
-		l = newHandshakes(l, config, readHeaderTimeout, s.log)
+		l = newHandshakes(l, config, s.cfg.Limits.HeaderTimeout, s.log)
 	}
 	return &requestGuards{Listener: l, http2: s.cfg.H2C, log: s.log, metrics: s.metrics}
 }
 
-func (s *Server) publicServer() *http.Server {
+func (s *Server) publicServer(clients *clientconn.Listener) *http.Server {
 	srv := s.httpServer(s.Handler())
 	srv.Protocols.SetHTTP2(s.certificate != nil)
+	srv.ConnState, srv.ConnContext = clients.State, clients.Context
 	return srv
 }
 
 // httpServer serves requests of browsers, or about them, without TLS.
 func (s *Server) httpServer(h http.Handler) *http.Server {
+	limits := s.cfg.Limits
 	srv := &http.Server{
 		Handler:           h,
-		ReadHeaderTimeout: readHeaderTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    s.cfg.Limits.HeaderBytes,
+		ReadHeaderTimeout: limits.HeaderTimeout,
+		IdleTimeout:       limits.KeepAlive,
+		MaxHeaderBytes:    limits.HeaderBytes,
 		Protocols:         new(http.Protocols),
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, SendPingTimeout: pingAfter, PingTimeout: pingTimeout, WriteByteTimeout: writeTimeout},
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: limits.HTTP2Streams, SendPingTimeout: pingAfter, PingTimeout: pingTimeout,
+			WriteByteTimeout: limits.WriteTimeout,
+		},
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		// "OPTIONS *" is judged like every other request.
 		DisableGeneralOptionsHandler: true,
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/clientconn"
 	"github.com/gatehouse-auth/gatehouse/internal/cognito"
 	"github.com/gatehouse-auth/gatehouse/internal/handlers"
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
@@ -211,6 +212,20 @@ func (l *limits) figures(show telemetry.Show) {
 	for name, places := range *l.places.Load() {
 		show(routeRequests, float64(places.Taken()), name)
 	}
+}
+
+var (
+	connectionsOpen      = telemetry.NewReading("client_connections", "Connections of clients that are open, WebSockets among them.")
+	connectionsDisplaced = telemetry.NewReading("client_connections_displaced_total", "Connections closed while they waited for their client, to make room for others.")
+	connectionsRefused   = telemetry.NewReading("client_connections_refused_total", "Connections closed at once, as there was no room.")
+)
+
+// connectionFigures shows what a scrape reads of the connections of clients.
+func connectionFigures(clients *clientconn.Listener, show telemetry.Show) {
+	f := clients.Figures()
+	show(connectionsOpen, float64(f.Open))
+	show(connectionsDisplaced, float64(f.Displaced))
+	show(connectionsRefused, float64(f.Refused))
 }
 
 var tunnelsOpen = telemetry.NewReading("tunnels", "WebSockets that are open.")

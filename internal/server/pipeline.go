@@ -36,7 +36,7 @@ func newPipeline(
 	cfg *config.Config, o Options, ring *secret.Ring, pool *pool, sessions *sessions,
 	forward func(*url.URL) (*url.URL, error), sig signals,
 ) *pipeline {
-	tunnels := &tunnel.Registry{}
+	tunnels := &tunnel.Registry{Most: cfg.Limits.Streams}
 	upstreams := &proxy.Upstreams{Log: sig.log}
 	sig.metrics.OnScrape(func(show telemetry.Show) {
 		show(tunnelsOpen, float64(tunnels.Len()))
@@ -50,8 +50,8 @@ func newPipeline(
 		limits: limits, bearers: newBearers(cfg, pool, sig), metrics: sig.metrics,
 		own: newOwnHandlers(cfg, ring, assertions, pool, sessions, edge, limits.loginRate(cfg.RateLimit.LoginPerMinute), sig.metrics),
 		relay: proxy.Options{
-			CookieNames: sessions.cookies.Names(),
-			Proxy:       forward, TrustedHeaders: cfg.TrustedHeaders, Tunnels: tunnels, Upstreams: upstreams,
+			CookieNames: sessions.cookies.Names(), ClientTimeout: cfg.Limits.WriteTimeout,
+			Proxy: forward, TrustedHeaders: cfg.TrustedHeaders, Tunnels: tunnels, Upstreams: upstreams,
 		},
 	}
 }
@@ -72,7 +72,7 @@ func (p *pipeline) handler(table *routing.Table, relay proxy.Relay) http.Handler
 // dispatch sends a request to its side of the gateway.
 func (p *pipeline) dispatch(table *routing.Table, relay proxy.Relay) middleware.Handler {
 	mux := p.ownMux()
-	own := middleware.BoundBody(middleware.Mux(onCanonicalPath(mux)))
+	own := p.edge.patience.BoundBody(middleware.Mux(onCanonicalPath(mux)))
 	proxied := middleware.Chain(p.admitted(table, p.limits.placesOf(table).Hold(p.streams.Hold(relayed(relay)))),
 		p.edge.origins.SameOrigin,
 		p.continueStrict,

@@ -43,7 +43,7 @@ func newSessions(cfg *config.Config, o Options, ring *secret.Ring, pool *pool, s
 	s := &sessions{
 		store: store, cookies: cookies, manager: manager,
 		steps:   &middleware.Sessions{Manager: manager, Cookies: cookies},
-		streams: &middleware.Streams{Manager: manager, Open: &streams.Registry{}},
+		streams: &middleware.Streams{Manager: manager, Open: &streams.Registry{PerSession: cfg.Limits.StreamsPerSession, Most: cfg.Limits.Streams}},
 	}
 	s.keeper = &streams.Keeper{Registry: s.streams.Open, Sessions: manager}
 	manager.Follow(s.keeper.Heard)

@@ -177,7 +177,14 @@ func (h *house) signIn() *session.Session {
 }
 
 // open opens the exchange of the house.
-func (h *house) open(s *session.Session) { h.keeper.Registry.Join(&h.place, h, s, time.Now()) }
+func (h *house) open(s *session.Session) { h.join(&h.place, h, s) }
+
+// join is for registries that have room.
+func (h *house) join(p *streams.Place, e streams.Exchange, s *session.Session) {
+	if err := h.keeper.Registry.Join(p, e, s, time.Now()); err != nil {
+		panic(err)
+	}
+}
 
 // EndWithSession implements [streams.Exchange].
 func (h *house) EndWithSession() {
@@ -423,7 +430,7 @@ func TestKeeper_asks_a_silent_store_few_times(t *testing.T) {
 	inTime(t, "", func(h *house) {
 		places := make([]streams.Place, 1000)
 		for i := range places {
-			h.keeper.Registry.Join(&places[i], h, h.signIn(), time.Now())
+			h.join(&places[i], h, h.signIn())
 		}
 		time.Sleep(time.Minute)
 		h.store.away.Store(true)
@@ -445,7 +452,7 @@ func TestKeeper_waits_for_nobody(t *testing.T) {
 		for i := range places {
 			s := h.signIn()
 			h.store.refuses.Store(s.Handle.Reveal(), true)
-			h.keeper.Registry.Join(&places[i], &other{}, s, time.Now())
+			h.join(&places[i], &other{}, s)
 		}
 		limit := h.manager.EndsAt(h.session)
 		h.wantEnded(limit, promise)
@@ -453,7 +460,7 @@ func TestKeeper_waits_for_nobody(t *testing.T) {
 	checked(t, "whose_user_pool_hangs", check, func(h *house) {
 		places := make([]streams.Place, 100)
 		for i := range places {
-			h.keeper.Registry.Join(&places[i], &other{}, h.signIn(), time.Now())
+			h.join(&places[i], &other{}, h.signIn())
 		}
 		time.Sleep(2 * check)
 		h.pool.hangs.Store(true)

@@ -7,6 +7,7 @@
 package streams
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,15 +23,33 @@ type Exchange interface {
 
 const shardCount = 64
 
-// Registry knows the exchanges that are open. The zero value is ready. Safe for
-// concurrent use.
+// Registry knows the exchanges that are open. The zero value is ready, and has room for
+// all that come. Safe for concurrent use.
 type Registry struct {
+	// PerSession is how many exchanges of one session may be open, and Most how many of all
+	// together; 0 is no limit.
+	PerSession, Most int
+
+	total  atomic.Int64 // counted where there is a limit
 	shards [shardCount]shard
 }
 
+var (
+	// ErrSessionFull refuses an exchange of a session that has as many open as it may.
+	ErrSessionFull = errors.New("the session has as many exchanges open as it may")
+	// ErrFull refuses one where there are as many as there may be.
+	ErrFull = errors.New("as many exchanges are open as may be")
+)
+
 type shard struct {
 	mu   sync.Mutex
-	open map[string]*Place // the newest of each session, by the session's public id
+	open map[string]chain // by the session's public id
+}
+
+// chain are the exchanges of one session.
+type chain struct {
+	newest *Place
+	length int
 }
 
 // Place is an exchange's in a registry. The zero value is ready, and serves once.
@@ -60,36 +79,75 @@ func (r *Registry) shard(id string) *shard {
 }
 
 // Join puts the exchange, which began at since, into its place until [Registry.Leave].
-func (r *Registry) Join(p *Place, e Exchange, s *session.Session, since time.Time) {
-	p.exchange, p.session, p.since = e, s, since
-	shard := r.shard(s.ID)
-	shard.mu.Lock()
-	defer shard.mu.Unlock()
-	if shard.open == nil {
-		shard.open = make(map[string]*Place)
+// Errors: [ErrSessionFull], [ErrFull]; the exchange has no place then.
+func (r *Registry) Join(p *Place, e Exchange, s *session.Session, since time.Time) error {
+	if !r.enter() {
+		return ErrFull
 	}
-	if p.older = shard.open[s.ID]; p.older != nil {
+	p.exchange, p.session, p.since = e, s, since
+	if !r.shard(s.ID).join(p, r.PerSession) {
+		r.exit()
+		return ErrSessionFull
+	}
+	return nil
+}
+
+func (s *shard) join(p *Place, most int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.open[p.session.ID]
+	if most > 0 && c.length >= most {
+		return false
+	}
+	if s.open == nil {
+		s.open = make(map[string]chain)
+	}
+	if p.older = c.newest; p.older != nil {
 		p.older.newer = p
 	}
-	shard.open[s.ID] = p
+	s.open[p.session.ID] = chain{p, c.length + 1}
+	return true
+}
+
+// enter counts one more of all, if there may be one more.
+func (r *Registry) enter() bool {
+	if r.Most == 0 {
+		return true
+	}
+	if r.total.Add(1) > int64(r.Most) {
+		r.total.Add(-1)
+		return false
+	}
+	return true
+}
+
+func (r *Registry) exit() {
+	if r.Most > 0 {
+		r.total.Add(-1)
+	}
 }
 
 // Leave takes the exchange out, and reports whether it was ended. It is not ended
 // any more afterwards.
 func (r *Registry) Leave(p *Place) (ended bool) {
+	r.exit()
 	shard := r.shard(p.session.ID)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
-	switch {
-	case p.newer != nil:
+	c := shard.open[p.session.ID]
+	c.length--
+	if p.newer != nil {
 		p.newer.older = p.older
-	case p.older != nil:
-		shard.open[p.session.ID] = p.older
-	default:
-		delete(shard.open, p.session.ID)
+	} else {
+		c.newest = p.older
 	}
 	if p.older != nil {
 		p.older.newer = p.newer
+	}
+	if c.length == 0 {
+		delete(shard.open, p.session.ID)
+	} else {
+		shard.open[p.session.ID] = c
 	}
 	return p.ended
 }
@@ -108,7 +166,7 @@ func (r *Registry) End(id string) (n int) {
 	shard := r.shard(id)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
-	for p := shard.open[id]; p != nil; p = p.older {
+	for p := shard.open[id].newest; p != nil; p = p.older {
 		if !p.ended {
 			p.ended = true
 			p.exchange.EndWithSession()
@@ -138,7 +196,7 @@ func (r *Registry) each(f func(id string, newest *Place)) {
 func (s *shard) each(f func(id string, newest *Place)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for id, newest := range s.open {
-		f(id, newest)
+	for id, c := range s.open {
+		f(id, c.newest)
 	}
 }

@@ -1,6 +1,7 @@
 package streams
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -18,14 +19,58 @@ type counted struct {
 
 func (c *counted) EndWithSession() { c.ends.Add(1) }
 
+// join is for registries that have room.
+func join(r *Registry, p *Place, e Exchange, s *session.Session, since time.Time) {
+	if err := r.Join(p, e, s, since); err != nil {
+		panic(err)
+	}
+}
+
+func TestRegistry_has_room_for_so_many(t *testing.T) {
+	for name, c := range map[string]struct {
+		r    *Registry
+		want error
+	}{
+		"of_a_session": {&Registry{PerSession: 2}, ErrSessionFull},
+		"of_all":       {&Registry{Most: 2}, ErrFull},
+		"of_both":      {&Registry{PerSession: 2, Most: 3}, ErrSessionFull},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, s := c.r, &session.Session{ID: "one"}
+			all := make([]counted, 4)
+			for i := range 2 {
+				join(r, &all[i].place, &all[i], s, time.Now())
+			}
+			for range 3 { // who is refused takes no place
+				if err := r.Join(&all[2].place, &all[2], s, time.Now()); !errors.Is(err, c.want) {
+					t.Errorf("the third: %v, want %v", err, c.want)
+				}
+			}
+			if err := r.Join(&all[3].place, &all[3], &session.Session{ID: "other"}, time.Now()); (err == nil) != (c.r.PerSession > 0) {
+				t.Errorf("another session's: %v", err)
+			}
+			if n := r.End("one"); n != 2 {
+				t.Errorf("%d were ended, want 2", n)
+			}
+			r.Leave(&all[0].place)
+			if err := r.Join(&all[2].place, &all[2], s, time.Now()); err != nil {
+				t.Errorf("after one has left: %v", err)
+			}
+			if err := r.Join(new(Place), &counted{}, s, time.Now()); err == nil {
+				t.Error("there is room for two more")
+			}
+		})
+	}
+}
+
 func TestRegistry_ends_the_exchanges_of_one_session_once(t *testing.T) {
 	one, other := &session.Session{ID: "one"}, &session.Session{ID: "other"}
 	var r Registry
 	all := make([]counted, 4)
 	for i := range 3 {
-		r.Join(&all[i].place, &all[i], one, time.Now())
+		join(&r, &all[i].place, &all[i], one, time.Now())
 	}
-	r.Join(&all[3].place, &all[3], other, time.Now())
+	join(&r, &all[3].place, &all[3], other, time.Now())
 	if r.Leave(&all[1].place) {
 		t.Error("one that leaves says that it was ended")
 	}
@@ -55,7 +100,7 @@ func TestRegistry_forgets_who_leaves_and_nobody_else(t *testing.T) {
 		var r Registry
 		all := make([]counted, 3)
 		for i := range all {
-			r.Join(&all[i].place, &all[i], s, time.Now())
+			join(&r, &all[i].place, &all[i], s, time.Now())
 		}
 		for left, i := range order {
 			r.Leave(&all[i].place)
@@ -89,7 +134,7 @@ func TestRegistry_ends_nobody_who_has_left(t *testing.T) {
 			s := &session.Session{ID: fmt.Sprint("session-", i%4)}
 			for range 2000 {
 				var c counted
-				r.Join(&c.place, &c, s, time.Now())
+				join(&r, &c.place, &c, s, time.Now())
 				ended := r.Leave(&c.place)
 				n := c.ends.Load()
 				if n > 1 || ended != (n == 1) {
@@ -111,7 +156,7 @@ func TestJoin_allocates_nothing(t *testing.T) {
 	s, c := &session.Session{ID: "one"}, &counted{}
 	if n := testing.AllocsPerRun(100, func() {
 		c.place = Place{}
-		r.Join(&c.place, c, s, time.Time{})
+		join(&r, &c.place, c, s, time.Time{})
 		r.Leave(&c.place)
 	}); n != 0 {
 		t.Errorf("%v allocations", n)

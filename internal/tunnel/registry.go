@@ -16,6 +16,9 @@ import (
 // Registry knows the tunnels that are open. The zero value is ready, and holds
 // none. Safe for concurrent use.
 type Registry struct {
+	// Most is how many may be open; 0 is no limit.
+	Most int
+
 	mu    sync.Mutex
 	open  map[*Tunnel]bool
 	empty chan struct{} // made by Close, and closed when none is left
@@ -27,12 +30,12 @@ type Tunnel struct {
 	ending   chan struct{} // closed by the registry
 }
 
-// Open makes a place for a tunnel; ok is false after [Registry.Close]. Whoever opens one
-// closes it.
+// Open makes a place for a tunnel; ok is false after [Registry.Close], and where as many
+// are open as may be ([Registry.Full]). Whoever opens one closes it.
 func (r *Registry) Open() (t *Tunnel, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.empty != nil {
+	if r.empty != nil || r.full() {
 		return nil, false
 	}
 	if r.open == nil {
@@ -42,6 +45,15 @@ func (r *Registry) Open() (t *Tunnel, ok bool) {
 	r.open[t] = true
 	return t, true
 }
+
+// Full reports whether as many are open as may be.
+func (r *Registry) Full() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.full()
+}
+
+func (r *Registry) full() bool { return r.Most > 0 && len(r.open) >= r.Most }
 
 // Close gives up the place.
 func (t *Tunnel) Close() {

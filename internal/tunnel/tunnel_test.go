@@ -170,6 +170,27 @@ func TestCarry_tells_the_client_why_its_context_ends(t *testing.T) {
 	})
 }
 
+func TestOpen_refuses_one_too_many(t *testing.T) {
+	r := Registry{Most: 1}
+	first, ok := r.Open()
+	if !ok || !r.Full() {
+		t.Fatal("there is no place for one")
+	}
+	if _, ok := r.Open(); ok {
+		t.Error("there are two")
+	}
+	first.Close()
+	if _, ok := r.Open(); !ok {
+		t.Error("a place that was given up is taken")
+	}
+	var all Registry
+	for range 10 {
+		if _, ok := all.Open(); !ok || all.Full() {
+			t.Error("there is a limit where none was set")
+		}
+	}
+}
+
 func TestWait_says_how_many_are_left(t *testing.T) {
 	var r Registry
 	a, _ := r.Open()
