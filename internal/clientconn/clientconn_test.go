@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,12 +33,13 @@ func (*pipes) Addr() net.Addr { return nil }
 type door struct {
 	t *testing.T
 	*Listener
+	room  *Room
 	pipes *pipes
 }
 
 func newDoor(t *testing.T, most int) *door {
-	p := &pipes{make(chan net.Conn, 1)}
-	return &door{t, Listen(p, most, time.Minute), p}
+	p, room := &pipes{make(chan net.Conn, 1)}, NewRoom(most, time.Minute)
+	return &door{t, room.Listen(p), room, p}
 }
 
 // enter connects, and returns both ends: the server's is nil for who is not let in.
@@ -73,7 +73,7 @@ func gone(client net.Conn) bool {
 
 func (d *door) want(open int, displaced, refused uint64) {
 	d.t.Helper()
-	if got, want := d.Figures(), (Figures{open, displaced, refused}); got != want {
+	if got, want := d.room.Figures(), (Figures{Clients: open, Displaced: displaced, Refused: refused}); got != want {
 		d.t.Errorf("%+v, want %+v", got, want)
 	}
 }
@@ -127,8 +127,11 @@ func TestListener_refuses_where_all_are_served(t *testing.T) {
 // of a body, and for what was written to be taken.
 func TestListener_takes_the_place_of_whoever_hangs(t *testing.T) {
 	for name, hang := range map[string]func(c *Conn){
-		"a_body":   (*Conn).Wait,
-		"a_writer": func(c *Conn) { go func() { _, _ = c.Write([]byte("x")) }() },
+		"a_body":         (*Conn).AwaitBody,
+		"a_writer":       func(c *Conn) { go func() { _, _ = c.Write([]byte("x")) }() },
+		"a_stream":       (*Conn).AwaitStream,
+		"one_of_two":     func(c *Conn) { c.AwaitStream(); c.AwaitStream(); c.StreamTook() },
+		"a_refused_body": (*Conn).Idle,
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -150,8 +153,10 @@ func TestListener_takes_the_place_of_whoever_hangs(t *testing.T) {
 			d := newDoor(t, 1)
 			client, conn := d.enter()
 			d.State(conn, http.StateActive)
-			conn.Wait()
-			conn.Go()
+			conn.AwaitBody()
+			conn.BodyCame()
+			conn.AwaitStream()
+			conn.StreamTook()
 			go func() { _, _ = client.Read(make([]byte, 1)) }()
 			_, _ = conn.Write([]byte("x"))
 			if _, other := d.enter(); other != nil {
@@ -170,6 +175,49 @@ func (c drained) Read(p []byte) (int, error) {
 			return n, err
 		}
 	}
+}
+
+// What a request needs takes the place of what a client has that hangs in the midst of one,
+// and of nobody else.
+func TestRoom_is_there_for_requests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const most = 3
+		d := newDoor(t, most)
+		idle, _ := d.enter()
+		served, servedConn := d.enter()
+		hung, hungConn := d.enter()
+		d.State(servedConn, http.StateActive)
+		d.State(hungConn, http.StateActive)
+		for range most {
+			if !d.room.Take() {
+				t.Fatal("there is no room")
+			}
+		}
+		hungConn.AwaitStream()
+		if !d.room.Take() || gone(idle) || gone(served) || !gone(hung) {
+			t.Error("not the one that hangs has made room")
+		}
+		for range slack - 1 { // it takes a moment until its own are closed
+			if !d.room.Take() {
+				t.Error("there is no slack")
+			}
+		}
+		if d.room.Take() || gone(idle) || gone(served) {
+			t.Error("there is room for more than there may be")
+		}
+		if f, want := d.room.Figures(), (Figures{Clients: 2, Taken: most + slack, Displaced: 1, Denied: 1}); f != want {
+			t.Errorf("%+v, want %+v", f, want)
+		}
+		d.room.GiveBack()
+		if !d.room.Take() {
+			t.Error("a place that was given up is taken")
+		}
+	})
+	var nobodys *Room
+	if !nobodys.Take() {
+		t.Error("there is a limit where nobody set one")
+	}
+	nobodys.GiveBack()
 }
 
 func TestConn_writes_within_a_time(t *testing.T) {
@@ -206,33 +254,40 @@ func TestConn_writes_within_a_time(t *testing.T) {
 	})
 }
 
-// Deadlines that are set while a write begins are kept, whichever comes first.
+// late is a connection on which somebody else sets a deadline right before the first.
+type late struct {
+	net.Conn
+	meanwhile func()
+	last      time.Time
+}
+
+func (l *late) SetWriteDeadline(t time.Time) error {
+	if meanwhile := l.meanwhile; meanwhile != nil {
+		l.meanwhile = nil
+		meanwhile()
+	}
+	l.last = t
+	return nil
+}
+
+func (l *late) Write(p []byte) (int, error) { return len(p), nil }
+
+// A deadline that is set while a write begins is kept, though the write's own comes later.
 func TestConn_loses_no_deadline(t *testing.T) {
-	d := Listen(&pipes{}, 8, time.Hour)
-	for range 200 {
-		_, inner := net.Pipe()
-		c := &Conn{Conn: inner, listener: d}
-		var begin, end sync.WaitGroup
-		begin.Add(1)
-		end.Go(func() {
-			begin.Wait()
-			_ = c.SetWriteDeadline(time.Unix(1, 0))
-		})
-		end.Go(func() {
-			begin.Wait()
-			if _, err := c.Write([]byte("x")); !errors.Is(err, os.ErrDeadlineExceeded) {
-				t.Error(err)
-			}
-		})
-		begin.Done()
-		end.Wait()
+	soon := time.Now().Add(time.Second)
+	inner := &late{}
+	c := &Conn{Conn: inner, room: NewRoom(8, time.Hour)}
+	inner.meanwhile = func() { _ = c.SetWriteDeadline(soon) }
+	if _, err := c.Write([]byte("x")); err != nil || !inner.last.Equal(soon) {
+		t.Errorf("the deadline is %v, want %v; %v", inner.last, soon, err)
 	}
 }
 
 func TestFrom_finds_the_connection_below_TLS(t *testing.T) {
-	l := Listen(&pipes{}, 1, time.Minute)
+	room := NewRoom(1, time.Minute)
+	l := room.Listen(&pipes{})
 	_, inner := net.Pipe()
-	c := &Conn{Conn: inner, listener: l}
+	c := &Conn{Conn: inner, room: room}
 	for name, conn := range map[string]net.Conn{"plain": c, "tls": tls.Server(c, nil)} {
 		if got := From(l.Context(t.Context(), conn)); got != c {
 			t.Errorf("%s: %v", name, got)
@@ -242,8 +297,12 @@ func TestFrom_finds_the_connection_below_TLS(t *testing.T) {
 		t.Errorf("of another listener: %v", got)
 	}
 	l.State(inner, http.StateIdle)
-	From(t.Context()).Wait()
-	From(t.Context()).Go()
+	nobody := From(t.Context())
+	nobody.Idle()
+	nobody.AwaitBody()
+	nobody.BodyCame()
+	nobody.AwaitStream()
+	nobody.StreamTook()
 }
 
 func TestMost(t *testing.T) {

@@ -11,42 +11,76 @@ import (
 // Conn is a client's connection.
 type Conn struct {
 	net.Conn
-	listener *Listener
+	room *Room
 
-	// Since when the client is waited for, in Unix nanoseconds; 0: it is not. HTTP/2 reads
-	// and writes at once.
-	reading, writing atomic.Int64
+	// Since when the client is waited for, in Unix nanoseconds; 0: it is not. It is waited
+	// for to send a request, to send the rest of one, and to take what was written to the
+	// connection, or to a stream of HTTP/2, which has several at once.
+	idle, body, writing, stream atomic.Int64
+	streams                     atomic.Int64 // that wait
 
 	deadline atomic.Int64 // of writes, as it was set; in Unix nanoseconds, 0 for none
 }
 
-// Wait notes that the connection waits for something of its client, from now on. A nil
-// Conn is nobody's.
-func (c *Conn) Wait() {
+// Idle notes that the next request is waited for. A nil Conn is nobody's, here and below.
+func (c *Conn) Idle() {
 	if c != nil {
-		c.reading.Store(time.Now().UnixNano())
+		c.idle.Store(time.Now().UnixNano())
 	}
 }
 
-// Go notes that it does not, or not any more.
-func (c *Conn) Go() {
+// AwaitBody notes that more of a request's body is waited for, until BodyCame.
+func (c *Conn) AwaitBody() {
 	if c != nil {
-		c.reading.Store(0)
+		c.body.Store(time.Now().UnixNano())
 	}
 }
 
-func (c *Conn) waitsSince() int64 {
-	reading, writing := c.reading.Load(), c.writing.Load()
-	if reading == 0 || writing != 0 && writing < reading {
-		return writing
+// BodyCame notes that it is not any more.
+func (c *Conn) BodyCame() {
+	if c != nil {
+		c.body.Store(0)
 	}
-	return reading
+}
+
+// AwaitStream notes that a stream of HTTP/2 is written to, until StreamTook.
+func (c *Conn) AwaitStream() {
+	if c != nil && c.streams.Add(1) == 1 {
+		c.stream.Store(time.Now().UnixNano())
+	}
+}
+
+// StreamTook notes that what was written to it was taken: there is somebody.
+func (c *Conn) StreamTook() {
+	switch {
+	case c == nil:
+	case c.streams.Add(-1) == 0:
+		c.stream.Store(0)
+	default:
+		c.stream.Store(time.Now().UnixNano())
+	}
+}
+
+// waitsSince is since when the client is waited for, whatever for.
+func (c *Conn) waitsSince() int64 { return earliest(c.idle.Load(), c.hangsSince()) }
+
+// hangsSince is since when it is waited for in the midst of a request.
+func (c *Conn) hangsSince() int64 {
+	return earliest(c.body.Load(), earliest(c.writing.Load(), c.stream.Load()))
+}
+
+// earliest is the earlier of two times, of which 0 is none.
+func earliest(a, b int64) int64 {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
 }
 
 // Write implements [net.Conn]. It fails where the client takes not all of p in time.
 func (c *Conn) Write(p []byte) (int, error) {
 	now := time.Now()
-	c.bound(now.Add(c.listener.writeTimeout))
+	c.bound(now.Add(c.room.writeTimeout))
 	c.writing.Store(now.UnixNano())
 	defer c.writing.Store(0)
 	return c.Conn.Write(p)
@@ -88,7 +122,7 @@ func nanoseconds(t time.Time) int64 {
 
 // Close implements [net.Conn].
 func (c *Conn) Close() error {
-	c.listener.leave(c)
+	c.room.leave(c)
 	return c.Conn.Close()
 }
 

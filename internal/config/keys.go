@@ -264,7 +264,7 @@ var limitKeys = []key{
 		doc:   "How long a client's connection may wait for the next request. More than a proxy in front keeps it, or that may send into a connection which is being closed."},
 	{path: "limits.connections", kind: countOrAuto{integer{16, 10_000_000}}, def: "auto",
 		field: func(c *Config) any { return &c.Limits.Connections },
-		doc:   "How many connections clients may have. One more takes the place of one that waits for its client, or is closed at once. `auto`: half of what the process may open (`ulimit -n`), less 64."},
+		doc:   "How many connections clients may have. One more takes the place of one that waits for its client, or is closed at once. As many connections to upstreams and files may be open for them; above, a client that hangs in the midst of a request makes room, or it is 503 `instance_busy`. `auto`: half of what the process may open (`ulimit -n`), less 64."},
 	{path: "limits.http2_streams", kind: integer{1, 10_000}, def: "100",
 		field: func(c *Config) any { return &c.Limits.HTTP2Streams },
 		doc:   "How many requests an HTTP/2 connection may have under way. RFC 9113 recommends no fewer than 100."},

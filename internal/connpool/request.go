@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/net/http/httpguts"
@@ -131,7 +132,7 @@ func (r *Request) write(c *conn, last bool) (int64, error) {
 	defer heads.Put(buffer)
 	head := r.head((*buffer)[:0], last)
 	*buffer = head
-	if _, plain := c.Conn.(*net.TCPConn); !plain || len(r.Body) <= joined {
+	if _, socket := c.Conn.(syscall.Conn); !socket || len(r.Body) <= joined { // TLS has none to show, and takes one piece
 		head = append(head, r.Body...)
 		*buffer = head
 		n, err := c.Write(head)

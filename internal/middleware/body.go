@@ -45,8 +45,8 @@ type awaited struct {
 }
 
 func (a *awaited) Read(p []byte) (int, error) {
-	a.conn.Wait()
-	defer a.conn.Go()
+	a.conn.AwaitBody()
+	defer a.conn.BodyCame()
 	return a.ReadCloser.Read(p)
 }
 
@@ -57,7 +57,7 @@ func (a *awaited) Read(p []byte) (int, error) {
 func (p Patience) boundRest(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 && r.ProtoMajor == 1 {
 		waitForBody(w, p.Rest)
-		clientconn.From(r.Context()).Wait() // until the next request begins, or the end
+		clientconn.From(r.Context()).Idle() // until the next request begins, or the end
 	}
 }
 

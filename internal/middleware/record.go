@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/clientconn"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
@@ -39,7 +40,7 @@ func (rec *Record) serve(w http.ResponseWriter, r *http.Request, next Handler) {
 	x := &Exchange{}
 	x.writer.ResponseWriter = w
 	if r.ProtoMajor == 2 {
-		x.writer.patience = rec.Patience.Write
+		x.writer.patience, x.writer.conn = rec.Patience.Write, clientconn.From(r.Context())
 	}
 	rec.begin(w, r, x)
 	defer rec.end(r, x)

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"github.com/gatehouse-auth/gatehouse/internal/clientconn"
 )
 
 // writer notes status and size of an answer for the log. It saves nothing;
@@ -19,8 +21,9 @@ type writer struct {
 	// connection sees to that: by HTTP/2 a client may take all that comes over the
 	// connection, and nothing of a stream (RFC 9113 §5.2). 0 is as long as it likes.
 	patience time.Duration
-	limited  bool         // the handler sets the deadlines itself
-	last     atomic.Int64 // no deadline is later, in Unix nanoseconds; 0: there is none
+	conn     *clientconn.Conn // is told that a stream waits for its client; may be nil
+	limited  atomic.Bool      // the handler sets the deadlines itself
+	last     atomic.Int64     // no deadline is later, in Unix nanoseconds; 0: there is none
 }
 
 // Unwrap serves http.ResponseController.
@@ -47,10 +50,12 @@ func (w *writer) begin(status int) {
 // Write implements http.ResponseWriter.
 func (w *writer) Write(p []byte) (int, error) {
 	w.begin(http.StatusOK)
-	if w.patience > 0 && !w.limited {
+	if w.patience > 0 && !w.limited.Load() {
 		w.setDeadline(time.Now().Add(w.patience))
 	}
+	w.conn.AwaitStream()
 	n, err := w.ResponseWriter.Write(p)
+	w.conn.StreamTook()
 	w.bytes += int64(n)
 	return n, err
 }
@@ -68,12 +73,14 @@ func (w *writer) setDeadline(t time.Time) {
 
 // SetWriteDeadline serves http.ResponseController: whoever uses it sees to deadlines.
 func (w *writer) SetWriteDeadline(t time.Time) error {
-	w.limited = true
+	w.limited.Store(true)
 	return http.NewResponseController(w.ResponseWriter).SetWriteDeadline(t)
 }
 
 // FlushError serves http.ResponseController. The first flush begins the answer.
 func (w *writer) FlushError() error {
 	w.begin(http.StatusOK)
+	w.conn.AwaitStream()
+	defer w.conn.StreamTook()
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }

@@ -64,7 +64,7 @@ func (t *trip) judge(err error) {
 	switch {
 	case err == nil:
 		health.succeeded()
-	case t.in.Context().Err() != nil || t.bodyBroken() || errors.Is(err, connpool.ErrBusy) || errors.As(err, &asked):
+	case t.in.Context().Err() != nil || t.bodyBroken() || errors.Is(err, connpool.ErrBusy) || errors.Is(err, errCrowded) || errors.As(err, &asked):
 	default:
 		health.failed(err)
 	}
@@ -82,7 +82,7 @@ func (t *trip) another(err error) bool {
 		return false
 	case tries == mostTries || tries == len(t.among.all):
 		return false
-	case t.in.Context().Err() != nil || t.bodyBroken() || !t.rewound():
+	case t.in.Context().Err() != nil || t.bodyBroken() || errors.Is(err, errCrowded) || !t.rewound():
 		return false
 	case !t.among.budget.spend(time.Now()):
 		t.up.ways.figures.unmoved.Add(1)

@@ -125,8 +125,8 @@ func (t *bodyTry) Read(p []byte) (int, error) {
 
 // read reads from the client. The caller holds the lock.
 func (b *requestBody) read(p []byte) (int, error) {
-	b.conn.Wait()
-	defer b.conn.Go()
+	b.conn.AwaitBody()
+	defer b.conn.BodyCame()
 	return b.from.Read(p)
 }
 

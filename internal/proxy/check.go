@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -12,7 +13,7 @@ import (
 // that instances do not all ask at once.
 func (w *ways) watch(ctx context.Context) {
 	for ok := true; ok; ok = backoff.Pause(ctx, w.key.check.Interval) {
-		if err := w.check(ctx); ctx.Err() == nil {
+		if err := w.check(ctx); ctx.Err() == nil && !errors.Is(err, errCrowded) {
 			w.health.checked(err)
 		}
 	}

@@ -7,8 +7,10 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"syscall"
 
+	"github.com/gatehouse-auth/gatehouse/internal/clientconn"
 	"github.com/gatehouse-auth/gatehouse/internal/http1"
 	"github.com/gatehouse-auth/gatehouse/internal/linklocal"
 	"github.com/gatehouse-auth/gatehouse/internal/peek"
@@ -19,6 +21,7 @@ import (
 // dialer connects to one upstream, or to the proxy on the way there.
 type dialer struct {
 	net         *net.Dialer
+	room        *clientconn.Room // for its connections; may be nil
 	credentials *credentials
 	protocol    routing.Protocol
 	ways        *ways
@@ -29,8 +32,8 @@ type dialer struct {
 func newDialer(key transportKey, w *ways) *dialer {
 	address, _ := httpguts.PunycodeHostPort(key.host) // which was checked
 	d := &dialer{
-		net:         &net.Dialer{Timeout: dialTimeout, KeepAlive: keepAliveGap, Control: refuseLinkLocal},
-		credentials: key.credentials, protocol: key.protocol, ways: w, scheme: key.scheme, address: address,
+		net:  &net.Dialer{Timeout: dialTimeout, KeepAlive: keepAliveGap, Control: refuseLinkLocal},
+		room: key.room, credentials: key.credentials, protocol: key.protocol, ways: w, scheme: key.scheme, address: address,
 	}
 	if key.linkLocal {
 		d.net.Control = nil
@@ -53,14 +56,40 @@ func refuseLinkLocal(_, address string, _ syscall.RawConn) error {
 	return nil
 }
 
+const errCrowded = fault("connect: as many connections and files are open as the process can have")
+
+// connect opens a connection, if there is room for it.
+func (d *dialer) connect(ctx context.Context, network, address string) (net.Conn, error) {
+	if !d.room.Take() {
+		return nil, errCrowded
+	}
+	conn, err := d.net.DialContext(ctx, network, address)
+	if err != nil {
+		d.room.GiveBack()
+		return nil, err
+	}
+	return &counted{TCPConn: conn.(*net.TCPConn), leave: sync.OnceFunc(d.room.GiveBack)}, nil // to no other kind is dialled
+}
+
+// counted is a connection that gives up its place.
+type counted struct {
+	*net.TCPConn
+	leave func()
+}
+
+func (c *counted) Close() error {
+	c.leave()
+	return c.TCPConn.Close()
+}
+
 // plain connects without a guard.
 func (d *dialer) plain(ctx context.Context, network, address string) (net.Conn, error) {
-	return d.net.DialContext(ctx, network, address)
+	return d.connect(ctx, network, address)
 }
 
 // guarded connects to an http upstream, for net/http's transport.
 func (d *dialer) guarded(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := d.net.DialContext(ctx, network, address)
+	conn, err := d.connect(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +125,7 @@ func (d *dialer) guardedTLS(ctx context.Context, network, address string) (net.C
 // pooled connects for the pool, which reads HTTP/1.1 itself.
 func (d *dialer) pooled(ctx context.Context) (net.Conn, error) {
 	if d.scheme != "https" {
-		return d.net.DialContext(ctx, "tcp", d.address)
+		return d.connect(ctx, "tcp", d.address)
 	}
 	conn, err := d.handshake(ctx, "tcp", d.address, "http/1.1")
 	if err != nil {
@@ -123,7 +152,7 @@ func (d *dialer) tlsConfig() *tls.Config {
 }
 
 func (d *dialer) handshake(ctx context.Context, network, address string, protocols ...string) (*tls.Conn, error) {
-	raw, err := d.net.DialContext(ctx, network, address)
+	raw, err := d.connect(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}

@@ -32,6 +32,9 @@ func (t *trip) classify(err error) error {
 			Err:    fmt.Errorf("read request body: %w", causeOf(broken)),
 		}
 	}
+	if errors.Is(err, errCrowded) {
+		return InstanceBusy(fmt.Errorf("ask upstream %s: %w", t.up.name, err))
+	}
 	if errors.Is(err, connpool.ErrBusy) {
 		return &problem.Error{
 			Status: http.StatusServiceUnavailable,

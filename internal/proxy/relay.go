@@ -8,6 +8,7 @@ package proxy
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -15,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/clientconn"
 	"github.com/gatehouse-auth/gatehouse/internal/identity"
 	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
@@ -110,6 +112,8 @@ type Options struct {
 	// Upstreams has the ways to upstreams, and counts what happens on them. It outlives
 	// the relay. Default: one of its own.
 	Upstreams *Upstreams
+	// Room is for connections to upstreams, and for files. Default: there is no limit.
+	Room *clientconn.Room
 	// ClientTimeout is how long a client may take to read a piece of an answer. Default: a
 	// minute.
 	ClientTimeout time.Duration
@@ -130,6 +134,7 @@ type Options struct {
 type Dispatcher struct {
 	reverse *reverseProxy
 	files   map[*routing.Route]*static.Files
+	room    *clientconn.Room
 }
 
 // NewRelay builds the relays of all routes of a table. It looks at the directories
@@ -149,7 +154,7 @@ func NewRelay(table *routing.Table, o Options) (*Dispatcher, error) {
 			}
 		}
 	}
-	return &Dispatcher{reverse: reverse, files: files}, nil
+	return &Dispatcher{reverse: reverse, files: files, room: o.Room}, nil
 }
 
 // Relay implements [Relay].
@@ -158,6 +163,10 @@ func (disp *Dispatcher) Relay(w http.ResponseWriter, r *http.Request, d *Decisio
 		return fmt.Errorf("relay %s: no route to relay to", d.Path.Escaped())
 	}
 	if files := disp.files[d.Route]; files != nil {
+		if !disp.room.Take() {
+			return InstanceBusy(errors.New("as many connections and files are open as the process can have"))
+		}
+		defer disp.room.GiveBack()
 		return files.Serve(w, r, static.Target{Name: fileName(d), Path: d.Path.Escaped(), CacheControl: d.fileCaching()})
 	}
 	return disp.reverse.relay(w, r, d)

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/clientconn"
 	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"github.com/gatehouse-auth/gatehouse/internal/tunnel"
 )
@@ -18,6 +19,7 @@ type reverseProxy struct {
 	tunnels   *tunnel.Registry
 	proxy     func(*url.URL) (*url.URL, error) // as [Options] has it
 	given     *credentials                     // of tests
+	room      *clientconn.Room                 // as [Options] has it
 	bodies    bodies
 
 	known *Upstreams
@@ -34,6 +36,7 @@ func newReverseProxy(table *routing.Table, o Options) (*reverseProxy, error) {
 		balancers: make(map[*routing.Route]*balancer),
 		tunnels:   cmp.Or(o.Tunnels, &tunnel.Registry{}),
 		proxy:     o.Proxy,
+		room:      o.Room,
 		known:     cmp.Or(o.Upstreams, &Upstreams{}),
 
 		gatherTime: cmp.Or(o.gatherTime, gatherTime), clientTimeout: cmp.Or(o.ClientTimeout, clientTimeout),

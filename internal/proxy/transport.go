@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/clientconn"
 	"github.com/gatehouse-auth/gatehouse/internal/connpool"
 	"github.com/gatehouse-auth/gatehouse/internal/routing"
 )
@@ -41,7 +42,8 @@ type transportKey struct {
 	several             bool // it has others of its route beside it
 	check               routing.HealthCheck
 	protocol            routing.Protocol
-	credentials         *credentials // nil where there is no TLS
+	credentials         *credentials     // nil where there is no TLS
+	room                *clientconn.Room // for its connections; nil: there is no limit
 }
 
 func keyOf(route *routing.Route, target *url.URL, proxied bool) transportKey {

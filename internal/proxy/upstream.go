@@ -64,6 +64,7 @@ func (rev *reverseProxy) newUpstream(route *routing.Route, at routing.Upstream) 
 	if key.credentials, err = rev.credentialsOf(route); err != nil {
 		return nil, fmt.Errorf("route %s: %w", route.Path, err)
 	}
+	key.room = rev.room
 	up.ways = rev.known.get(key, via)
 	rev.held = append(rev.held, up.ways)
 	return up, nil

@@ -1,7 +1,9 @@
 package server_test
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -259,4 +261,81 @@ func TestRouteConcurrency(t *testing.T) {
 		}
 	}
 	until(t, "a place", func() bool { res, _ := b.fetch("GET", "/x", ""); return res.StatusCode == http.StatusOK })
+}
+
+// TestStreamLimits: what is open on the strength of a session is counted, and WebSockets
+// of whomever.
+func TestStreamLimits(t *testing.T) {
+	for name, c := range map[string]struct {
+		limits map[string]any
+		status int
+		code   string
+		other  int // what another user is answered meanwhile
+	}{
+		"of_a_session":    {map[string]any{"streams_per_session": 2}, http.StatusTooManyRequests, "too_many_streams", http.StatusOK},
+		"of_the_instance": {map[string]any{"streams": 2}, http.StatusServiceUnavailable, "instance_busy", http.StatusServiceUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			api := newEndlessAPI(t)
+			r := newRig(t, section("limits", c.limits), func(doc map[string]any) { toAPI(doc, api.url, "1m") })
+			alice, bob := r.browser(), r.browser()
+			alice.signIn("alice@example.com", "/auth/session")
+			bob.signIn("bob@example.com", "/auth/session")
+			waiting, left := context.WithCancel(t.Context())
+			defer left()
+			for range 2 {
+				go func() {
+					req := alice.request("GET", r.url+"/api/wait", nil).WithContext(waiting)
+					alice.metadata(req, "same-origin", "cors", "empty")
+					if res, err := alice.http.Do(req); err == nil {
+						_ = res.Body.Close()
+					}
+				}()
+				<-api.arrived
+			}
+			for _, path := range []string{"/api/x", "/auth/events"} {
+				res, body := alice.fetch("GET", path, "")
+				if code := problemCode(t, res, body); res.StatusCode != c.status || code != c.code || res.Header.Get("Retry-After") == "" {
+					t.Errorf("%s: %d %s", path, res.StatusCode, code)
+				}
+			}
+			if res, body := bob.fetch("GET", "/api/x", ""); res.StatusCode != c.other {
+				t.Errorf("another user: %d %s", res.StatusCode, body)
+			}
+			left()
+			until(t, "a place", func() bool { res, _ := alice.fetch("GET", "/api/x", ""); return res.StatusCode == http.StatusOK })
+		})
+	}
+	t.Run("of_WebSockets", func(t *testing.T) {
+		site := newSlowSite(t)
+		r := newRig(t, site.routes(map[string]any{"streams": 1}))
+		handshake := func() (*http.Response, error) {
+			req := r.browser().request("GET", r.url+"/socket", nil)
+			for _, line := range webSocketHead {
+				name, value, _ := strings.Cut(line, ": ")
+				req.Header.Set(name, value)
+			}
+			return r.browser().http.Do(req)
+		}
+		first, err := handshake()
+		if err != nil || first.StatusCode != http.StatusSwitchingProtocols {
+			t.Fatalf("%v, %v", first, err)
+		}
+		second, err := handshake()
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(second.Body)
+		if code := problemCode(t, second, string(body)); second.StatusCode != http.StatusServiceUnavailable || code != "instance_busy" {
+			t.Errorf("the second: %d %s", second.StatusCode, code)
+		}
+		_ = first.Body.Close()
+		until(t, "a place", func() bool {
+			res, err := handshake()
+			if err == nil {
+				_ = res.Body.Close()
+			}
+			return err == nil && res.StatusCode == http.StatusSwitchingProtocols
+		})
+	})
 }

@@ -90,12 +90,13 @@ func (l listeners) close() {
 	}
 }
 
-// maxConnections is how many connections clients may have.
-func (s *Server) maxConnections() int {
-	if n := s.cfg.Limits.Connections; n != config.Auto {
-		return n
+// newRoom is the room for clients' connections.
+func newRoom(limits config.Limits) *clientconn.Room {
+	most := limits.Connections
+	if most == config.Auto {
+		most = clientconn.Most()
 	}
-	return clientconn.Most()
+	return clientconn.NewRoom(most, limits.WriteTimeout)
 }
 
 func serve(srv *http.Server, l net.Listener) error {

@@ -217,13 +217,18 @@ func (l *limits) figures(show telemetry.Show) {
 var (
 	connectionsOpen      = telemetry.NewReading("client_connections", "Connections of clients that are open, WebSockets among them.")
 	connectionsDisplaced = telemetry.NewReading("client_connections_displaced_total", "Connections closed while they waited for their client, to make room for others.")
+	descriptorsTaken     = telemetry.NewReading("request_descriptors", "Connections to upstreams and files that are open on behalf of clients.")
+	descriptorsDenied    = telemetry.NewReading("request_descriptors_denied_total", "Requests that got no connection to their upstream, or no file, as there was no room for one more.")
 	connectionsRefused   = telemetry.NewReading("client_connections_refused_total", "Connections closed at once, as there was no room.")
 )
 
-// connectionFigures shows what a scrape reads of the connections of clients.
-func connectionFigures(clients *clientconn.Listener, show telemetry.Show) {
-	f := clients.Figures()
-	show(connectionsOpen, float64(f.Open))
+// connectionFigures shows what a scrape reads of the connections of clients, and of what
+// is open on their behalf.
+func connectionFigures(room *clientconn.Room, show telemetry.Show) {
+	f := room.Figures()
+	show(connectionsOpen, float64(f.Clients))
+	show(descriptorsTaken, float64(f.Taken))
+	show(descriptorsDenied, float64(f.Denied))
 	show(connectionsDisplaced, float64(f.Displaced))
 	show(connectionsRefused, float64(f.Refused))
 }

@@ -5,6 +5,7 @@ import (
 	"net/url"
 
 	"github.com/gatehouse-auth/gatehouse/internal/assertion"
+	"github.com/gatehouse-auth/gatehouse/internal/clientconn"
 	"github.com/gatehouse-auth/gatehouse/internal/config"
 	"github.com/gatehouse-auth/gatehouse/internal/handlers"
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
@@ -25,6 +26,7 @@ type pipeline struct {
 	streams  *middleware.Streams
 	bearers  *middleware.Bearers
 	limits   *limits
+	room     *clientconn.Room
 	// assertions says who is calling, to upstreams that are to go by it.
 	assertions *assertion.Signer
 	own        ownHandlers
@@ -44,13 +46,15 @@ func newPipeline(
 	})
 	edge, limits := newEdge(cfg, o, sessions.cookies, sig), newLimits(sessions.store, sig.metrics)
 	sig.metrics.OnScrape(limits.figures)
+	room := newRoom(cfg.Limits)
+	sig.metrics.OnScrape(func(show telemetry.Show) { connectionFigures(room, show) })
 	assertions := assertion.NewSigner(cfg.PublicURL.String(), ring)
 	return &pipeline{
 		mount: cfg.Mount, edge: edge, verify: newVerify(cfg, edge), sessions: sessions.steps, assertions: assertions, streams: sessions.streams,
-		limits: limits, bearers: newBearers(cfg, pool, sig), metrics: sig.metrics,
+		limits: limits, room: room, bearers: newBearers(cfg, pool, sig), metrics: sig.metrics,
 		own: newOwnHandlers(cfg, ring, assertions, pool, sessions, edge, limits.loginRate(cfg.RateLimit.LoginPerMinute), sig.metrics),
 		relay: proxy.Options{
-			CookieNames: sessions.cookies.Names(), ClientTimeout: cfg.Limits.WriteTimeout,
+			CookieNames: sessions.cookies.Names(), ClientTimeout: cfg.Limits.WriteTimeout, Room: room,
 			Proxy: forward, TrustedHeaders: cfg.TrustedHeaders, Tunnels: tunnels, Upstreams: upstreams,
 		},
 	}

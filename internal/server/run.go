@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gatehouse-auth/gatehouse/internal/clientconn"
 	"github.com/gatehouse-auth/gatehouse/internal/memlimit"
 	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
@@ -45,12 +44,11 @@ func (s *Server) Run(ctx context.Context) error {
 		go func() { errs <- serve(srv, at) }()
 		return srv
 	}
-	clients := clientconn.Listen(l.public, s.maxConnections(), s.cfg.Limits.WriteTimeout)
-	s.metrics.OnScrape(func(show telemetry.Show) { connectionFigures(clients, show) })
+	clients := s.pipeline.room.Listen(l.public)
 	front, back := []*http.Server{start(s.publicServer(clients), s.guarded(clients, s.certificate.config()))}, start(s.adminServer(), l.admin)
 	s.log.Info("listening", "address", l.public.Addr().String(), "admin", l.admin.Addr().String(),
 		"publicUrl", s.cfg.PublicURL.String(), "version", s.opts.Version, "commit", s.opts.Commit,
-		"connections", s.maxConnections())
+		"connections", s.pipeline.room.Most())
 	if l.fronts != nil {
 		front = append(front, start(s.httpServer(s.frontsHandler()), s.guarded(l.fronts, nil)))
 		s.log.Info("listening for fronts", "address", l.fronts.Addr().String())

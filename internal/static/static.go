@@ -67,32 +67,46 @@ func (f *Files) Serve(w http.ResponseWriter, r *http.Request, t Target) error {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return problem.MethodNotAllowed(http.MethodGet, http.MethodHead)
 	}
-	// The directory is opened for each request, because a deployment may replace it,
-	// or the symbolic link to it.
-	root, err := os.OpenRoot(f.dir)
-	if err != nil {
-		return filesAway(fmt.Errorf("open static directory: %w", err))
-	}
-	defer func() { _ = root.Close() }()
-	if hidden(t.Name) {
-		return problem.NotFound(nil)
-	}
-	file, err := open(root, t.Name)
+	file, err := f.find(r, t)
 	switch {
 	case errors.Is(err, errDirectory):
 		redirect(w, r, t)
 		return nil
-	case systemFailed(err):
-		return filesAway(err)
-	case err != nil && f.fallsBack(root, r, t.Name):
-		if file, err = open(root, f.fallback); err != nil {
-			return filesAway(fmt.Errorf("open spa_fallback: %w", err))
-		}
 	case err != nil:
-		return problem.NotFound(err)
+		return err
 	}
 	defer func() { _ = file.Close() }()
 	return f.serve(w, r, t, file)
+}
+
+// find opens the file that the target names, or the fallback, and nothing besides: a
+// client may read it as slowly as it likes. It returns errDirectory for a directory.
+func (f *Files) find(r *http.Request, t Target) (*openFile, error) {
+	// The directory is opened for each request, because a deployment may replace it,
+	// or the symbolic link to it.
+	root, err := os.OpenRoot(f.dir)
+	if err != nil {
+		return nil, filesAway(fmt.Errorf("open static directory: %w", err))
+	}
+	defer func() { _ = root.Close() }()
+	if hidden(t.Name) {
+		return nil, problem.NotFound(nil)
+	}
+	file, err := open(root, t.Name)
+	switch {
+	case errors.Is(err, errDirectory):
+		return nil, err
+	case systemFailed(err):
+		return nil, filesAway(err)
+	case err != nil && f.fallsBack(root, r, t.Name):
+		if file, err = open(root, f.fallback); err != nil {
+			return nil, filesAway(fmt.Errorf("open spa_fallback: %w", err))
+		}
+		return file, nil
+	case err != nil:
+		return nil, problem.NotFound(err)
+	}
+	return file, nil
 }
 
 // fallsBack reports whether the fallback answers for a name that is not there.
