@@ -1,6 +1,7 @@
 package http1_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -325,5 +326,42 @@ func TestGuard_reads_nothing_that_came_unasked(t *testing.T) {
 			t.Errorf("%s: it tells of excess: %v", name, told)
 		}
 		_ = guard.Close()
+	}
+}
+
+// A guard that is closed while it waits for a request has no answer to it, nor a part of
+// one: whoever asks would take the request for one that was read.
+func TestGuard_has_nothing_to_say_to_a_request_that_never_came(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ln.Close() }()
+	conn, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	upstream, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = upstream.Close() }()
+	g := http1.NewGuard(conn, func() {})
+	if _, err := io.WriteString(g, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(upstream, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"); err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.ReadResponse(bufio.NewReader(g), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body, err := io.ReadAll(res.Body); string(body) != "ok" || err != nil {
+		t.Fatalf("the answer before: %q, %v", body, err)
+	}
+	_ = g.Close()
+	if n, err := g.Read(make([]byte, 100)); n != 0 || !errors.Is(err, net.ErrClosed) {
+		t.Errorf("%d bytes, %v", n, err)
 	}
 }

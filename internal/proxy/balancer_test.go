@@ -1,10 +1,16 @@
 package proxy
 
 import (
+	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"net/url"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -193,6 +199,73 @@ func TestHealth_heeds_its_check_alone(t *testing.T) {
 			t.Errorf("changed %d times, want 4", n)
 		}
 	})
+}
+
+// TestWays_heed_their_check: an upstream that is ill is out after as many checks as that
+// takes, and back after one interval, whatever it was that ailed it.
+func TestWays_heed_their_check(t *testing.T) {
+	const interval, timeout, fall = 5 * time.Second, time.Second, 2
+	for ill, answer := range map[string]string{
+		"refuses connections": "",
+		"says nothing":        "nothing",
+		"says no HTTP":        "no HTTP\r\n",
+		"client's error":      "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
+		"its own error":       "HTTP/1.1 599 None\r\nContent-Length: 0\r\n\r\n",
+	} {
+		for _, well := range []string{"200 OK", "204 No Content", "302 Found\r\nLocation: /elsewhere", "399 Odd"} {
+			t.Run(ill+", then "+well[:3], func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					known := &Upstreams{}
+					route := &routing.Route{HealthCheck: routing.HealthCheck{Path: "/healthz", Interval: interval, Timeout: timeout, Rise: 1, Fall: fall}}
+					w := known.get(keyOf(route, &url.URL{Scheme: "http", Host: "a"}, false), nil)
+					var says atomic.Value
+					says.Store("HTTP/1.1 " + well + "\r\n\r\n")
+					w.transports().fresh.DialContext = func(context.Context, string, string) (net.Conn, error) {
+						if says.Load() == "" {
+							return nil, syscall.ECONNREFUSED
+						}
+						return answers(says.Load().(string)), nil
+					}
+					ctx, stop := context.WithCancel(t.Context())
+					done := make(chan struct{})
+					go func() { known.Run(ctx); close(done) }()
+					time.Sleep(10 * interval)
+					if h := w.health; h.out() || h.figures.changes.Load() != 0 {
+						t.Error("out while it is well")
+					}
+					says.Store(answer)
+					time.Sleep(fall * (interval + timeout))
+					if !w.health.out() {
+						t.Error("not out while it is ill")
+					}
+					says.Store("HTTP/1.1 " + well + "\r\n\r\n")
+					time.Sleep(interval + timeout) // that of a check under way
+					if w.health.out() {
+						t.Error("not back")
+					}
+					stop()
+					<-done
+				})
+			})
+		}
+	}
+}
+
+// answers returns a connection over which one request is answered so.
+func answers(says string) net.Conn {
+	ours, theirs := net.Pipe()
+	go func() {
+		defer func() { _ = theirs.Close() }()
+		if _, err := http.ReadRequest(bufio.NewReader(theirs)); err != nil {
+			return
+		}
+		if says == "nothing" {
+			_, _ = theirs.Read(make([]byte, 1)) // until the other side leaves
+			return
+		}
+		_, _ = io.WriteString(theirs, says)
+	}()
+	return ours
 }
 
 func TestBudget(t *testing.T) {

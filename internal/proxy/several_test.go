@@ -252,6 +252,11 @@ func TestRelay_goes_on_without_ill_upstreams(t *testing.T) {
 				if more := c.failed.Load() - failed; more != 0 {
 					t.Errorf("%d requests failed by the time the ill were back", more)
 				}
+				for _, figures := range known.Figures() {
+					if figures.Pending != 0 || figures.Changed%2 != 0 {
+						t.Errorf("afterwards %+v", figures)
+					}
+				}
 			})
 		}
 	}
