@@ -31,13 +31,19 @@ func (p *party) call(method, path string, body []byte, answer int) (call, error)
 		return call{}, err
 	}
 	c := call{method: method, url: target, cookies: []string{p.cookies}, headers: browserHeaders(), body: body, answer: answer}
-	if p.bearer != "" {
-		c.headers = append(c.headers, [2]string{"Authorization", "Bearer " + p.bearer})
-	}
+	c.headers = append(c.headers, p.proof()...)
 	if method != "GET" {
 		c.headers = append(c.headers, [2]string{"Origin", p.base})
 	}
 	return c, nil
+}
+
+// proof is the header that shows an access token of the caller's own, if there is one.
+func (p *party) proof() [][2]string {
+	if p.bearer == "" {
+		return nil
+	}
+	return [][2]string{{"Authorization", "Bearer " + p.bearer}}
 }
 
 // browserHeaders are what a browser sends with a call of a page, but for its cookies.

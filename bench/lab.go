@@ -187,7 +187,7 @@ func (l *lab) prove(ctx context.Context, p *party) error {
 	if err != nil {
 		return err
 	}
-	for _, line := range browserHeaders() {
+	for _, line := range append(browserHeaders(), p.proof()...) {
 		req.Header.Set(line[0], line[1])
 	}
 	req.Header.Set("Cookie", p.cookies)
