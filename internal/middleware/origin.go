@@ -26,8 +26,9 @@ type Origins struct {
 }
 
 // SameOrigin reads the cookie and applies the same-origin rule to requests that
-// carry it, before the store is asked. What is judged by its bearer needs neither. On optional routes a request that fails
-// it goes on as anonymous. It needs the route, and so stands behind the match.
+// carry it, before the store is asked. On optional routes a request that fails it
+// goes on as anonymous. What is judged by its bearer needs neither. It needs the
+// route, and so stands behind the match.
 func (o *Origins) SameOrigin(next Handler) Handler {
 	return func(w http.ResponseWriter, r *http.Request, x *Exchange) error {
 		if !x.Decision.Route.Access.Auth.TakesCookie() || ByBearer(r, x) {
