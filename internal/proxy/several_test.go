@@ -117,9 +117,9 @@ func (a *ailing) serve(conn net.Conn) {
 		case garbled:
 			_, _ = io.WriteString(conn, "\x15\x03\x01\x00\x02\x02\x50")
 			return
-		case hangingUp:
+		case hangingUp, killed: // killed as the connection was being accepted
 			return
-		case hanging, killed: // its end closes the connection
+		case hanging: // its end closes the connection
 		}
 	}
 }
