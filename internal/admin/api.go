@@ -63,8 +63,11 @@ func (a *api) serve(next handler) http.HandlerFunc {
 		if err == nil {
 			return
 		}
-		a.problems.RenderDocument(w, r, ev, err)
+		answered := a.problems.RenderDocument(w, r, ev, err)
 		ev.Log(r.Context(), a.Logger, time.Now())
+		if !answered {
+			panic(http.ErrAbortHandler) // net/http would make a 200 of nothing
+		}
 	}
 }
 

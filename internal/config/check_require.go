@@ -1,5 +1,7 @@
 package config
 
+import "time"
+
 // requirePrefix is of what a route requires, below the route.
 const requirePrefix = "require."
 
@@ -24,6 +26,9 @@ func (l *loader) checkRouteRequire(s *scope, r *Route) {
 	}
 	if !s.sound("require", "require.groups", "require.scopes", "require.claims", "require.max_auth_age") {
 		return
+	}
+	if age := r.Require.MaxAuthAge; age > 0 && age < time.Second {
+		l.reject(s, "require.max_auth_age", -1, cure("0s, or a second or more: nobody has signed in as lately as that"))
 	}
 	switch {
 	case !r.Require.Asks():

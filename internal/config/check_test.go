@@ -302,6 +302,7 @@ var routeRules = []rule{
 	{"a_claim_is_an_object", values{"routes[].require": "{claims: {plan: {a: b}}}"}, "routes[0].require.claims.plan", "a text, a number, true or false"},
 	{"a_rule_is_misspelt", values{"routes[].require": "{group: [staff], scopes: [a]}"}, "routes[0].require.group", "routes[].require.groups, perhaps"},
 	{"a_sign_in_may_be_too_old", values{"routes[].require.max_auth_age": "500d"}, "routes[0].require.max_auth_age", "a duration"},
+	{"nobody_signs_in_that_lately", values{"routes[].require.max_auth_age": "500ms"}, "routes[0].require.max_auth_age", "a second or more"},
 	{"id_token_with_a_bearer", values{"routes[].auth": "bearer", "bearer_clients": "[a]", "routes[].token": "id"}, "routes[0].token", "access or none: with auth bearer"},
 	{"id_token_with_either", values{"routes[].auth": "either", "bearer_clients": "[a]", "routes[].token": "id"}, "routes[0].token", "access or none: with auth either"},
 	{"method_is_in_small_letters", values{"routes[].methods": "[get]"}, "routes[0].methods[0]", "GET"},

@@ -61,8 +61,6 @@ type kind interface {
 // later is the field of a key that is not built yet, or kept nowhere.
 func later[T any](*Config) any { return new(T) }
 
-func laterRoute[T any](*Route) any { return new(T) }
-
 const (
 	envPrefix   = "GATEHOUSE_"
 	routePrefix = "routes[]."

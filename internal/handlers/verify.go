@@ -29,6 +29,9 @@ const verifySecretHeader = "X-Gatehouse-Verify"
 type Verify struct {
 	// Family are the headers that describe the request.
 	Family forwardauth.Family
+	// Path is the endpoint's. Some fronts put the path and the query of the request that they
+	// ask about behind it.
+	Path string
 	// Scheme is public_url's.
 	Scheme   string
 	Problems *problem.Renderer
@@ -56,7 +59,7 @@ func (v *Verify) Judge(next middleware.Handler) middleware.Handler {
 		if err != nil {
 			return badRequest("invalid_original_request", "The headers that describe the request do not do so: "+err.Error()+".")
 		}
-		mode := r.URL.Query().Get("mode")
+		mode := v.mode(r)
 		judged := describedBy(r.WithContext(context.WithValue(r.Context(), modeKey{}, mode)), &about)
 		x.AskAbout(about.Method, about.Host, judged.URL.Path)
 		x.Event.AddNote("asked by a front")
@@ -98,6 +101,15 @@ const (
 	// they have refused a request, for what to say to it; so nothing is ever allowed by it.
 	answerMode = "answer"
 )
+
+// mode is what the front wants of a refusal. The query behind a longer path is that of the
+// request that it asks about, which is whose client's it is.
+func (v *Verify) mode(r *http.Request) string {
+	if r.URL.Path != v.Path {
+		return ""
+	}
+	return r.URL.Query().Get("mode")
+}
 
 // modeKey is the key of the mode in a judged request's context.
 type modeKey struct{}

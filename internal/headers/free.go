@@ -23,6 +23,11 @@ var meant = func() *Table {
 		"X-Forwarded-Method", "X-Forwarded-Scheme", "X-Forwarded-Ssl", "Front-End-Https", "Proxy", "Proxy-*",
 		"X-Accel-*", "X-Sendfile*", "HTTP2-Settings", "Expect",
 
+		// What is answered with: fronts are told who is calling in an answer.
+		"X-Auth-Login-Url", "Location", "Refresh", "Vary", "Age", "ETag", "Expires", "Last-Modified", "Link", "Server", "Server-Timing",
+		"WWW-Authenticate", "Retry-After", "Strict-Transport-Security", "X-Content-Type-Options", "X-Frame-Options", "Referrer-Policy",
+		"Permissions-Policy", "Cross-Origin-*", "Clear-Site-Data", "Alt-Svc", "NEL", "Report-To", "Reporting-Endpoints", "RateLimit*",
+
 		// What calls are made with.
 		"Grpc-*", "Idempotency-Key", "X-Idempotency-Key", "X-Requested-With",
 

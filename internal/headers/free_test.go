@@ -16,7 +16,7 @@ func TestFree(t *testing.T) {
 		}
 	}
 	for _, name := range []string{
-		"Authorization", "Cookie", "Host", "Content-Length", "Content-Type", "Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade",
+		"Authorization", "Location", "Vary", "Strict-Transport-Security", "X-Auth-Login-Url", "RateLimit-Policy", "Cookie", "Host", "Content-Length", "Content-Type", "Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade",
 		"Keep-Alive", "Proxy-Authorization", "X-Request-Id", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "X-Real-IP",
 		"traceparent", "tracestate", "X-Gatehouse", "X-Gatehouse-Verify", "X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override", "Proxy",
 		"Accept", "Origin", "Sec-Fetch-Site", "If-None-Match", "Range", "User-Agent", "Expect", "X-Forwarded-Uri",

@@ -60,7 +60,7 @@ func refuseBearer(err error) error {
 		return challenge(`realm="gatehouse"`, &problem.Error{Status: http.StatusUnauthorized, Code: "unauthenticated", Err: err,
 			Public: "This address takes an access token, as Authorization: Bearer."})
 	case errors.Is(err, bearer.ErrMalformed):
-		return described("invalid_request", &problem.Error{Status: http.StatusBadRequest, Code: "invalid_request", Err: err,
+		return described("invalid_token", &problem.Error{Status: http.StatusUnauthorized, Code: "invalid_token", Err: err,
 			Public: "The Authorization header must come once, as Bearer and a token."})
 	case errors.Is(err, oauth.ErrExpired):
 		return described("invalid_token", &problem.Error{Status: http.StatusUnauthorized, Code: "invalid_token", Err: err,

@@ -49,7 +49,7 @@ func TestBearers(t *testing.T) {
 	)
 	none, old := `Bearer realm="gatehouse"`, `Bearer error="invalid_token", error_description="The access token has expired."`
 	bad := `Bearer error="invalid_token", error_description="The access token is not valid here."`
-	malformed := `Bearer error="invalid_request", error_description="The Authorization header must come once, as Bearer and a token."`
+	malformed := `Bearer error="invalid_token", error_description="The Authorization header must come once, as Bearer and a token."`
 	type verdict struct {
 		by        string // who is served, or
 		status    int    // how it is refused
@@ -62,8 +62,8 @@ func TestBearers(t *testing.T) {
 		"away":      {"", 503, "idp_unavailable", ""},
 		"nowhere":   {"", 503, "idp_unavailable", ""},
 		"Basic":     {"", 401, "unauthenticated", none},
-		"two":       {"", 400, "invalid_request", malformed},
-		"malformed": {"", 400, "invalid_request", malformed},
+		"two":       {"", 401, "invalid_token", malformed},
+		"malformed": {"", 401, "invalid_token", malformed},
 	}
 	sent := map[string][]string{
 		"none": nil, "good": {"Bearer good"}, "in lower case": {"bearer  good"}, "old": {"Bearer old"}, "forged": {"Bearer forged"}, "away": {"Bearer away"},

@@ -28,8 +28,19 @@ func serve(o *middleware.Origins, r *http.Request, h middleware.Handler) *httpte
 			return next(w, r, x)
 		}
 	}
-	rec.Handler(middleware.Chain(h, place, o.Expose, o.Preflight)).ServeHTTP(w, r)
+	rec.Handler(middleware.Chain(withAnswer(h), place, o.Expose, o.Preflight)).ServeHTTP(w, r)
 	return w
+}
+
+// withAnswer is a handler with an answer, where it gives none itself.
+func withAnswer(h middleware.Handler) middleware.Handler {
+	return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
+		err := h(w, r, x)
+		if err == nil {
+			w.WriteHeader(http.StatusOK)
+		}
+		return err
+	}
 }
 
 func hasVary(h http.Header, name string) bool {
@@ -93,8 +104,9 @@ func TestPreflight(t *testing.T) {
 	}
 	t.Run("without_a_method_asked_for_is_an_options_request_like_others", func(t *testing.T) {
 		reached := false
-		serve(o, request("OPTIONS", "/", "Origin: "+spa), func(http.ResponseWriter, *http.Request, *middleware.Exchange) error {
+		serve(o, request("OPTIONS", "/", "Origin: "+spa), func(w http.ResponseWriter, _ *http.Request, _ *middleware.Exchange) error {
 			reached = true
+			w.WriteHeader(http.StatusOK)
 			return nil
 		})
 		if !reached {

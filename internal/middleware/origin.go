@@ -185,7 +185,7 @@ func (o *Origins) Preflight(next Handler) Handler {
 var (
 	varyOrigin       = []string{"Origin"}
 	allowCredentials = []string{"true"}
-	exposeHeaders    = []string{"X-Gatehouse, X-Request-Id, Retry-After, Link"}
+	exposeHeaders    = []string{"X-Gatehouse, X-Request-Id, Retry-After, Link, WWW-Authenticate"}
 )
 
 // allowOrigin allows an origin, which is one value.

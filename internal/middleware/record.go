@@ -102,9 +102,15 @@ func (rec *Record) end(r *http.Request, x *Exchange) {
 		x.Event.Recorded()
 	}
 	rec.Patience.boundRest(x.writer.ResponseWriter, r)
-	if broken {
-		panic(http.ErrAbortHandler) // the answer had begun: it must not look complete
+	if broken || x.unanswered() {
+		panic(http.ErrAbortHandler) // it must not look complete, nor like the 200 that net/http makes of nothing
 	}
+}
+
+// unanswered reports whether nothing was written: nobody was thought to be there any more.
+// But a caller that has ended its own side only still reads.
+func (x *Exchange) unanswered() bool {
+	return x.writer.status == 0 && x.Event.Status != http.StatusSwitchingProtocols
 }
 
 // aborts reports whether a panic is http.ErrAbortHandler, which is how a relay

@@ -28,11 +28,21 @@ func record(t *testing.T, r *http.Request, h middleware.Handler, change ...func(
 		c(rec)
 	}
 	w := httptest.NewRecorder()
-	rec.Handler(h).ServeHTTP(w, r)
+	serveAs(rec, h, w, r)
 	if strings.Contains(w.Body.String()+fmt.Sprint(w.Header()), "CANARY") {
 		t.Errorf("an internal text is in the answer: %v %s", w.Header(), w.Body)
 	}
 	return w, l
+}
+
+// serveAs serves a request as net/http's server does, for which an abort is no panic.
+func serveAs(rec *middleware.Record, h middleware.Handler, w http.ResponseWriter, r *http.Request) {
+	defer func() {
+		if p := recover(); p != nil && p != http.ErrAbortHandler { //nolint:errorlint // what net/http compares with
+			panic(p)
+		}
+	}()
+	rec.Handler(h).ServeHTTP(w, r)
 }
 
 func trust(prefixes ...string) func(*middleware.Record) {
@@ -333,5 +343,30 @@ func TestErrorAfterTheAnswerBegan(t *testing.T) {
 				t.Errorf("log: %v", line)
 			}
 		})
+	}
+}
+
+// A caller that has ended its own side of the connection still reads. Nothing is written
+// where nobody seems to be there, and that is not to look like success.
+func TestRecord_makes_no_success_of_an_answer_that_was_not_given(t *testing.T) {
+	rec, _ := newRecord()
+	server := httptest.NewServer(rec.Handler(func(_ http.ResponseWriter, r *http.Request, _ *middleware.Exchange) error {
+		<-r.Context().Done()
+		return r.Context().Err()
+	}))
+	defer server.Close()
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := io.WriteString(conn, "GET /auth/verify HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if answer, _ := io.ReadAll(conn); len(answer) > 0 {
+		t.Errorf("answered %q", answer)
 	}
 }

@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -96,10 +97,11 @@ func listed(words, word string) bool {
 }
 
 func lacks(rules *routing.Require, what string) *problem.Error {
+	e := &problem.Error{Status: http.StatusForbidden, Code: "forbidden", Public: what, Err: errors.New(what)}
 	if rules.Unsaid {
-		what = "Your account may not do that."
+		e.Public = "Your account may not do that."
 	}
-	return &problem.Error{Status: http.StatusForbidden, Code: "forbidden", Public: what}
+	return e
 }
 
 // lacksScope tells a program by the header too (RFC 6750 §3.1).

@@ -11,7 +11,6 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/oauth"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
-	"github.com/gatehouse-auth/gatehouse/internal/secret"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/streams"
 	"github.com/gatehouse-auth/gatehouse/internal/tunnel"
@@ -148,7 +147,8 @@ func (s *Streams) without(w http.ResponseWriter, r *http.Request, x *Exchange, n
 	if ended {
 		x.limit(time.Time{}) // it is nobody's now, and may last
 	}
-	x.Caller, x.Decision.Bearer = Caller{}, secret.Text{}
+	x.Caller = Caller{}
+	x.Decision.Forget()
 	return next(w, r, x)
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/gatehouse-auth/gatehouse/internal/identity"
 	"github.com/gatehouse-auth/gatehouse/internal/middleware"
 	"github.com/gatehouse-auth/gatehouse/internal/routing"
 	"github.com/gatehouse-auth/gatehouse/internal/session"
@@ -50,7 +51,7 @@ func (h *house) held(t *testing.T, registry *streams.Registry, r *http.Request, 
 	record, _ := newRecord()
 	hold := &middleware.Streams{Manager: h.manager, Open: registry}
 	w = &deadlines{ResponseRecorder: httptest.NewRecorder()}
-	record.Handler(func(inner http.ResponseWriter, r *http.Request, made *middleware.Exchange) error {
+	serveAs(record, func(inner http.ResponseWriter, r *http.Request, made *middleware.Exchange) error {
 		x = made
 		x.Decision.Route, x.Handle = route(routing.AuthSession), h.handle
 		err = middleware.Chain(func(_ http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
@@ -62,7 +63,7 @@ func (h *house) held(t *testing.T, registry *streams.Registry, r *http.Request, 
 			return context.Cause(r.Context())
 		}, h.sessions.LoadSession, middleware.Authorize, h.sessions.FreshToken, hold.Hold)(inner, r, x)
 		return nil
-	}).ServeHTTP(w, r)
+	}, w, r)
 	return x, w, reached, err
 }
 
@@ -161,6 +162,8 @@ func TestHold_misses_no_end(t *testing.T) {
 			x.Handle, x.Event.Start = h.handle, time.Now()
 			ends := func(next middleware.Handler) middleware.Handler {
 				return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
+					x.Decision.Identity = []identity.Header{{Name: "X-Auth-Subject", Values: []string{"sub"}}}
+					x.Decision.Assertion = identity.Header{Name: "X-Gatehouse-Assertion", Values: []string{"signed"}}
 					if _, err := h.manager.End(t.Context(), h.handle, session.ReasonLogout); err != nil {
 						t.Error(err)
 					}
@@ -174,6 +177,9 @@ func TestHold_misses_no_end(t *testing.T) {
 					h.store.set(false)
 					if anonymous := x.Caller.Anonymous() && x.Decision.Bearer.Empty(); anonymous == c.away {
 						t.Errorf("the caller is anonymous: %v", anonymous)
+					}
+					if !c.away && (x.Decision.Identity != nil || x.Decision.Assertion.Name != "") {
+						t.Errorf("nobody is called %v, and vouched for by %s", x.Decision.Identity, x.Decision.Assertion.Name)
 					}
 					if c.away {
 						<-r.Context().Done() // or the test hangs
@@ -216,7 +222,10 @@ func TestHold_lets_nobodys_request_last(t *testing.T) {
 					return next(w, r, x)
 				}
 			}
-			return middleware.Chain(func(http.ResponseWriter, *http.Request, *middleware.Exchange) error { return nil },
+			return middleware.Chain(func(w http.ResponseWriter, _ *http.Request, _ *middleware.Exchange) error {
+				w.WriteHeader(http.StatusOK)
+				return nil
+			},
 				h.sessions.LoadSession, ends, hold.Hold)(inner, r, x)
 		}).ServeHTTP(w, request("GET", "/api/x"))
 		if w.holds() {

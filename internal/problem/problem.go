@@ -68,7 +68,8 @@ func Unauthenticated() error {
 	return &Error{Status: http.StatusUnauthorized, Code: "unauthenticated", Public: "There is no session. Sign in first."}
 }
 
-// Render answers with err and records it on the event.
+// Render answers with err and records it on the event. Where the caller has left it only
+// records that, and writes nothing.
 func (p *Renderer) Render(w http.ResponseWriter, r *http.Request, ev *telemetry.Event, err error) {
 	if gone(r, ev, err) {
 		return
@@ -96,10 +97,11 @@ func (p *Renderer) Render(w http.ResponseWriter, r *http.Request, ev *telemetry.
 }
 
 // RenderDocument is Render for where no browser calls: the answer is always a
-// document, never a page or a redirect.
-func (p *Renderer) RenderDocument(w http.ResponseWriter, r *http.Request, ev *telemetry.Event, err error) {
+// document, never a page or a redirect. It reports whether there is one: not where the
+// caller has left.
+func (p *Renderer) RenderDocument(w http.ResponseWriter, r *http.Request, ev *telemetry.Event, err error) (answered bool) {
 	if gone(r, ev, err) {
-		return
+		return false
 	}
 	e, level := classify(err)
 	p.note(ev, e, level)
@@ -107,6 +109,7 @@ func (p *Renderer) RenderDocument(w http.ResponseWriter, r *http.Request, ev *te
 	e.SetHeaders(w.Header())
 	ev.Status = e.Status
 	p.document(w, ev, e)
+	return true
 }
 
 // note records the problem on the event and counts it.

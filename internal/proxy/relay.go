@@ -79,6 +79,11 @@ func (d *Decision) Identify(h http.Header) {
 	}
 }
 
+// Forget takes back who is calling, in all that an upstream is told of it.
+func (d *Decision) Forget() {
+	d.Bearer, d.Identity, d.Assertion = secret.Text{}, nil, identity.Header{}
+}
+
 // Vouch sets the header by which the gateway vouches for that. It is a credential: only the
 // upstream may see it.
 func (d *Decision) Vouch(h http.Header) {

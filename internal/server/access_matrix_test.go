@@ -69,8 +69,6 @@ func (c accessCell) byBearer() accessOutcome {
 		return c.served("bearer")
 	case "none", "Basic":
 		return accessOutcome{status: 401, code: "unauthenticated"}
-	case "two":
-		return accessOutcome{status: 400, code: "invalid_request"}
 	}
 	return accessOutcome{status: 401, code: "invalid_token"}
 }

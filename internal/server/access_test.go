@@ -102,7 +102,7 @@ func TestBearer(t *testing.T) {
 		"a_refresh_token":             {"Bearer " + user["RefreshToken"].(string), "/machines/x", 401, "invalid_token", `Bearer error="invalid_token"`},
 		"a_token_cut":                 {"Bearer " + machine[:len(machine)-2], "/machines/x", 401, "invalid_token", `Bearer error="invalid_token"`},
 		"a_scheme_that_is_not_taken":  {"Basic YTpi", "/machines/x", 401, "unauthenticated", `Bearer realm="gatehouse"`},
-		"a_header_that_is_malformed":  {"Bearer", "/both/x", 400, "invalid_request", `Bearer error="invalid_request"`},
+		"a_header_that_is_malformed":  {"Bearer", "/both/x", 401, "invalid_token", `Bearer error="invalid_token"`},
 		"a_bearer_where_none_counts":  {"Bearer " + machine, "/api/x", 401, "unauthenticated", ""},
 		"a_bearer_at_our_own_address": {"Bearer " + machine, "/auth/user", 401, "unauthenticated", ""},
 	} {

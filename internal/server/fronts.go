@@ -24,7 +24,7 @@ const (
 func newVerify(cfg *config.Config, edge edge) handlers.Verify {
 	family := map[string]forwardauth.Family{"forwarded": forwardauth.Forwarded, "original": forwardauth.Original}
 	return handlers.Verify{
-		Family: family[cfg.Verify.Headers], Scheme: cfg.PublicURL.Scheme, Problems: edge.problems,
+		Family: family[cfg.Verify.Headers], Path: cfg.Mount + verifyPath, Scheme: cfg.PublicURL.Scheme, Problems: edge.problems,
 		PassToken: cfg.Verify.PassToken, Secret: cfg.Verify.Secret,
 	}
 }

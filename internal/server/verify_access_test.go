@@ -38,7 +38,7 @@ func TestVerify_asks_what_the_proxy_asks_of_callers(t *testing.T) {
 		"a_machine":                        {nobody, question{uri: "/machines/x", lines: bearing()}, "", 200, "", cognitoemu.DefaultMachineClientID},
 		"a_machine_from_another_site":      {alice, question{uri: "/both/x", method: "POST", lines: bearing(foreignCall...)}, "", 200, "", cognitoemu.DefaultMachineClientID},
 		"a_bad_token_beside_a_cookie":      {alice, question{uri: "/both/x", lines: append([]string{"Authorization: Bearer x"}, ownCall...)}, "", 401, "invalid_token", ""},
-		"two_tokens":                       {alice, question{uri: "/both/x", lines: append(bearing(machine), ownCall...)}, "", 403, "invalid_request", ""},
+		"two_tokens":                       {alice, question{uri: "/both/x", lines: append(bearing(machine), ownCall...)}, "", 401, "invalid_token", ""},
 		"no_token":                         {alice, question{uri: "/machines/x", lines: ownCall}, "", 401, "unauthenticated", ""},
 		"no_token_by_a_page":               {nobody, question{uri: "/machines/x", lines: click}, "?mode=redirect", 401, "unauthenticated", ""},
 		"the_cookie_where_both_count":      {alice, question{uri: "/both/x", lines: ownCall}, "", 200, "", ""},
@@ -47,6 +47,7 @@ func TestVerify_asks_what_the_proxy_asks_of_callers(t *testing.T) {
 		"another_group":                    {bob, question{uri: "/admins/x", lines: ownCall}, "", 403, "forbidden", ""},
 		"a_machine_without_a_group":        {nobody, question{uri: "/admins/x", lines: bearing()}, "", 403, "forbidden", ""},
 		"a_sign_in_that_is_too_old":        {alice, question{uri: "/pay/x", lines: ownCall}, "", 403, "step_up_required", ""},
+		"a_mode_in_the_pages_own_query":    {alice, question{uri: "/both/x?mode=answer", lines: click}, "/both/x?mode=answer", 200, "", ""},
 		"one_of_a_page":                    {alice, question{uri: "/pay/x", lines: click}, "?mode=redirect", 302, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
