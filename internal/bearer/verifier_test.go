@@ -49,7 +49,7 @@ func TestVerifier_remembers_to_the_tokens_end(t *testing.T) {
 		check("b", 2)
 		time.Sleep(time.Hour - 1)
 		check("a", 2)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		check("a", 3)
 		check("a", 3)
 	})

@@ -50,8 +50,8 @@ func localURL(path, rawQuery string) string {
 	return "/" + strings.TrimLeft(path, "/") + "?" + rawQuery
 }
 
-// render writes a page. formTargets are the origins that a form's answer may
-// redirect to: Chromium applies form-action to every redirect of a submission.
+// render writes a page. formTargets are where a form's answer may redirect to: Chromium
+// applies form-action to every redirect of a submission.
 func (e *Emulator) render(w http.ResponseWriter, status int, name string, v view, formTargets ...string) {
 	var body bytes.Buffer
 	if err := pageTemplates[name].ExecuteTemplate(&body, "frame.html", v); err != nil {
@@ -71,21 +71,13 @@ func (e *Emulator) render(w http.ResponseWriter, status int, name string, v view
 	_, _ = body.WriteTo(w) // the browser has gone
 }
 
-// formTargets are the origins of a client's callbacks, and the loopback ones: the
-// callback itself redirects on, to wherever the person was going.
+// formTargets are the schemes of a client's callbacks, and the web: the callback itself
+// redirects on, to wherever the person was going, which may be another host.
 func formTargets(client Client) []string {
-	targets := []string{"http://localhost:*", "https://localhost:*", "http://127.0.0.1:*", "https://127.0.0.1:*"}
+	targets := []string{"http:", "https:"}
 	for _, raw := range client.CallbackURLs {
-		u, err := url.Parse(raw)
-		if err != nil {
-			continue
-		}
-		target := u.Scheme + "://" + u.Host
-		if (u.Scheme != "http" && u.Scheme != "https") || strings.Contains(u.Host, "[") {
-			target = u.Scheme + ":" // CSP has no form for app schemes' hosts and IPv6
-		}
-		if !slices.Contains(targets, target) {
-			targets = append(targets, target)
+		if u, err := url.Parse(raw); err == nil && !slices.Contains(targets, u.Scheme+":") {
+			targets = append(targets, u.Scheme+":")
 		}
 	}
 	return targets

@@ -48,7 +48,7 @@ func TestPages_form_action_allows_the_redirect_to_the_callback(t *testing.T) {
 	const callback = "https://app.example.com/auth/callback"
 	f := newFixture(t, func(o *Options) { o.Seed.Clients[0].CallbackURLs = []string{callback, "myapp://signed-in"} })
 	policy := f.get(loginPath("redirect_uri", callback)).header.Get("Content-Security-Policy")
-	for _, want := range []string{" https://app.example.com", " myapp:"} {
+	for _, want := range []string{" https:", " myapp:"} {
 		if !strings.Contains(policy, want) {
 			t.Errorf("policy %q lacks %q", policy, want)
 		}

@@ -5,6 +5,9 @@ import "time"
 // maxRate is how many requests a second are told apart.
 const maxRate = 10_000
 
+// longestRest is after how long without a request all of a burst passes again.
+const longestRest = 30 * day
+
 // checkRouteRate refuses a rate that limits nothing, or cannot be counted.
 func (l *loader) checkRouteRate(s *scope, r *Route) {
 	const section, requests, per, by = routePrefix + "rate_limit.", "rate_limit.requests", "rate_limit.per", "rate_limit.by"
@@ -23,6 +26,8 @@ func (l *loader) checkRouteRate(s *scope, r *Route) {
 		l.reject(s, per, -1, cure("whole seconds"))
 	} else if most := int(rate.Per/time.Second) * maxRate; rate.Requests > most {
 		l.reject(s, requests, -1, curef("at most %d in %s", most, formatDuration(rate.Per)))
+	} else if most := int(float64(rate.Requests) * float64(longestRest) / float64(rate.Per)); rate.Burst > most && s.sound("rate_limit.burst") {
+		l.reject(s, "rate_limit.burst", -1, curef("at most %d, which is what the rate gives back in 30 days", most))
 	}
 	if rate.By == "user" && r.Auth == "none" && s.sound(by, "auth") {
 		l.reject(s, by, -1, cure("address or route: with auth none nobody is known"))

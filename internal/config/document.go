@@ -93,7 +93,11 @@ func (l *loader) readMapping(s *scope, prefix, file string, n *yaml.Node, litera
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		name, value := n.Content[i], resolveAlias(n.Content[i+1])
 		k := l.knownKey(s, prefix, file, name)
-		if k == nil || isNull(value) {
+		if k == nil {
+			continue
+		}
+		if isNull(value) {
+			l.readNothing(s, k, file, name.Line)
 			continue
 		}
 		if first := lines[k.path]; first > 0 {
@@ -103,6 +107,14 @@ func (l *loader) readMapping(s *scope, prefix, file string, n *yaml.Node, litera
 		}
 		lines[k.path] = name.Line
 		l.readKey(s, k, file, n.Content[i+1], literal)
+	}
+}
+
+// readNothing takes in a key with nothing behind it, which stands for its default: but
+// where that opens what was to be guarded, such as a list whose lines are commented out.
+func (l *loader) readNothing(s *scope, k *key, file string, line int) {
+	if k.path == routePrefix+"require" || strings.HasPrefix(k.path, routePrefix+requirePrefix) {
+		l.add(s, k, Fault{File: file, Line: line, Key: s.shown(k), Value: "nothing", Want: "something, or the key left out: nothing is required as it is"})
 	}
 }
 

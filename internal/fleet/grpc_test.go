@@ -209,7 +209,7 @@ func runsOut(ctx context.Context, t *testing.T, c pb.TestServiceClient, called *
 	}
 	select {
 	case <-called.wait(body).begun:
-		<-called.wait(body).ended // by the deadline, or the client's leaving
+		_ = <-called.wait(body).ended // by the deadline, or the client's leaving
 	default: // the machine is so busy that it passed on the way
 	}
 }

@@ -37,10 +37,17 @@ const (
 	inHead requestState = iota
 	inLength
 	inChunks
-	unread // not HTTP/1.1, or nothing that is served any more
+	inPreface // of HTTP/2, behind its first line
+	unread    // not HTTP/1.1, or nothing that is served any more
 )
 
+// preface is what comes behind the first line of HTTP/2's, which looks like that of a request
+// (RFC 9113 §3.4).
+const preface = "\r\nSM\r\n\r\n"
+
 const (
+	errVersion   = Malformed("a version that is neither HTTP/1.1 nor HTTP/1.0")
+	errPreface   = Malformed("the connection preface of HTTP/2 is none")
 	errBoth      = Malformed("Content-Length beside Transfer-Encoding")
 	errOldChunks = Malformed("Transfer-Encoding in a request of HTTP/1.0")
 	errBareCR    = Malformed("CR without LF behind it")
@@ -70,6 +77,8 @@ func (r *Requests) Look(p []byte) (n int, err error) {
 			if r.body.state == ended {
 				r.next()
 			}
+		case inPreface:
+			m, err = r.preface(p[n:])
 		case unread:
 			return len(p), nil
 		}
@@ -220,12 +229,29 @@ func (r *Requests) endLine() error {
 func (r *Requests) version(line []byte, long bool) error {
 	switch {
 	case r.HTTP2 && !r.begun && !long && string(line) == "PRI * HTTP/2.0":
-		r.state = unread
-	case !bytes.HasSuffix(line, []byte(" HTTP/1.1")):
+		r.state = inPreface
+	case bytes.HasSuffix(line, []byte(" HTTP/1.0")):
 		r.old = true
+	case !bytes.HasSuffix(line, []byte(" HTTP/1.1")):
+		return errVersion // net/http serves PRI * HTTP/2.0 as a request, too
 	}
 	r.length = -1
 	return nil
+}
+
+// preface takes the next bytes behind the first line of HTTP/2's preface.
+func (r *Requests) preface(p []byte) (n int, err error) {
+	for n < len(p) && r.line < len(preface) {
+		if p[n] != preface[r.line] {
+			return n, errPreface
+		}
+		n++
+		r.line++
+	}
+	if r.line == len(preface) {
+		r.state = unread
+	}
+	return n, nil
 }
 
 // contentLength takes the value of the one Content-Length that there may be; the same

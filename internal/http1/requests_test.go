@@ -33,6 +33,9 @@ var refusedRequests = []struct {
 	{"chunks, then length", head("Transfer-Encoding: chunked\r\nA: b\r\ncontent-LENGTH: 3\r\n"), "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nA: b\r\ncontent-LENGTH", errBoth},
 	{"an empty length beside chunks", head("Transfer-Encoding: chunked\r\nContent-Length:\r\n"), "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length", errBoth},
 	{"chunks in HTTP/1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", "POST / HTTP/1.0\r\nTransfer-Encoding", errOldChunks},
+	{"a version of its own", "GET / HTTP/1.2\r\nHost: x\r\n\r\n", "GET / HTTP/1.2\r", errVersion},
+	{"no version", "GET /\r\n\r\n", "GET /\r", errVersion},
+	{"HTTP/2 in HTTP/1.1", "PRI * HTTP/2.0\r\nHost: x\r\nContent-Length: 3\r\n\r\n", "PRI * HTTP/2.0\r", errVersion},
 	{"two lengths", head("Content-Length: 3\r\nContent-Length: 4\r\n"), "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r", errLengths},
 	{"a length with a sign", head("Content-Length: +3\r\n"), "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +3\r", errLength},
 	{"a list of lengths", head("Content-Length: 3, 3\r\n"), "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3, 3\r", errLength},
@@ -115,6 +118,13 @@ func TestRequests_looks_at_nothing_that_is_not_HTTP1(t *testing.T) {
 	}
 	if _, err := look(&Requests{}, frames, 3); err == nil {
 		t.Error("the frames of HTTP/2 pass where it is not spoken")
+	}
+	for _, none := range []string{"PRI * HTTP/2.0\r\nHost: x\r\n\r\n" + get, "PRI * HTTP/2.0\r\n\r\nSM\r\n\n"} {
+		for _, piece := range []int{1, 3, 100} {
+			if _, err := look(&Requests{HTTP2: true}, none, piece); err != errPreface {
+				t.Errorf("%q: %v", none, err)
+			}
+		}
 	}
 	if _, err := look(&Requests{HTTP2: true}, get+frames, 3); err == nil {
 		t.Error("the frames of HTTP/2 pass behind a request of HTTP/1.1")

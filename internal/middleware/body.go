@@ -50,10 +50,19 @@ func (a *awaited) Read(p []byte) (int, error) {
 	return a.ReadCloser.Read(p)
 }
 
-// boundRest bounds what net/http waits for once the handler has returned: it reads what
-// is left of a body, up to 256 KiB, before it sends an answer, so that the connection may
-// serve another request. A client that never sends it would hold the connection. HTTP/2
-// resets the stream instead.
+// LeaveBody is for what never reads the body of a request, such as a file.
+func (p Patience) LeaveBody(next Handler) Handler {
+	p = p.orDefault()
+	return func(w http.ResponseWriter, r *http.Request, x *Exchange) error {
+		p.boundRest(w, r)
+		return next(w, r, x)
+	}
+}
+
+// boundRest bounds how long net/http waits for a body that nobody reads: up to 256 KiB of
+// it, before it sends the beginning of an answer, or once the handler has returned, so that
+// the connection may serve another request. A client that never sends it would hold the
+// connection. HTTP/2 resets the stream instead.
 func (p Patience) boundRest(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 && r.ProtoMajor == 1 {
 		waitForBody(w, p.Rest)

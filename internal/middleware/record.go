@@ -78,6 +78,7 @@ func (rec *Record) answer(w *writer, r *http.Request, x *Exchange, err error) {
 		x.Event.Err, x.Event.Level = fmt.Errorf("[unexpected] error after the answer began: %w", err), slog.LevelError
 		return
 	}
+	rec.Patience.boundRest(w.ResponseWriter, r) // nobody has read the body, or will
 	rec.Problems.Render(w, r, &x.Event, err)
 }
 

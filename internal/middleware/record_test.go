@@ -38,7 +38,7 @@ func record(t *testing.T, r *http.Request, h middleware.Handler, change ...func(
 // serveAs serves a request as net/http's server does, for which an abort is no panic.
 func serveAs(rec *middleware.Record, h middleware.Handler, w http.ResponseWriter, r *http.Request) {
 	defer func() {
-		if p := recover(); p != nil && p != http.ErrAbortHandler { //nolint:errorlint // what net/http compares with
+		if p := recover(); p != nil && p != http.ErrAbortHandler {
 			panic(p)
 		}
 	}()

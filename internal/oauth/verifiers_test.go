@@ -120,7 +120,11 @@ func TestVerifyAccess_beside_other_verifiers(t *testing.T) {
 		"honest": honestAccess(), "algorithm": algForgeries(), "header": headerForgeries(), "form": formForgeries(), "claims": accessForgeries(),
 	} {
 		for name, forge := range forgeries {
-			named[group+"/"+name] = forge(f)
+			// The verifiers are asked one after the other, by clocks of their own: no verdict
+			// may change meanwhile. TestVerifyAccess has these on a clock that stands.
+			if !strings.Contains(name, "minute") {
+				named[group+"/"+name] = forge(f)
+			}
 		}
 	}
 	names := slices.Sorted(maps.Keys(named))
@@ -128,7 +132,7 @@ func TestVerifyAccess_beside_other_verifiers(t *testing.T) {
 	for _, name := range names {
 		tokens = append(tokens, named[name])
 	}
-	const texts, signed = 20_000, 1_000
+	const texts, signed = 5_000, 500
 	m := mutations{rand.New(rand.NewPCG(1, 2)), f, nil}
 	for name, token := range named {
 		if strings.HasPrefix(name, "honest/") && len(token) < 2000 {
@@ -145,7 +149,7 @@ func TestVerifyAccess_beside_other_verifiers(t *testing.T) {
 
 	clients := map[string]bool{testClientID: true, "client-2": true}
 	verdicts := otherVerifiers(t, slices.Sorted(maps.Keys(clients)), tokens)
-	taken, stricter, lax := 0, 0, 0
+	taken, stricter, lax, honest := 0, 0, 0, 0
 	for i, token := range tokens {
 		name := "a mutation"
 		if i < len(names) {
@@ -163,11 +167,13 @@ func TestVerifyAccess_beside_other_verifiers(t *testing.T) {
 		case others.AWS && others.Jose:
 			stricter++
 		}
-		if strings.HasPrefix(name, "honest/") && (err != nil || !others.AWS || !others.Jose) {
-			t.Errorf("%s: %v, others %+v", name, err, others)
+		if strings.HasPrefix(name, "honest/") {
+			if honest++; err != nil || !others.AWS || !others.Jose {
+				t.Errorf("%s: %v, others %+v", name, err, others)
+			}
 		}
 	}
-	if taken == len(honestAccess()) || stricter == 0 {
+	if taken == honest || stricter == 0 {
 		t.Errorf("no mutation is taken by anybody: %d taken, %d refused by the gateway alone", taken, stricter)
 	}
 	t.Logf("%d tokens: %d taken by all, %d by the two others only, %d by the gateway and not by both others", len(tokens), taken, stricter, lax)

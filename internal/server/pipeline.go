@@ -67,7 +67,7 @@ func (p *pipeline) handler(table *routing.Table, relay proxy.Relay) http.Handler
 	return p.withVerdicts(table, p.edge.record(p.requestMetrics(table)).Handler(middleware.Chain(p.dispatch(table, relay),
 		p.edge.origins.Expose,
 		p.edge.guard.Middleware,
-		middleware.LeavePreflight(table, p.limits.ratesOf(table).BeforeSession(p.limits.placesOf(table).Hold(relayed(relay)))),
+		middleware.LeavePreflight(table, p.limits.ratesOf(table).BeforeSession(p.limits.placesOf(table).Hold(p.relayed(relay)))),
 		p.edge.origins.Preflight,
 		middleware.Match(table),
 	)))
@@ -77,7 +77,7 @@ func (p *pipeline) handler(table *routing.Table, relay proxy.Relay) http.Handler
 func (p *pipeline) dispatch(table *routing.Table, relay proxy.Relay) middleware.Handler {
 	mux := p.ownMux()
 	own := p.edge.patience.BoundBody(middleware.Mux(onCanonicalPath(mux)))
-	proxied := middleware.Chain(p.admitted(table, p.limits.placesOf(table).Hold(p.streams.Hold(relayed(relay)))),
+	proxied := middleware.Chain(p.admitted(table, p.limits.placesOf(table).Hold(p.streams.Hold(p.relayed(relay)))),
 		p.edge.origins.SameOrigin,
 		p.continueStrict,
 	)
@@ -118,9 +118,16 @@ func onCanonicalPath(next http.Handler) http.Handler {
 }
 
 // relayed is the end of the walk of a proxied request.
-func relayed(relay proxy.Relay) middleware.Handler {
-	return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
+func (p *pipeline) relayed(relay proxy.Relay) middleware.Handler {
+	relayed := func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
 		return relay.Relay(w, r, &x.Decision)
+	}
+	file := p.edge.patience.LeaveBody(relayed)
+	return func(w http.ResponseWriter, r *http.Request, x *middleware.Exchange) error {
+		if x.Decision.Route.Static != "" {
+			return file(w, r, x)
+		}
+		return relayed(w, r, x)
 	}
 }
 

@@ -63,6 +63,7 @@ func newSlowSite(t *testing.T) slowSite {
 func (s slowSite) routes(limits map[string]any) settings {
 	return func(doc map[string]any) {
 		doc["routes"] = []any{
+			map[string]any{"path": "/guarded/", "upstream": s.api},
 			map[string]any{"path": "/files/", "static": s.dir, "strip_prefix": true, "auth": "none"},
 			map[string]any{"path": "/", "upstream": s.api, "auth": "none", "idle_timeout": limits["body_timeout"]},
 		}
@@ -82,6 +83,9 @@ var slowWays = map[string]func(c *slowClient){
 	"a body that is refused":    func(c *slowClient) { c.call("POST", "/auth/refresh", "Content-Length: 100") },
 	"a body for an upstream":    func(c *slowClient) { c.call("POST", "/upload", "Content-Length: 100") },
 	"a long one":                func(c *slowClient) { c.call("POST", "/upload", "Content-Length: 1000000") },
+	"a body for a file":         func(c *slowClient) { c.call("GET", "/files/large.bin", "Content-Length: 100") },
+	"a body for a page":         func(c *slowClient) { c.call("POST", "/guarded/x", "Content-Length: 100", "Sec-Fetch-Mode: navigate") },
+	"HTTP/2 in HTTP/1.1":        func(c *slowClient) { c.say("PRI * HTTP/2.0\r\nHost: example.com\r\nContent-Length: 100\r\n\r\n") },
 	"an answer of an upstream":  func(c *slowClient) { c.call("GET", "/large") },
 	"a file":                    func(c *slowClient) { c.call("GET", "/files/large.bin") },
 	"answers of the gateway":    func(c *slowClient) { c.pipeline("/auth/sdk/index.js", 2000) },
