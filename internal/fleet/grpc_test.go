@@ -209,7 +209,9 @@ func runsOut(ctx context.Context, t *testing.T, c pb.TestServiceClient, called *
 	}
 	select {
 	case <-called.wait(body).begun:
-		_ = <-called.wait(body).ended // by the deadline, or the client's leaving
+		if err := <-called.wait(body).ended; err == nil { // by the deadline, or the client's leaving
+			t.Error("the service's call goes on after its deadline")
+		}
 	default: // the machine is so busy that it passed on the way
 	}
 }
