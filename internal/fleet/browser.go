@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html"
 	"io"
@@ -59,12 +60,21 @@ func (f *Fleet) NewBrowser() *Browser {
 // it cannot; [Browser.SignIn] reports that.
 func (f *Fleet) SignIn(instance int) *Browser {
 	f.t.Helper()
-	b := f.NewBrowser()
-	if err := b.SignIn(instance, "alice@example.com"); err != nil {
-		f.t.Fatalf("sign in: %v", err)
-	}
+	var b *Browser
+	waitFor(f.t, "a sign-in", func() bool {
+		b = f.NewBrowser()
+		err := b.SignIn(instance, "alice@example.com")
+		if err != nil && !errors.Is(err, errUnavailable) {
+			f.t.Fatalf("sign in: %v", err)
+		}
+		return err == nil
+	})
 	return b
 }
+
+// errUnavailable is an answer that asks to try again. What a sign-in needs has its limits,
+// of two seconds for a store, which a machine that is busy with other things may exceed.
+var errUnavailable = errors.New("503")
 
 // at is the client that takes requests of the public address to an instance.
 func (b *Browser) at(instance int) *http.Client {
@@ -208,6 +218,9 @@ func (b *Browser) SignIn(instance int, user string) error {
 			return err
 		}
 		break
+	}
+	if !b.SignedIn() && page.Status == http.StatusServiceUnavailable {
+		return fmt.Errorf("no session after the login: %w: %.200s", errUnavailable, page.Body)
 	}
 	if !b.SignedIn() {
 		return fmt.Errorf("no session after the login, but %d: %.200s", page.Status, page.Body)
