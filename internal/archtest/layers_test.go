@@ -32,6 +32,7 @@ var layers = []row{
 	{pkg: "internal/clientconn"},
 	{pkg: "internal/urlpath"},
 	{pkg: "internal/headers"},
+	{pkg: "internal/hangup"},
 	{pkg: "internal/pieces"},
 	{pkg: "internal/tunnel", imports: []string{"internal/pieces"}},
 	{pkg: "internal/returnto", imports: []string{"internal/defaultport", "internal/urlpath"}},
@@ -106,7 +107,7 @@ var layers = []row{
 	{
 		pkg: "internal/proxy",
 		imports: []string{
-			"internal/backoff", "internal/clientconn", "internal/connpool", "internal/headers", "internal/http1", "internal/identity", "internal/linklocal", "internal/peek", "internal/pieces", "internal/problem", "internal/routing", "internal/secret", "internal/static",
+			"internal/backoff", "internal/clientconn", "internal/connpool", "internal/hangup", "internal/headers", "internal/http1", "internal/identity", "internal/linklocal", "internal/peek", "internal/pieces", "internal/problem", "internal/routing", "internal/secret", "internal/static",
 			"internal/telemetry", "internal/tunnel", "internal/urlpath",
 		},
 	},

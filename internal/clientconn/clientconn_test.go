@@ -127,11 +127,12 @@ func TestListener_refuses_where_all_are_served(t *testing.T) {
 // of a body, and for what was written to be taken.
 func TestListener_takes_the_place_of_whoever_hangs(t *testing.T) {
 	for name, hang := range map[string]func(c *Conn){
-		"a_body":         (*Conn).AwaitBody,
-		"a_writer":       func(c *Conn) { go func() { _, _ = c.Write([]byte("x")) }() },
-		"a_stream":       (*Conn).AwaitStream,
-		"one_of_two":     func(c *Conn) { c.AwaitStream(); c.AwaitStream(); c.StreamTook() },
-		"a_refused_body": (*Conn).Idle,
+		"a_body":            (*Conn).AwaitBody,
+		"a_writer":          func(c *Conn) { go func() { _, _ = c.Write([]byte("x")) }() },
+		"a_stream":          (*Conn).AwaitStream,
+		"one_of_two_bodies": func(c *Conn) { c.AwaitBody(); c.AwaitBody(); c.BodyCame() },
+		"one_of_two":        func(c *Conn) { c.AwaitStream(); c.AwaitStream(); c.StreamTook() },
+		"a_refused_body":    (*Conn).Idle,
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -316,4 +317,33 @@ func TestMost(t *testing.T) {
 	if Most() < least {
 		t.Errorf("%d", Most())
 	}
+}
+
+// What is kept for later goes before any client.
+func TestRoom_spares_clients(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const most = 2
+		d := newDoor(t, most)
+		hung, conn := d.enter()
+		d.State(conn, http.StateActive)
+		conn.AwaitBody()
+		kept := 1
+		d.room.Spare = func() {
+			if kept > 0 {
+				kept--
+				d.room.GiveBack()
+			}
+		}
+		for range most + 1 {
+			if !d.room.Take() {
+				t.Error("there is no room")
+			}
+		}
+		if kept != 0 || gone(hung) {
+			t.Errorf("%d are kept still, the client has gone: %v", kept, gone(hung))
+		}
+		if !d.room.Take() || !gone(hung) {
+			t.Error("whoever hangs makes no room once nothing is kept")
+		}
+	})
 }

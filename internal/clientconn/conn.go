@@ -14,10 +14,11 @@ type Conn struct {
 	room *Room
 
 	// Since when the client is waited for, in Unix nanoseconds; 0: it is not. It is waited
-	// for to send a request, to send the rest of one, and to take what was written to the
-	// connection, or to a stream of HTTP/2, which has several at once.
-	idle, body, writing, stream atomic.Int64
-	streams                     atomic.Int64 // that wait
+	// for to send a request, and to take what was written to the connection.
+	idle, writing atomic.Int64
+	// And to send the rest of a request, or to take what was written to a stream: of those
+	// HTTP/2 has several at once.
+	bodies, streams waits
 
 	deadline atomic.Int64 // of writes, as it was set; in Unix nanoseconds, 0 for none
 }
@@ -29,35 +30,55 @@ func (c *Conn) Idle() {
 	}
 }
 
+// waits are those for the same of one client.
+type waits struct{ count, since atomic.Int64 }
+
+func (w *waits) begin() {
+	if w.count.Load() == 0 {
+		w.since.Store(time.Now().UnixNano())
+	}
+	w.count.Add(1)
+}
+
+// end takes note that one is over. There is somebody, so the others begin anew.
+func (w *waits) end() {
+	w.since.Store(time.Now().UnixNano())
+	w.count.Add(-1)
+}
+
+// began is since when nothing has come of any, in Unix nanoseconds; 0: there is none.
+func (w *waits) began() int64 {
+	if w.count.Load() == 0 {
+		return 0
+	}
+	return w.since.Load()
+}
+
 // AwaitBody notes that more of a request's body is waited for, until BodyCame.
 func (c *Conn) AwaitBody() {
 	if c != nil {
-		c.body.Store(time.Now().UnixNano())
+		c.bodies.begin()
 	}
 }
 
 // BodyCame notes that it is not any more.
 func (c *Conn) BodyCame() {
 	if c != nil {
-		c.body.Store(0)
+		c.bodies.end()
 	}
 }
 
 // AwaitStream notes that a stream of HTTP/2 is written to, until StreamTook.
 func (c *Conn) AwaitStream() {
-	if c != nil && c.streams.Add(1) == 1 {
-		c.stream.Store(time.Now().UnixNano())
+	if c != nil {
+		c.streams.begin()
 	}
 }
 
-// StreamTook notes that what was written to it was taken: there is somebody.
+// StreamTook notes that what was written to it was taken.
 func (c *Conn) StreamTook() {
-	switch {
-	case c == nil:
-	case c.streams.Add(-1) == 0:
-		c.stream.Store(0)
-	default:
-		c.stream.Store(time.Now().UnixNano())
+	if c != nil {
+		c.streams.end()
 	}
 }
 
@@ -66,7 +87,7 @@ func (c *Conn) waitsSince() int64 { return earliest(c.idle.Load(), c.hangsSince(
 
 // hangsSince is since when it is waited for in the midst of a request.
 func (c *Conn) hangsSince() int64 {
-	return earliest(c.body.Load(), earliest(c.writing.Load(), c.stream.Load()))
+	return earliest(c.bodies.began(), earliest(c.writing.Load(), c.streams.began()))
 }
 
 // earliest is the earlier of two times, of which 0 is none.

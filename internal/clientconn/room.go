@@ -30,6 +30,10 @@ const (
 // Where none does it finds no room. So whoever opens connections and leaves them lying
 // pushes out their own, and those who send and read are served.
 type Room struct {
+	// Spare gives back a descriptor that was taken and is kept for later only, such as an idle
+	// connection to an upstream: those go before any client. May be nil.
+	Spare func()
+
 	most         int
 	writeTimeout time.Duration
 
@@ -88,6 +92,9 @@ func (r *Room) Take() bool {
 	if r == nil {
 		return true
 	}
+	if r.crowded() && r.Spare != nil {
+		r.Spare()
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.taken >= r.most {
@@ -99,6 +106,13 @@ func (r *Room) Take() bool {
 	}
 	r.taken++
 	return true
+}
+
+// crowded reports whether one more would be more than is meant to be taken.
+func (r *Room) crowded() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.taken >= r.most
 }
 
 // GiveBack gives such a place up.

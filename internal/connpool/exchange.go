@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -33,6 +34,8 @@ type Exchange struct {
 	closed bool
 
 	streams bool // the connection is out of the bound
+	bounded bool // it has a deadline for reading
+	aborted atomic.Bool
 }
 
 // Do asks the upstream, and returns the answer when its head has come. The exchange
@@ -192,6 +195,38 @@ func (x *Exchange) Stream() {
 	}
 }
 
+// Detach has the exchange end with its context no more: [Exchange.Abort] ends it. The
+// header of the answer is given up.
+func (x *Exchange) Detach() {
+	if !x.stop() {
+		x.Last = true // the connection is closed, or will be in a moment
+	}
+	x.Header = nil
+	x.ctx, x.stop = context.Background(), func() bool { return true }
+}
+
+// Abort closes the connection, so that reading from it fails, now and later. It does not
+// wait.
+func (x *Exchange) Abort() {
+	x.aborted.Store(true)
+	go x.conn.close() // which under TLS may take a moment
+}
+
+// Await waits until more of the body is there, or its end, and mostly holds no buffer
+// meanwhile. Nothing that comes within the limit makes the next read fail, by a timeout;
+// 0 is no limit.
+func (x *Exchange) Await(limit time.Duration) {
+	if limit > 0 {
+		x.bounded = true
+		_ = x.conn.SetReadDeadline(time.Now().Add(limit)) // a connection that is closed says so itself
+	}
+	if x.body.Ended() || x.conn.reader.Buffered() > 0 {
+		return
+	}
+	x.conn.reader.Release()
+	x.conn.look.Wait()
+}
+
 // Close gives the connection back if the answer was read to its end and the next may
 // follow, and closes it otherwise. A second call does nothing.
 func (x *Exchange) Close() error {
@@ -200,12 +235,15 @@ func (x *Exchange) Close() error {
 	}
 	x.closed = true
 	watched := x.stop()
+	if x.bounded {
+		_ = x.conn.SetReadDeadline(time.Time{})
+	}
 	if x.body.Ended() && x.conn.reader.Buffered() > 0 {
 		x.pool.drop(x.conn)
 		x.pool.excess()
 		return nil
 	}
-	if !watched || !x.body.Ended() || x.Last {
+	if !watched || !x.body.Ended() || x.Last || x.aborted.Load() {
 		x.pool.drop(x.conn)
 		return nil
 	}

@@ -199,6 +199,14 @@ func (p *Pool) evict() bool {
 	return true
 }
 
+// Shed closes the connection that nobody has used for longest, and reports whether there
+// was one.
+func (p *Pool) Shed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.evict()
+}
+
 // put takes back a connection that may be used again: by the first who waits for one,
 // or once it has rested.
 func (p *Pool) put(c *conn, rest bool) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"sync"
 )
 
 const (
@@ -26,6 +27,21 @@ func NewReader(src io.Reader) *Reader { return &Reader{src: src} }
 
 // Buffered returns how many bytes were read and belong to no answer yet.
 func (r *Reader) Buffered() int { return r.w - r.r }
+
+// Release gives up the buffer where nothing is read ahead: what comes next may be long in
+// coming. The next read takes another.
+func (r *Reader) Release() {
+	if r.r < r.w || r.buf == nil {
+		return
+	}
+	if len(r.buf) == readAhead {
+		buffers.Put((*[readAhead]byte)(r.buf))
+	}
+	r.buf, r.r, r.w = nil, 0, 0
+}
+
+// buffers are those of readers that wait.
+var buffers = sync.Pool{New: func() any { return new([readAhead]byte) }}
 
 // Begun reports whether a byte has come since Begin: whether the request may have
 // been read.
@@ -99,7 +115,7 @@ func (r *Reader) block(limit int) (string, error) {
 func (r *Reader) fill() error {
 	switch {
 	case r.buf == nil:
-		r.buf = make([]byte, readAhead)
+		r.buf = buffers.Get().(*[readAhead]byte)[:]
 	case r.r == r.w:
 		r.r, r.w = 0, 0
 		if len(r.buf) > keptBuffer {

@@ -193,6 +193,35 @@ func TestBody_waits_for_nothing_but_data(t *testing.T) {
 	}
 }
 
+// A reader that waits may hold no buffer, and loses nothing.
+func TestReader_releases_its_buffer(t *testing.T) {
+	near, far := io.Pipe()
+	r := http1.NewReader(near)
+	r.Release() // there is none yet
+	go func() {
+		for _, piece := range []string{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\na", "b\r\n2\r\ncd\r\n0\r\n\r\n"} {
+			_, _ = io.WriteString(far, piece)
+		}
+	}()
+	head, err := r.ReadHead(http.MethodGet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Release() // what was read ahead stays
+	body, got := r.Body(&head), ""
+	for !body.Ended() {
+		piece := make([]byte, 1)
+		n, err := body.Read(piece)
+		if got += string(piece[:n]); err != nil && !errors.Is(err, io.EOF) {
+			t.Fatal(err)
+		}
+		r.Release()
+	}
+	if got != "abcd" {
+		t.Errorf("read %q", got)
+	}
+}
+
 func TestReader_tells_whether_a_byte_has_come(t *testing.T) {
 	refused := errors.New("refused")
 	for name, test := range map[string]struct {

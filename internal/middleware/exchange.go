@@ -35,13 +35,14 @@ type Exchange struct {
 	Caller Caller
 
 	// heard is how many changes of sessions had been heard before the session was
-	// loaded; place is the exchange's among those that end with their session, and end
-	// ends it.
+	// loaded; place is the exchange's among those that end with their session.
 	heard uint64
 	place streams.Place
-	end   context.CancelCauseFunc
-	// tokenOver is of an exchange that ends with an access token.
+	// ending is how the exchange is ended, and tokenOver whether its access token has.
+	ending    ending
 	tokenOver expiry
+	// later is what is left to do at the end of an answer that has left its handler.
+	later []func()
 
 	writer writer
 	// own are the values of the headers that every answer gets; an array, as a

@@ -41,7 +41,7 @@ func (o *Occupied) Hold(next Handler) Handler {
 		if places == nil {
 			return next(w, r, x)
 		}
-		defer places.taken.Add(-1)
+		defer x.atEnd(func() { places.taken.Add(-1) })
 		if places.taken.Add(1) > int64(route.Concurrency) {
 			o.Metrics.Count(routeBusy, route.Name())
 			return &problem.Error{

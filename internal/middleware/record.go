@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -11,7 +12,9 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/clientconn"
 	"github.com/gatehouse-auth/gatehouse/internal/problem"
+	"github.com/gatehouse-auth/gatehouse/internal/proxy"
 	"github.com/gatehouse-auth/gatehouse/internal/secret"
+	"github.com/gatehouse-auth/gatehouse/internal/session"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 )
 
@@ -84,6 +87,10 @@ func (rec *Record) answer(w *writer, r *http.Request, x *Exchange, err error) {
 
 func (rec *Record) end(r *http.Request, x *Exchange) {
 	p := recover()
+	if x.left() {
+		rec.goOn(r, x, p)
+		return
+	}
 	broken := p != nil && (x.writer.status != 0 || aborts(p))
 	if p != nil {
 		rec.recovered(r, x, p)
@@ -92,20 +99,65 @@ func (rec *Record) end(r *http.Request, x *Exchange) {
 		x.Event.Status = x.writer.status
 	}
 	x.Event.Bytes = x.writer.bytes
-	x.Event.Subject = x.Caller.Subject
-	if s := x.Caller.Session; s != nil {
-		x.Event.Session = s.ID
-	}
-	end := time.Now()
-	rec.Metrics(x).Observe(&x.Event, end)
-	x.Event.Log(r.Context(), rec.Logger, end)
-	if x.Event.Recorded != nil {
-		x.Event.Recorded()
-	}
+	x.name()
+	rec.write(r.Context(), x, rec.Metrics(x))
 	rec.Patience.boundRest(x.writer.ResponseWriter, r)
 	if broken || x.unanswered() {
 		panic(http.ErrAbortHandler) // it must not look complete, nor like the 200 that net/http makes of nothing
 	}
+}
+
+// name tells the record who has called.
+func (x *Exchange) name() {
+	x.Event.Subject = x.Caller.Subject
+	if s := x.Caller.Session; s != nil {
+		x.Event.Session = s.ID
+	}
+}
+
+// write logs and counts the request, at its end.
+func (rec *Record) write(ctx context.Context, x *Exchange, figures *telemetry.RouteMetrics) {
+	end := time.Now()
+	figures.Observe(&x.Event, end)
+	x.Event.Log(ctx, rec.Logger, end)
+	if x.Event.Recorded != nil {
+		x.Event.Recorded()
+	}
+}
+
+// goOn lets an answer go on that has left its handler. The exchange lasts as long, and lets
+// go of what only a handler needs.
+func (rec *Record) goOn(r *http.Request, x *Exchange, p any) {
+	stream := x.Decision.Stream
+	x.ending.goesOn(stream)
+	if p != nil {
+		stream.End(errPanic)
+		rec.recovered(r, x, p)
+	}
+	figures := rec.Metrics(x)
+	x.name()
+	if x.Event.Status == 0 {
+		x.Event.Status = x.writer.status
+	}
+	x.writer, x.Caller, x.Handle = writer{status: x.writer.status}, Caller{}, session.Handle{}
+	x.Decision.Forget()
+	go func() {
+		rec.run(stream, x)
+		for _, do := range x.later {
+			do()
+		}
+		rec.write(context.Background(), x, figures)
+	}()
+}
+
+// run carries a stream to its end.
+func (rec *Record) run(stream proxy.Stream, x *Exchange) {
+	defer func() {
+		if p := recover(); p != nil {
+			rec.recovered(nil, x, p) // there is nothing to answer any more
+		}
+	}()
+	stream.Run()
 }
 
 // unanswered reports whether nothing was written: nobody was thought to be there any more.

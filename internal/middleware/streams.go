@@ -57,14 +57,20 @@ func (s *Streams) Hold(next Handler) Handler {
 func (s *Streams) holdBySession(w http.ResponseWriter, r *http.Request, x *Exchange, next Handler) error {
 	ctx, end := context.WithCancelCause(r.Context())
 	defer end(nil)
-	x.end = end
+	x.ending.end = end
 	if err := s.Open.Join(&x.place, x, x.Caller.Session, x.Event.Start); err != nil {
 		return NoPlace(err)
 	}
 	if s.gone(ctx, x) {
 		return s.without(w, r, x, next)
 	}
-	defer s.release(ctx, x)
+	defer func() {
+		if x.left() {
+			x.later = append(x.later, func() { s.release(context.Background(), x) })
+			return
+		}
+		s.release(ctx, x)
+	}()
 	if x.Decision.Route.Access.Touch {
 		x.Decision.ClientActive = x.place.Used()
 	}
@@ -80,14 +86,14 @@ func (s *Streams) holdBySession(w http.ResponseWriter, r *http.Request, x *Excha
 func holdByToken(w http.ResponseWriter, r *http.Request, x *Exchange, next Handler) error {
 	ctx, end := context.WithCancelCause(r.Context())
 	defer end(nil)
-	x.end = end
+	x.ending.end = end
 	timer := time.AfterFunc(time.Until(x.Caller.Token.ExpiresAt), x.endWithToken)
-	defer func() {
+	defer x.atEnd(func() {
 		timer.Stop()
 		if x.tokenOver.leave() {
 			x.Event.AddNote("ended with its access token")
 		}
-	}()
+	})
 	err := next(w, r.WithContext(ctx), x)
 	if err != nil && errors.Is(context.Cause(ctx), errTokenExpired) {
 		closeBehind(w, r)
@@ -157,8 +163,48 @@ func (s *Streams) without(w http.ResponseWriter, r *http.Request, x *Exchange, n
 func (x *Exchange) EndWithSession() { x.endBecause(errSessionEnded) }
 
 func (x *Exchange) endBecause(why tunnel.Closing) {
-	x.end(why)
+	e := &x.ending
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.why = &why
+	if e.stream != nil {
+		e.stream.End(why)
+		return
+	}
+	e.end(why)
 	x.limit(time.Now().Add(endTimeout))
+}
+
+// ending ends an exchange before its time: its context, or its stream once that has left
+// the handler.
+type ending struct {
+	end context.CancelCauseFunc
+
+	mu     sync.Mutex
+	stream proxy.Stream
+	why    *tunnel.Closing // nil: it was not ended
+}
+
+// goesOn has the stream be ended from now on, and ends it if that was called for meanwhile.
+func (e *ending) goesOn(s proxy.Stream) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.stream, e.end = s, nil; e.why != nil {
+		s.End(*e.why)
+	}
+}
+
+// left reports whether the answer goes on without its handler.
+func (x *Exchange) left() bool { return x.Decision.Stream != nil }
+
+// atEnd does what is to be done when the answer has ended: now that the handler returns,
+// but for one that goes on.
+func (x *Exchange) atEnd(do func()) {
+	if x.left() {
+		x.later = append(x.later, do)
+		return
+	}
+	do()
 }
 
 // limit has the client be waited for until then; the zero time is for ever.

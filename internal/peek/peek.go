@@ -51,6 +51,11 @@ func (p *Peeker) Quiet() bool {
 	return false
 }
 
+// Wait waits until something has come, or the connection has ended, and holds no memory
+// for it meanwhile. A deadline for reading ends it too: what has happened the next read
+// tells. False: it cannot wait, as under TLS something may have come that was not read yet.
+func (p *Peeker) Wait() bool { return p.tls == nil && p.socket.wait() }
+
 // Excess reports whether a connection that is not quiet has bytes of no answer. Under
 // TLS it takes some. An upstream that says 408 before it closes an idle connection is within
 // its rights (RFC 9110 §15.5.9).

@@ -144,6 +144,38 @@ func TestPeeker_heeds_no_deadline(t *testing.T) {
 	expect(t, p, false, true)
 }
 
+func TestPeeker_waits_for_what_comes(t *testing.T) {
+	for name, happen := range map[string]func(client, server *net.TCPConn){
+		"bytes":       func(_, server *net.TCPConn) { _, _ = server.Write([]byte("x")) },
+		"the end":     func(_, server *net.TCPConn) { _ = server.CloseWrite() },
+		"a reset":     func(_, server *net.TCPConn) { _, _ = server.SetLinger(0), server.Close() },
+		"a deadline":  func(client, _ *net.TCPConn) { _ = client.SetReadDeadline(time.Unix(1, 0)) },
+		"its own end": func(client, _ *net.TCPConn) { _ = client.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			client, server := pair(t)
+			p := peek.New(client)
+			go happen(client, server)
+			if !p.Wait() {
+				t.Error("it cannot wait")
+			}
+			// What has happened the next read tells, without a wait.
+			if n, err := client.Read(make([]byte, 1)); (n == 1) != (name == "bytes") || (err == nil) != (name == "bytes") {
+				t.Errorf("%d, %v", n, err)
+			}
+		})
+	}
+}
+
+func TestPeeker_does_not_wait_where_it_cannot_know(t *testing.T) {
+	one, other := net.Pipe()
+	defer func() { _, _ = one.Close(), other.Close() }()
+	client, _ := pair(t)
+	if peek.New(one).Wait() || peek.New(tls.Client(peek.NewRecords(client), &tls.Config{})).Wait() {
+		t.Error("it waits")
+	}
+}
+
 func TestPeeker_knows_what_was_closed_here(t *testing.T) {
 	client, _ := pair(t)
 	p := peek.New(client)

@@ -13,6 +13,8 @@ type socket struct{ raw syscall.RawConn }
 
 func (*socket) look() sight { return ended }
 
+func (*socket) wait() bool { return false }
+
 func (*socket) peek([]byte) (int, error) { return 0, errors.ErrUnsupported }
 
 func (*socket) read([]byte) (int, error) { return 0, errors.ErrUnsupported }

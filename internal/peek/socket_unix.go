@@ -13,8 +13,9 @@ import (
 // socket takes what has come on a socket, or looks at it. It waits neither for bytes
 // nor for somebody who reads, and has no deadline.
 type socket struct {
-	raw  syscall.RawConn  // nil: nobody knows
-	call func(fd uintptr) // receive, made once so that a look allocates nothing
+	raw  syscall.RawConn       // nil: nobody knows
+	call func(fd uintptr)      // receive, made once so that a look allocates nothing
+	came func(fd uintptr) bool // likewise
 
 	// What receive is called with, and returns.
 	into  []byte
@@ -35,6 +36,22 @@ func (s *socket) look() sight {
 		return something
 	}
 	return ended
+}
+
+// wait waits until there is something, and leaves it; false where nobody knows.
+func (s *socket) wait() bool {
+	if s.raw == nil {
+		return false
+	}
+	if s.came == nil {
+		s.came = func(fd uintptr) bool {
+			s.into, s.flags = s.one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT
+			s.receive(fd)
+			return !errors.Is(s.err, syscall.EAGAIN)
+		}
+	}
+	_ = s.raw.Read(s.came) // why it has ended the next read tells
+	return true
 }
 
 // peek shows what is there, and leaves it.

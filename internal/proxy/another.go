@@ -35,10 +35,15 @@ func (t *trip) enter(at int) {
 }
 
 // leave leaves the upstream for others to count on.
-func (t *trip) leave() {
+func (t *trip) leave() { t.counted().left() }
+
+// counted is where the trip counts among what an upstream has to do; nil: nowhere, as there
+// is nothing to choose.
+func (t *trip) counted() *health {
 	if t.among.several() {
-		t.up.ways.health.pending.Add(-1)
+		return t.up.ways.health
 	}
+	return nil
 }
 
 // sendAmong asks the upstream that was chosen, and others of the route's after it as far

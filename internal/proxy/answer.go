@@ -16,7 +16,11 @@ import (
 // answer passes the upstream's answer on. It panics with [http.ErrAbortHandler]
 // if the answer breaks off, so that the client does not take a part for the whole.
 func (t *trip) answer(res *http.Response) {
-	announced := t.begin(res)
+	leaves := t.mayLeave(res)
+	announced := t.begin(res, leaves)
+	if leaves && t.leaveHandler() {
+		return
+	}
 	err := t.copyBody(res)
 	// The trailers are known when the body is closed.
 	_ = res.Body.Close()
@@ -26,10 +30,11 @@ func (t *trip) answer(res *http.Response) {
 	t.trailers(res, announced)
 }
 
-// begin writes status and header, and returns the trailers it announced.
-func (t *trip) begin(res *http.Response) (announced []string) {
+// begin writes status and header, and returns the trailers it announced. Last says that the
+// client's connection ends with the answer.
+func (t *trip) begin(res *http.Response, last bool) (announced []string) {
 	own := t.w.Header()
-	if t.unfinished() {
+	if last || t.unfinished() {
 		own["Connection"] = t.d.values.one("close")
 	}
 	if t.d.Event != nil {

@@ -58,6 +58,9 @@ func (t *trip) gather() (whole bool, err error) {
 // it.
 func (t *trip) giveBack(unread bool) {
 	if t.buffer != nil {
+		if !unread {
+			t.body.kept = nil // which is the buffer
+		}
 		t.reverse.bodies.put(t.buffer, unread)
 		t.buffer = nil
 	}

@@ -217,7 +217,7 @@ func TestWays_heed_their_check(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					known := &Upstreams{}
 					route := &routing.Route{HealthCheck: routing.HealthCheck{Path: "/healthz", Interval: interval, Timeout: timeout, Rise: 1, Fall: fall}}
-					w := known.get(keyOf(route, &url.URL{Scheme: "http", Host: "a"}, false), nil)
+					w := waysTo(known, route, &url.URL{Scheme: "http", Host: "a"})
 					var says atomic.Value
 					says.Store("HTTP/1.1 " + well + "\r\n\r\n")
 					w.transports().fresh.DialContext = func(context.Context, string, string) (net.Conn, error) {

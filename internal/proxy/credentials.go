@@ -106,9 +106,9 @@ func (c *credentials) watch(log *slog.Logger) {
 }
 
 // credentialsOf returns those of a route's files, which all routes that name the same share.
+// The caller holds the lock, and puts them to use before it lets go of it: those that
+// nobody uses are forgotten.
 func (u *Upstreams) credentialsOf(named routing.UpstreamTLS) (*credentials, error) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
 	if c := u.credentials[named]; c != nil {
 		c.watch(u.Log) // they may have changed with the configuration
 		return c, nil

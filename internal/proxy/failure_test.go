@@ -331,9 +331,11 @@ func TestReverse_returns_no_error_once_the_connection_is_taken(t *testing.T) {
 	}
 	event := telemetry.Event{}
 	w := &gone{untouched{t: t}}
-	if err := f.relay.Relay(w, r.WithContext(t.Context()), &proxy.Decision{Route: f.table.Routes()[0], Path: p, Event: &event}); err != nil {
+	d := proxy.Decision{Route: f.table.Routes()[0], Path: p, Event: &event}
+	if err := f.relay.Relay(w, r.WithContext(t.Context()), &d); err != nil {
 		t.Errorf("error: %v, which nobody could answer", err)
 	}
+	d.Stream.Run()
 	if event.Err == nil || event.Status != http.StatusSwitchingProtocols {
 		t.Errorf("event: status %d, error %v", event.Status, event.Err)
 	}

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,6 +32,7 @@ type front struct {
 	relay proxy.Relay
 	// decide completes the decision of each request.
 	decide func(d *proxy.Decision, r *http.Request)
+	left   atomic.Int64 // streams that have left their handlers
 
 	mu     sync.Mutex
 	events []telemetry.Event
@@ -111,7 +113,14 @@ func (f *front) serve(w http.ResponseWriter, r *http.Request, event *telemetry.E
 		d.Bearer, d.Private = secret.NewText(bearer), true
 	}
 	f.decide(d, r)
-	return relay.Relay(w, r, d)
+	err = relay.Relay(w, r, d)
+	if d.Stream != nil {
+		f.left.Add(1)
+		stop := context.AfterFunc(r.Context(), func() { d.Stream.End(context.Cause(r.Context())) })
+		defer stop()
+		d.Stream.Run()
+	}
+	return err
 }
 
 // swap serves by another table from now on, and returns the relay of the one before.

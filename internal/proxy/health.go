@@ -43,6 +43,13 @@ func newHealth(key transportKey, figures *upstreamFigures) *health {
 	return &health{check: key.check, watched: key.several || key.check.Path != "", born: time.Now(), figures: figures}
 }
 
+// left takes note that the upstream has one less to do. A nil health is nobody's.
+func (h *health) left() {
+	if h != nil {
+		h.pending.Add(-1)
+	}
+}
+
 func (h *health) now() int64 { return int64(time.Since(h.born)) }
 
 // out reports whether it gets no request now.

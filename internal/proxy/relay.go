@@ -58,6 +58,10 @@ type Decision struct {
 	// Options.TrustedHeaders names are kept, and its own address is appended to
 	// X-Forwarded-For.
 	TrustedPeer bool
+	// Stream is set by the relay where the answer goes on without it: whoever has called
+	// runs that, mostly when the handler has returned. Until then the stream is the one
+	// to end.
+	Stream Stream
 	// Event is the request's log record; the relay notes upstream and time. May
 	// be nil.
 	Event *telemetry.Event
@@ -92,7 +96,7 @@ func (d *Decision) Vouch(h http.Header) {
 	}
 }
 
-// Relay answers a request that may pass. An error means that nothing was written,
+// Relay answers a request that may pass, or its beginning: see [Decision.Stream]. An error means that nothing was written,
 // neither status nor header. It is a *problem.Error, the context's error if the
 // caller has left, or a bug. Relay panics with [http.ErrAbortHandler] if an upstream
 // dies in the middle of its answer, so that the caller does not take a part for the
@@ -114,6 +118,9 @@ type Options struct {
 	// Tunnels is where the relay's tunnels are. It outlives the relay, so that those
 	// of the routes before a reload are among them. Default: a registry of its own.
 	Tunnels *tunnel.Registry
+	// Streams is where the streams are that have left their handlers. It outlives the relay,
+	// as Tunnels does. Default: a registry of its own.
+	Streams *tunnel.Registry
 	// Upstreams has the ways to upstreams, and counts what happens on them. It outlives
 	// the relay. Default: one of its own.
 	Upstreams *Upstreams

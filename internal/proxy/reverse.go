@@ -17,6 +17,7 @@ type reverseProxy struct {
 	headers   *headerPolicy
 	balancers map[*routing.Route]*balancer
 	tunnels   *tunnel.Registry
+	streams   *tunnel.Registry                 // that have left their handlers
 	proxy     func(*url.URL) (*url.URL, error) // as [Options] has it
 	given     *credentials                     // of tests
 	room      *clientconn.Room                 // as [Options] has it
@@ -35,6 +36,7 @@ func newReverseProxy(table *routing.Table, o Options) (*reverseProxy, error) {
 		headers:   newHeaderPolicy(o, table.IdentityHeaders()...),
 		balancers: make(map[*routing.Route]*balancer),
 		tunnels:   cmp.Or(o.Tunnels, &tunnel.Registry{}),
+		streams:   cmp.Or(o.Streams, &tunnel.Registry{}),
 		proxy:     o.Proxy,
 		room:      o.Room,
 		known:     cmp.Or(o.Upstreams, &Upstreams{}),

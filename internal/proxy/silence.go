@@ -25,7 +25,7 @@ type silence struct {
 	limit  time.Duration
 	timer  *time.Timer
 	end    context.CancelCauseFunc
-	client *http.ResponseController
+	client *http.ResponseController // nil: who ends sees to the client
 
 	mu        sync.Mutex
 	answering bool
@@ -56,6 +56,9 @@ func (s *silence) ends() {
 		return
 	}
 	s.end(errSilent)
+	if s.client == nil {
+		return
+	}
 	_ = s.client.SetReadDeadline(time.Now()) // a writer that cannot is a test's, here and below
 	_ = s.client.SetWriteDeadline(time.Now().Add(partingTime))
 }
@@ -90,6 +93,13 @@ func (s *silence) answerBegins() {
 	s.timer.Reset(s.limit)
 }
 
+// outlive has end be called instead of ending the trip, whose connection is another's now.
+func (s *silence) outlive(end context.CancelCauseFunc) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.end, s.client = end, nil
+}
+
 // stop ends the watch.
 func (s *silence) stop() {
 	if s == nil {
@@ -110,9 +120,14 @@ func (t *trip) silent() bool {
 // noteSilence notes that the trip was ended so.
 func (t *trip) noteSilence() {
 	if t.silent() && t.d.Event != nil {
-		t.d.Event.AddNote("ended as nothing was sent within idle_timeout")
+		t.d.Event.AddNote(noteSilent)
 	}
 }
+
+const (
+	noteSilent  = "ended as nothing was sent within idle_timeout"
+	noteStopped = "ended by the stop of the gateway"
+)
 
 // bodyTimeout answers a request whose body did not come.
 func bodyTimeout() error {

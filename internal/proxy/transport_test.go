@@ -9,12 +9,18 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/routing"
 )
 
+// waysTo returns the ways to an upstream without TLS.
+func waysTo(known *Upstreams, r *routing.Route, at *url.URL) *ways {
+	w, _ := known.get(keyOf(r, at, false), nil, nil) // there is no file that could be missing
+	return w
+}
+
 func TestUpstreams_share_what_is_alike(t *testing.T) {
 	at := func(host string, timeout, idle time.Duration) *routing.Route {
 		return &routing.Route{Upstreams: routing.To(&url.URL{Scheme: "http", Host: host}), Timeout: timeout, UpstreamIdle: idle}
 	}
 	known := &Upstreams{}
-	get := func(r *routing.Route) *ways { return known.get(keyOf(r, r.Upstreams[0].URL, false), nil) }
+	get := func(r *routing.Route) *ways { return waysTo(known, r, r.Upstreams[0].URL) }
 	ways := get(at("a", time.Second, 0))
 	kept, fresh := ways.transports().kept, ways.transports().fresh
 	if kept.IdleConnTimeout != 4*time.Second || kept.DisableKeepAlives || !fresh.DisableKeepAlives || kept.ResponseHeaderTimeout != time.Second {
@@ -43,7 +49,7 @@ func TestUpstreams_share_what_is_alike(t *testing.T) {
 func TestWays_keep_no_transport_for_ever(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		known := &Upstreams{}
-		ways := known.get(keyOf(&routing.Route{}, &url.URL{Scheme: "http", Host: "a"}, false), nil)
+		ways := waysTo(known, &routing.Route{}, &url.URL{Scheme: "http", Host: "a"})
 		first := ways.transports()
 		time.Sleep(maxAge/2 - time.Second)
 		if ways.transports() != first {

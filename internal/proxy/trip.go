@@ -76,6 +76,9 @@ func (t *trip) end() {
 		headerMaps.Put(t.header)
 	}
 	t.giveBack(t.way != direct) // a transport may still read it
+	if t.d.Stream != nil {
+		return // which has the rest
+	}
 	if t.exchange != nil {
 		_ = t.exchange.Close()
 	}
@@ -150,6 +153,11 @@ func (t *trip) unfinished() bool {
 // note records what went wrong after the answer had begun.
 func (t *trip) note(err error) {
 	if t.d.Event != nil && t.d.Event.Err == nil && t.in.Context().Err() == nil {
-		t.d.Event.Err = fmt.Errorf("relay from %s: %w", t.up.name, causeOf(err))
+		t.d.Event.Err = relayed(t.up.name, err)
 	}
+}
+
+// relayed is an error of an upstream that had begun to answer, in words fit for the log.
+func relayed(upstream string, err error) error {
+	return fmt.Errorf("relay from %s: %w", upstream, causeOf(err))
 }

@@ -61,25 +61,20 @@ func (rev *reverseProxy) newUpstream(route *routing.Route, at routing.Upstream) 
 		return nil, fmt.Errorf("route %s: upstream host: %w", route.Path, err)
 	}
 	key := keyOf(route, target, via != nil)
-	if key.credentials, err = rev.credentialsOf(route); err != nil {
+	key.room = rev.room
+	var files *routing.UpstreamTLS // what TLS goes by
+	switch {
+	case target.Scheme != "https":
+	case rev.given != nil:
+		key.credentials = rev.given
+	default:
+		files = &route.UpstreamTLS
+	}
+	if up.ways, err = rev.known.get(key, via, files); err != nil {
 		return nil, fmt.Errorf("route %s: %w", route.Path, err)
 	}
-	key.room = rev.room
-	up.ways = rev.known.get(key, via)
 	rev.held = append(rev.held, up.ways)
 	return up, nil
-}
-
-// credentialsOf returns what TLS to the upstreams of a route goes by, nil where there is
-// none.
-func (rev *reverseProxy) credentialsOf(route *routing.Route) (*credentials, error) {
-	switch {
-	case route.Upstreams[0].URL.Scheme != "https":
-		return nil, nil
-	case rev.given != nil:
-		return rev.given, nil
-	}
-	return rev.known.credentialsOf(route.UpstreamTLS)
 }
 
 // hostHeader is what the upstream is called in Host: international names in their

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-auth/gatehouse/internal/backoff"
+	"github.com/gatehouse-auth/gatehouse/internal/hangup"
 	"github.com/gatehouse-auth/gatehouse/internal/routing"
 )
 
@@ -19,6 +20,8 @@ type Upstreams struct {
 	// than its answers. May be nil.
 	Log *slog.Logger
 
+	clients hangup.Watcher // of streams
+
 	mu          sync.Mutex
 	figures     map[string]*upstreamFigures // by scheme and host
 	ways        map[transportKey]*ways
@@ -27,11 +30,18 @@ type Upstreams struct {
 	begin       func(*ways) // begins to check; nil before [Upstreams.Run], and after it
 }
 
-// get returns the ways for the key, by the proxy via unless it is nil. They are the
-// caller's until it gives them back.
-func (u *Upstreams) get(key transportKey, via *url.URL) *ways {
+// get returns the ways for the key, by the proxy via unless it is nil, and with the
+// credentials of those files unless they are nil. They are the caller's until it gives them
+// back.
+func (u *Upstreams) get(key transportKey, via *url.URL, files *routing.UpstreamTLS) (*ways, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if files != nil {
+		var err error
+		if key.credentials, err = u.credentialsOf(*files); err != nil {
+			return nil, err
+		}
+	}
 	w := u.ways[key]
 	if w == nil {
 		w = newWays(key, via, u.counted(key.scheme+"://"+key.host))
@@ -44,7 +54,7 @@ func (u *Upstreams) get(key transportKey, via *url.URL) *ways {
 		}
 	}
 	w.users++
-	return w
+	return w, nil
 }
 
 // counted returns the figures of the upstream of that name. The caller holds the lock.
@@ -67,6 +77,21 @@ func (u *Upstreams) put(w *ways) {
 	if w.users--; w.users == 0 {
 		delete(u.ways, w.key)
 		w.close()
+	}
+}
+
+// Shed closes a connection that nobody uses, whatever the upstream, if there is one. Those
+// of net/http's transports go together, as they cannot be told apart.
+func (u *Upstreams) Shed() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, w := range u.ways { // which begins anywhere
+		if w.pool != nil && w.pool.Shed() {
+			return
+		}
+	}
+	for _, w := range u.ways {
+		w.current.Load().kept.CloseIdleConnections()
 	}
 }
 

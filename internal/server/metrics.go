@@ -233,7 +233,10 @@ func connectionFigures(room *clientconn.Room, show telemetry.Show) {
 	show(connectionsRefused, float64(f.Refused))
 }
 
-var tunnelsOpen = telemetry.NewReading("tunnels", "WebSockets that are open.")
+var (
+	tunnelsOpen      = telemetry.NewReading("tunnels", "WebSockets that are open.")
+	eventStreamsOpen = telemetry.NewReading("upstream_event_streams", "Event streams of upstreams to clients of HTTP/1.1 that are open.")
+)
 
 // countTimeout is how long a scrape waits for the number of sessions.
 const countTimeout = time.Second

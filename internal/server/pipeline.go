@@ -38,15 +38,17 @@ func newPipeline(
 	cfg *config.Config, o Options, ring *secret.Ring, pool *pool, sessions *sessions,
 	forward func(*url.URL) (*url.URL, error), sig signals,
 ) *pipeline {
-	tunnels := &tunnel.Registry{Most: cfg.Limits.Streams}
+	tunnels, streams := &tunnel.Registry{Most: cfg.Limits.Streams}, &tunnel.Registry{}
 	upstreams := &proxy.Upstreams{Log: sig.log}
 	sig.metrics.OnScrape(func(show telemetry.Show) {
 		show(tunnelsOpen, float64(tunnels.Len()))
+		show(eventStreamsOpen, float64(streams.Len()))
 		upstreamFigures(upstreams, show)
 	})
 	edge, limits := newEdge(cfg, o, sessions.cookies, sig), newLimits(sessions.store, sig.metrics)
 	sig.metrics.OnScrape(limits.figures)
 	room := newRoom(cfg.Limits)
+	room.Spare = upstreams.Shed
 	sig.metrics.OnScrape(func(show telemetry.Show) { connectionFigures(room, show) })
 	assertions := assertion.NewSigner(cfg.PublicURL.String(), ring)
 	return &pipeline{
@@ -55,7 +57,7 @@ func newPipeline(
 		own: newOwnHandlers(cfg, ring, assertions, pool, sessions, edge, limits.loginRate(cfg.RateLimit.LoginPerMinute), sig.metrics),
 		relay: proxy.Options{
 			CookieNames: sessions.cookies.Names(), ClientTimeout: cfg.Limits.WriteTimeout, Room: room,
-			Proxy: forward, TrustedHeaders: cfg.TrustedHeaders, Tunnels: tunnels, Upstreams: upstreams,
+			Proxy: forward, TrustedHeaders: cfg.TrustedHeaders, Tunnels: tunnels, Streams: streams, Upstreams: upstreams,
 		},
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/gatehouse-auth/gatehouse/internal/memlimit"
 	"github.com/gatehouse-auth/gatehouse/internal/sessionstore"
 	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
+	"github.com/gatehouse-auth/gatehouse/internal/tunnel"
 )
 
 const (
@@ -109,9 +110,11 @@ func (s *Server) drain(front []*http.Server, back *http.Server) {
 	defer cancelFlights()
 	ctx, cancel := context.WithTimeout(flights, drainRequests)
 	defer cancel()
-	tunnels := s.pipeline.relay.Tunnels
+	left := []*tunnel.Registry{s.pipeline.relay.Tunnels, s.pipeline.relay.Streams}
 	s.sessions.manager.CloseStreams() // a stream of events has no end of its own
-	tunnels.Close()                   // nor has a tunnel, which its server has lost sight of
+	for _, connections := range left {
+		connections.Close() // nor have these, which their server has lost sight of
+	}
 	var stopping sync.WaitGroup
 	for _, srv := range front {
 		stopping.Go(func() {
@@ -122,8 +125,10 @@ func (s *Server) drain(front []*http.Server, back *http.Server) {
 		})
 	}
 	stopping.Wait()
-	if err := tunnels.Wait(ctx); err != nil {
-		s.log.Warn("tunnels cut short by the stop", "error", err)
+	for _, connections := range left {
+		if err := connections.Wait(ctx); err != nil {
+			s.log.Warn("connections cut short by the stop", "error", err)
+		}
 	}
 	if err := s.sessions.manager.Drain(flights); err != nil {
 		s.log.Warn("background work cut short by the stop", "error", err)

@@ -61,3 +61,46 @@ func TestStopEndsTunnels(t *testing.T) {
 	}
 	t.Error("the tunnel has left no log line")
 }
+
+// TestStreamsThatHaveLeft: an event stream goes on when its handler has returned. Until its
+// end it counts among the requests of its route, and its log line is still to come; a stop
+// of the gateway ends it, and waits for that line.
+func TestStreamsThatHaveLeft(t *testing.T) {
+	api := newEndlessAPI(t)
+	change := limited(map[string]any{"concurrency": 1, "upstream": api.url})
+	r, a := withAdmin(t, change)
+	b := r.browser()
+	ended, begun := make(chan error, 2), make(chan string, 2)
+	open := func() {
+		err := b.readUntilItEnds("/api/stream", 1, func() { begun <- "" })
+		ended <- err
+	}
+	go open()
+	<-begun
+	a.wantMetric("gatehouse_upstream_event_streams", 1)
+	a.wantMetric(`gatehouse_route_requests{route="/"}`, 1)
+	r.reload(r.server, change)
+	if res, _ := b.fetch("GET", "/x", ""); res.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("beside a stream on a route that has one at a time: %d", res.StatusCode)
+	}
+	if line := r.lineOf("/api/stream"); line != "" {
+		t.Errorf("the log line of what goes on: %s", line)
+	}
+	r.stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if line := r.lineOf("/api/stream"); !strings.Contains(line, "ended by the stop of the gateway") || !strings.Contains(line, `"status":200`) {
+		t.Errorf("its log line: %s", line)
+	}
+}
+
+// lineOf is the log's line of a request for the path.
+func (r *rig) lineOf(path string) string {
+	for line := range strings.Lines(r.logs.String()) {
+		if strings.Contains(line, `"path":"`+path+`"`) {
+			return line
+		}
+	}
+	return ""
+}

@@ -28,11 +28,13 @@ type Registry struct {
 type Tunnel struct {
 	registry *Registry
 	ending   chan struct{} // closed by the registry
+	end      func()        // is called by it; may be nil
 }
 
 // Open makes a place for a tunnel; ok is false after [Registry.Close], and where as many
-// are open as may be ([Registry.Full]). Whoever opens one closes it.
-func (r *Registry) Open() (t *Tunnel, ok bool) {
+// are open as may be ([Registry.Full]). Whoever opens one closes it. End is called where the
+// registry ends it, and must not block; it may be nil.
+func (r *Registry) Open(end func()) (t *Tunnel, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.empty != nil || r.full() {
@@ -41,7 +43,7 @@ func (r *Registry) Open() (t *Tunnel, ok bool) {
 	if r.open == nil {
 		r.open = make(map[*Tunnel]bool)
 	}
-	t = &Tunnel{registry: r, ending: make(chan struct{})}
+	t = &Tunnel{registry: r, ending: make(chan struct{}), end: end}
 	r.open[t] = true
 	return t, true
 }
@@ -85,6 +87,9 @@ func (r *Registry) Close() {
 	r.empty = make(chan struct{})
 	for t := range r.open {
 		close(t.ending)
+		if t.end != nil {
+			t.end()
+		}
 	}
 	if len(r.open) == 0 {
 		close(r.empty)
@@ -103,7 +108,7 @@ func (r *Registry) Wait(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	if n := r.Len(); n > 0 {
-		return fmt.Errorf("%d tunnels still open: %w", n, ctx.Err())
+		return fmt.Errorf("%d still open: %w", n, ctx.Err())
 	}
 	return nil
 }

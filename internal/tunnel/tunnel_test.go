@@ -23,7 +23,7 @@ func carry(t *testing.T, r *Registry) *ends {
 	t.Helper()
 	client, inner := net.Pipe()
 	upstream, outer := net.Pipe()
-	through, ok := r.Open()
+	through, ok := r.Open(nil)
 	if !ok {
 		t.Fatal("no tunnel is opened")
 	}
@@ -150,7 +150,7 @@ func TestCarry_tells_the_client_why_its_context_ends(t *testing.T) {
 		client, inner := net.Pipe()
 		upstream, outer := net.Pipe()
 		var r Registry
-		through, _ := r.Open()
+		through, _ := r.Open(nil)
 		ended := make(chan bool)
 		go func() { ended <- through.Carry(ctx, inner, inner, outer) }()
 		send(t, client, frame(1, true, 5))
@@ -172,20 +172,20 @@ func TestCarry_tells_the_client_why_its_context_ends(t *testing.T) {
 
 func TestOpen_refuses_one_too_many(t *testing.T) {
 	r := Registry{Most: 1}
-	first, ok := r.Open()
+	first, ok := r.Open(nil)
 	if !ok || !r.Full() {
 		t.Fatal("there is no place for one")
 	}
-	if _, ok := r.Open(); ok {
+	if _, ok := r.Open(nil); ok {
 		t.Error("there are two")
 	}
 	first.Close()
-	if _, ok := r.Open(); !ok {
+	if _, ok := r.Open(nil); !ok {
 		t.Error("a place that was given up is taken")
 	}
 	var all Registry
 	for range 10 {
-		if _, ok := all.Open(); !ok || all.Full() {
+		if _, ok := all.Open(nil); !ok || all.Full() {
 			t.Error("there is a limit where none was set")
 		}
 	}
@@ -193,22 +193,22 @@ func TestOpen_refuses_one_too_many(t *testing.T) {
 
 func TestWait_says_how_many_are_left(t *testing.T) {
 	var r Registry
-	a, _ := r.Open()
-	b, _ := r.Open()
-	c, _ := r.Open()
+	a, _ := r.Open(nil)
+	b, _ := r.Open(nil)
+	c, _ := r.Open(nil)
 	if r.Len() != 3 {
 		t.Errorf("%d are open", r.Len())
 	}
 	r.Close()
 	r.Close()
-	if _, ok := r.Open(); ok {
+	if _, ok := r.Open(nil); ok {
 		t.Error("one is opened after the end")
 	}
 	c.Close()
 	c.Close()
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := r.Wait(over); !errors.Is(err, context.Canceled) || err.Error() != "2 tunnels still open: context canceled" {
+	if err := r.Wait(over); !errors.Is(err, context.Canceled) || err.Error() != "2 still open: context canceled" {
 		t.Errorf("Wait returns %v", err)
 	}
 	a.Close()
