@@ -26,6 +26,7 @@ func (l *loader) check() {
 	l.checkLogin()
 	l.checkAmplify()
 	l.checkLimits()
+	l.checkRequire(l.top, &l.cfg.Require)
 	l.checkRoutes()
 	if len(l.faults) == 0 {
 		l.warn()
@@ -123,7 +124,7 @@ func within(host, domain string) bool {
 func (l *loader) checkSession() {
 	s, t := &l.cfg.Session, l.top
 	if t.sound("session.idle_timeout", "session.absolute_timeout") && s.AbsoluteTimeout < s.IdleTimeout {
-		l.reject(t, "session.absolute_timeout", -1, curef("at least session.idle_timeout, %s", formatDuration(s.IdleTimeout)))
+		l.reject(t, "session.absolute_timeout", -1, curef("at least session.idle_timeout, %s", FormatDuration(s.IdleTimeout)))
 	}
 	if s.WaitReplicas > 0 && t.sound("session.wait_replicas", "session.store") &&
 		(len(s.Store.Hosts) == 0 || s.Store.Scheme == storeurl.Cluster) {

@@ -15,7 +15,7 @@ func (l *loader) checkRouteRate(s *scope, r *Route) {
 	_, limited := s.given[section+"requests"]
 	for _, name := range []string{"per", "burst", "by"} {
 		if _, given := s.given[section+name]; given && !limited && s.sound(requests) {
-			l.reject(s, "rate_limit."+name, -1, curef("requests beside it, how many pass in %s: without it there is no limit", formatDuration(rate.Per)))
+			l.reject(s, "rate_limit."+name, -1, curef("requests beside it, how many pass in %s: without it there is no limit", FormatDuration(rate.Per)))
 			return
 		}
 	}
@@ -25,7 +25,7 @@ func (l *loader) checkRouteRate(s *scope, r *Route) {
 	if rate.Per%time.Second != 0 {
 		l.reject(s, per, -1, cure("whole seconds"))
 	} else if most := int(rate.Per/time.Second) * maxRate; rate.Requests > most {
-		l.reject(s, requests, -1, curef("at most %d in %s", most, formatDuration(rate.Per)))
+		l.reject(s, requests, -1, curef("at most %d in %s", most, FormatDuration(rate.Per)))
 	} else if most := int(float64(rate.Requests) * float64(longestRest) / float64(rate.Per)); rate.Burst > most && s.sound("rate_limit.burst") {
 		l.reject(s, "rate_limit.burst", -1, curef("at most %d, which is what the rate gives back in 30 days", most))
 	}

@@ -17,6 +17,7 @@ func (l *loader) checkRoutes() {
 		l.checkUpstreams(s, r)
 		l.checkRouteFiles(s, r)
 		l.checkRouteIdentity(s, r)
+		l.checkRouteSections(s)
 		l.checkRouteRate(s, r)
 		l.checkRouteAuth(s, r)
 		l.checkRouteRequire(s, r)
@@ -24,6 +25,37 @@ func (l *loader) checkRoutes() {
 			l.reject(s, "path", -1, curef("another path than that of %s, in more than case, or another host", strings.TrimSuffix(first.name, ".")))
 		}
 	}
+}
+
+// essential is what gives the rest of a section its meaning.
+var essential = map[string]string{"rate_limit": "requests", "assertion": "audience", "health_check": "path"}
+
+// checkRouteSections refuses sections that do nothing, though somebody wanted something.
+func (l *loader) checkRouteSections(s *scope) {
+	for name, needed := range essential {
+		section, given := s.given[routePrefix+name]
+		if !given || !s.sound(name) || !l.empty(s, name) {
+			continue
+		}
+		l.add(s, index[routePrefix+name], Fault{File: section.file, Line: section.line, Key: s.name + name, Value: "nothing in it",
+			Want: needed + " in it, or " + name + " left out"})
+	}
+}
+
+// empty reports whether a section of a route has no key in it, not even a wrong one.
+func (l *loader) empty(s *scope, name string) bool {
+	prefix := routePrefix + name + "."
+	for path := range s.given {
+		if strings.HasPrefix(path, prefix) {
+			return false
+		}
+	}
+	for path := range s.faulty {
+		if strings.HasPrefix(path, prefix) {
+			return false
+		}
+	}
+	return true
 }
 
 func (l *loader) checkRoutePath(s *scope, r *Route) {

@@ -47,6 +47,7 @@ type Config struct {
 	Amplify         Amplify
 	Verify          Verify
 	Limits          Limits
+	Require         Require // as Load has put it into the routes
 	Routes          []Route
 	Log             Log
 
@@ -258,6 +259,7 @@ type Require struct {
 	Claims     Mapping  // each with one of its values
 	MaxAuthAge time.Duration
 	Detail     bool // the answer names what is lacking
+	Default    bool // of a route: what it does not say itself is as for all routes
 }
 
 // Asks reports whether anything is required.

@@ -26,6 +26,7 @@ func (l *loader) derive() {
 		if r.Assertion.Audience != "" {
 			r.Assertion.Header = cmp.Or(r.Assertion.Header, assertionHeader)
 		}
+		l.deriveRequire(s, r)
 		if r.BodyBytes == Auto {
 			r.BodyBytes = l.cfg.Limits.BodyBytes
 		}

@@ -113,8 +113,10 @@ func (l *loader) readMapping(s *scope, prefix, file string, n *yaml.Node, litera
 // readNothing takes in a key with nothing behind it, which stands for its default: but
 // where that opens what was to be guarded, such as a list whose lines are commented out.
 func (l *loader) readNothing(s *scope, k *key, file string, line int) {
-	if k.path == routePrefix+"require" || strings.HasPrefix(k.path, routePrefix+requirePrefix) {
+	if path := strings.TrimPrefix(k.path, routePrefix); path == "require" || strings.HasPrefix(path, "require.") {
 		l.add(s, k, Fault{File: file, Line: line, Key: s.shown(k), Value: "nothing", Want: "something, or the key left out: nothing is required as it is"})
+	} else if needed := essential[path]; needed != "" {
+		l.add(s, k, Fault{File: file, Line: line, Key: s.shown(k), Value: "nothing", Want: needed + " in it, or the key left out"})
 	}
 }
 

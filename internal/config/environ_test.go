@@ -33,6 +33,7 @@ var others = map[string]string{
 	"revocation_check": "5m", "rate_limit.login_per_minute": "7", "limits.header_timeout": "5s", "limits.body_timeout": "20s", "limits.rest_timeout": "100ms",
 	"limits.write_timeout": "30s", "limits.keep_alive": "5m", "limits.connections": "1000", "limits.http2_streams": "250", "limits.streams": "5000", "limits.streams_per_session": "300", "cognito.rotation_grace": "30s",
 	"refresh.before_expiry": "30s", "refresh.timeout": "5s", "refresh.forced_per_minute": "20", "csrf_header": "X-CSRF", "bearer_clients": "abc,def",
+	"require.groups": "staff,admins", "require.scopes": "orders/read", "require.max_auth_age": "12h", "require.detail": "false",
 	"login.default_return_to": "/home", "login.logout_return_to": "/bye", "login.return_origins": "https://b.example.com",
 	"login.error_url": "/error", "amplify.enabled": "true", "amplify.password_sign_in": "true", "amplify.redirect_uris": "https://b.example.com/,https://b.example.com/home?x=1",
 	"verify.listen": "127.0.0.1:8084", "verify.secret": "pa$$word", "verify.pass_token": "true", "verify.headers": "original",

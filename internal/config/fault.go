@@ -110,7 +110,7 @@ func maskUserinfo(text string) string {
 		return scheme + "://" + masked + text[at:]
 	case at >= 0:
 		return masked + text[at:]
-	case found && lostPassword.MatchString(ipv6.ReplaceAllString(text, "")):
+	case found && lostPassword.MatchString(weightBehind.ReplaceAllString(ipv6.ReplaceAllString(text, ""), "")):
 		return scheme + "://" + masked
 	}
 	return text
@@ -118,5 +118,6 @@ func maskUserinfo(text string) string {
 
 var (
 	ipv6         = regexp.MustCompile(`\[[0-9A-Fa-f:.]*\]`)
+	weightBehind = regexp.MustCompile(` weight=[-0-9.]*$`) // as upstreams have it
 	lostPassword = regexp.MustCompile(`^[^:]*://[^/?#]*:[0-9]*[^0-9/?#,]`)
 )

@@ -10,7 +10,7 @@ const day = 24 * time.Hour
 // table is every key, in the order of the file. Parsing, variables, defaults,
 // [Config.Print], [Schema] and the reference in docs/configuration.md are made
 // from it; there is no second list.
-var table = slices.Concat(gatewayKeys, proxyKeys, cognitoKeys, sessionKeys, flowKeys, amplifyKeys, verifyKeys, limitKeys, routeKeys, outputKeys)
+var table = slices.Concat(gatewayKeys, proxyKeys, cognitoKeys, sessionKeys, flowKeys, amplifyKeys, verifyKeys, limitKeys, requireKeys(""), routeKeys, outputKeys)
 
 var gatewayKeys = []key{
 	{path: "listen", kind: listenAddress{}, def: ":8080",

@@ -1,11 +1,16 @@
 package config
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // assertionHeader carries assertions, unless the route names another.
 const assertionHeader = "X-Gatehouse-Assertion"
 
-var routeKeys = []key{
+var routeKeys = slices.Concat(routeKeysBefore, requireKeys(routePrefix), routeKeysBehind)
+
+var routeKeysBefore = []key{
 	{path: "routes", shape: rows,
 		doc: "Which path goes where. The longest matching path wins; whole segments match, so `/api/` is `/api` too."},
 	{path: "routes[].path", kind: routePath{},
@@ -70,22 +75,9 @@ var routeKeys = []key{
 	{path: "routes[].methods", kind: text{what: "a method such as GET, in capitals", check: isMethod}, list: true,
 		route: func(r *Route) any { return &r.Methods },
 		doc:   "The methods that pass; others are 405. Empty: all."},
-	{path: "routes[].require", shape: section, doc: "What the caller must have besides being known; all that stands here. See [rules](access.md#rules)."},
-	{path: "routes[].require.groups", kind: text{what: "the name of a group"}, list: true,
-		route: func(r *Route) any { return &r.Require.Groups },
-		doc:   "One of these groups: `cognito:groups` of the access token."},
-	{path: "routes[].require.scopes", kind: text{what: "a scope such as orders/read", check: isScope}, list: true,
-		route: func(r *Route) any { return &r.Require.Scopes },
-		doc:   "All of these scopes: `scope` of the access token."},
-	{path: "routes[].require.claims", shape: mapping, names: claimName, kind: claimValue{}, list: true,
-		route: func(r *Route) any { return &r.Require.Claims },
-		doc:   "Each of these claims is one of the values, or a list with one of them in it. A session's are those of its ID token, then of its access token; a bearer's those of the token."},
-	{path: "routes[].require.max_auth_age", kind: duration{0, 400 * day}, def: "0s",
-		route: func(r *Route) any { return &r.Require.MaxAuthAge },
-		doc:   "How long ago the user signed in at most; otherwise 403 `step_up_required`, or the login for navigations, which asks again. 0s: whenever."},
-	{path: "routes[].require.detail", kind: boolean{}, def: "true",
-		route: func(r *Route) any { return &r.Require.Detail },
-		doc:   "Names in the answer what the caller lacks. `false`: only that something is lacking; the log has it."},
+}
+
+var routeKeysBehind = []key{
 	{path: "routes[].cors", kind: upstreamsOwn{}, def: "",
 		route: func(r *Route) any { return &r.CORSUpstream },
 		doc:   "`upstream` leaves CORS to the upstream: its `Access-Control-*` pass, and preflights reach it. Only with `auth: none` or `bearer`. See [CORS of the upstream's own](access.md#cors-of-the-upstreams-own)."},

@@ -168,7 +168,7 @@ func (k countOrAuto) schema() *jsonschema.Schema {
 type duration struct{ min, max time.Duration }
 
 func (k duration) want() string {
-	return fmt.Sprintf("a duration such as 90s, 30m or 12h, from %s to %s", formatDuration(k.min), formatDuration(k.max))
+	return fmt.Sprintf("a duration such as 90s, 30m or 12h, from %s to %s", FormatDuration(k.min), FormatDuration(k.max))
 }
 
 func (k duration) parse(field any, s string) error {
@@ -181,11 +181,11 @@ func (k duration) parse(field any, s string) error {
 }
 
 func (k duration) format(field any) []string {
-	return []string{formatDuration(*field.(*time.Duration))}
+	return []string{FormatDuration(*field.(*time.Duration))}
 }
 
-// formatDuration is [time.Duration.String] without the zeros at its end.
-func formatDuration(d time.Duration) string {
+// FormatDuration is [time.Duration.String] without the zeros at its end.
+func FormatDuration(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
 		s = strings.TrimSuffix(s, "0s")

@@ -86,7 +86,7 @@ func (l *loader) readFile() bool {
 		return len(l.faults) == 0
 	}
 	if n.Kind != yaml.MappingNode {
-		l.faults = append(l.faults, Fault{File: l.src.Path, Line: n.Line, Value: describeNode(n), Want: "a mapping of keys"})
+		l.faults = append(l.faults, Fault{File: l.src.Path, Line: n.Line, Value: describeNode(n), Want: "a mapping of keys, such as public_url: https://app.example.com"})
 		return false
 	}
 	l.readMapping(l.top, "", l.src.Path, n, false)

@@ -203,6 +203,8 @@ func TestLoad_warns(t *testing.T) {
 		"one_address_for_logins":     {values{"rate_limit.login_per_minute": "5"}, "rate_limit.login_per_minute: without trusted_proxies"},
 		"one_address_for_a_route":    {values{"routes[].rate_limit.requests": "5"}, "routes[0].rate_limit.by: without trusted_proxies"},
 		"bearers_of_no_route":        {values{"bearer_clients": "[abc]"}, "bearer_clients: there is no route with auth bearer or either"},
+		"a_host_without_the_port":    {values{"public_url": "https://app.example.com:8443", "allowed_hosts": "[admin.example.com]", "session.cookie": "{domain: example.com, name: gate}"}, "perhaps admin.example.com:8443 is meant"},
+		"rules_for_no_route":         {values{"require": "{groups: [staff]}", "routes[].auth": "optional"}, "require: there is no route that it holds for"},
 		"no_routes":                  {values{"routes[].path": "-", "routes[].upstream": "-"}, "routes: there is none"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -386,6 +388,8 @@ func TestLoad_shows_no_password_in_the_query_of_an_address(t *testing.T) {
 		"redis-sentinel://h/main?db=/5&sentinel_password=canary": `"redis-sentinel://h/main?db=/5&sentinel_password=[secret]"`,
 		"redis://u:canary@h/0?auth=canary@x&tls=true":            `"redis://[secret]@x&tls=true"`,
 		"h?password=canary":                                      `"h?password=[secret]"`,
+		"http://h:9000 weight=0":                                 `"http://h:9000 weight=0"`,
+		"redis://:12 weight":                                     `"redis://[secret]"`,
 	} {
 		faults := faultsOf(t, source(with(values{"session.store": given}).yaml(), nil, nil))
 		if len(faults) != 1 || faults[0].Value != shown {
@@ -464,5 +468,41 @@ func TestLoad_lets_a_route_bound_bodies_itself(t *testing.T) {
 		if r.BodyBytes != want {
 			t.Errorf("body_bytes %s: %d, want %d", own, r.BodyBytes, want)
 		}
+	}
+}
+
+// What all routes require a route requires too, key by key, unless it says otherwise or
+// serves who is not signed in.
+func TestLoad_requires_of_a_route_what_all_do(t *testing.T) {
+	for own, want := range map[string]Require{
+		"":                       {Groups: []string{"staff"}, MaxAuthAge: 12 * time.Hour},
+		"auth: optional":         {Detail: true},
+		"auth: none":             {Detail: true},
+		"require: {scopes: [a]}": {Groups: []string{"staff"}, Scopes: []string{"a"}, MaxAuthAge: 12 * time.Hour},
+		"require: {groups: [admins], max_auth_age: 15m, detail: true}": {Groups: []string{"admins"}, MaxAuthAge: 15 * time.Minute, Detail: true},
+		"require: {max_auth_age: 0s}":                                  {Groups: []string{"staff"}},
+		"require: {default: false}":                                    {Detail: true},
+		"require: {default: false, groups: [a]}":                       {Groups: []string{"a"}, Detail: true},
+		"require: {claims: {plan: gold}}": {
+			Groups: []string{"staff"}, Claims: Mapping{{Name: "plan", Values: []string{"gold"}}}, MaxAuthAge: 12 * time.Hour,
+		},
+	} {
+		t.Run(own, func(t *testing.T) {
+			v := values{"require": "{groups: [staff], max_auth_age: 12h, detail: false}"}
+			if key, value, found := strings.Cut(own, ": "); found {
+				v["routes[]."+key] = value
+			}
+			c := load(t, with(v).yaml())
+			got := c.Routes[0].Require
+			got.Default = false
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			again := load(t, string(printed(t, c)), "GATEHOUSE_SESSION_KEYS="+secret.NewKey()).Routes[0].Require
+			again.Default = false
+			if diff := cmp.Diff(want, again); diff != "" {
+				t.Errorf("printed and loaded again (-want +got):\n%s", diff)
+			}
+		})
 	}
 }

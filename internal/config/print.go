@@ -33,13 +33,18 @@ func printMapping(s *scope, prefix string) *yaml.Node {
 	return n
 }
 
+// sparse reports whether a key is left out where it says nothing.
+func sparse(k *key) bool {
+	return strings.HasPrefix(k.path, routePrefix) || k.path == "require" || strings.HasPrefix(k.path, "require.")
+}
+
 // printKey builds what stands at a key; nil for nothing.
 func printKey(s *scope, k *key) *yaml.Node {
 	switch {
 	case k.unbuilt || k.fileOf != "":
 		return nil
-	case k.shape == section && s.prefix == routePrefix && untouched(s, k):
-		return nil // a route that requires nothing has no such section
+	case k.shape == section && sparse(k) && untouched(s, k):
+		return nil // what requires nothing has no such section
 	case k.shape == section:
 		n := printMapping(s, k.path+".")
 		if len(n.Content) == 0 {
@@ -52,7 +57,7 @@ func printKey(s *scope, k *key) *yaml.Node {
 		return k.printPairs(*s.field(k).(*Mapping))
 	}
 	texts := k.kind.format(s.field(k))
-	if s.prefix == routePrefix && strings.Join(texts, "") == "" {
+	if sparse(k) && strings.Join(texts, "") == "" {
 		return nil
 	}
 	if _, plain := k.kind.(upstream); !k.list || plain && len(texts) == 1 {

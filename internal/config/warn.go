@@ -22,6 +22,12 @@ func (l *loader) warn() {
 	if len(c.TrustedProxies) == 0 && !slices.Equal(c.TrustedHeaders, index["trusted_headers"].defaults()) {
 		say("trusted_headers: without trusted_proxies there is nobody to believe them of")
 	}
+	for _, h := range c.AllowedHosts {
+		if _, _, err := net.SplitHostPort(h); err != nil && c.PublicURL.Port() != "" {
+			say("allowed_hosts: %s is a host without a port, while public_url has one: browsers name that port, so perhaps %s is meant",
+				h, net.JoinHostPort(strings.Trim(h, "[]"), c.PublicURL.Port()))
+		}
+	}
 	for _, p := range c.TrustedProxies {
 		if p.Bits() == 0 {
 			say("trusted_proxies: %s trusts everybody: any client can claim any address", p)
@@ -35,6 +41,9 @@ func (l *loader) warn() {
 	l.warnRates(say)
 	if len(c.BearerClients) > 0 && !slices.ContainsFunc(c.Routes, func(r Route) bool { return r.takesBearer() }) {
 		say("bearer_clients: there is no route with auth bearer or either, so that none of their tokens is taken")
+	}
+	if c.Require.Asks() && !slices.ContainsFunc(c.Routes, func(r Route) bool { return r.inherits() }) {
+		say("require: there is no route that it holds for: those with auth none and optional have their own, if any")
 	}
 	l.warnStore(say)
 	l.warnAmplify(say)

@@ -35,6 +35,9 @@ func Authorize(next Handler) Handler {
 				Public: "This address is for calls, not for the address bar."}
 		}
 		if x.Caller.Anonymous() && !access.ServesNobody() {
+			if access.Auth.TakesBearer() && !fetchmeta.Navigation(r) {
+				w.Header()["Www-Authenticate"] = bearerWanted // a program without a token may be asking
+			}
 			return session.ErrNotFound
 		}
 		return next(w, r, x)

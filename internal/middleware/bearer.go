@@ -57,7 +57,7 @@ func (b *Bearers) find(ctx context.Context, authorization []string) (Caller, err
 func refuseBearer(err error) error {
 	switch {
 	case errors.Is(err, bearer.ErrNone):
-		return challenge(`realm="gatehouse"`, &problem.Error{Status: http.StatusUnauthorized, Code: "unauthenticated", Err: err,
+		return challenge(realm, &problem.Error{Status: http.StatusUnauthorized, Code: "unauthenticated", Err: err,
 			Public: "This address takes an access token, as Authorization: Bearer."})
 	case errors.Is(err, bearer.ErrMalformed):
 		return described("invalid_token", &problem.Error{Status: http.StatusUnauthorized, Code: "invalid_token", Err: err,
@@ -71,6 +71,11 @@ func refuseBearer(err error) error {
 	}
 	return problem.ProviderUnavailable(err)
 }
+
+const realm = `realm="gatehouse"`
+
+// bearerWanted is the challenge where a token would do (RFC 6750 §3).
+var bearerWanted = []string{"Bearer " + realm}
 
 // described says in the challenge too what is wrong.
 func described(code string, e *problem.Error) error {

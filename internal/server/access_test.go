@@ -97,7 +97,7 @@ func TestBearer(t *testing.T) {
 		"a_machine_where_both_may":    {"Bearer " + machine, "/both/x", 200, "", ""},
 		"a_users_own_app":             {"Bearer " + user["AccessToken"].(string), "/machines/x", 200, "", ""},
 		"nobody":                      {"", "/machines/x", 401, "unauthenticated", `Bearer realm="gatehouse"`},
-		"nobody_where_both_may":       {"", "/both/x", 401, "unauthenticated", ""},
+		"nobody_where_both_may":       {"", "/both/x", 401, "unauthenticated", `Bearer realm="gatehouse"`},
 		"an_ID_token":                 {"Bearer " + user["IdToken"].(string), "/machines/x", 401, "invalid_token", `Bearer error="invalid_token"`},
 		"a_refresh_token":             {"Bearer " + user["RefreshToken"].(string), "/machines/x", 401, "invalid_token", `Bearer error="invalid_token"`},
 		"a_token_cut":                 {"Bearer " + machine[:len(machine)-2], "/machines/x", 401, "invalid_token", `Bearer error="invalid_token"`},

@@ -209,21 +209,26 @@ func TestRoutesReload(t *testing.T) {
 func TestRoutesAreLogged(t *testing.T) {
 	r := newRig(t)
 	in := r.instance()
-	line := func(path, auth, methods, to string) string {
-		return fmt.Sprintf(`"msg":"route","host":"any","path":%q,"auth":%q,"methods":%q,"to":%q`, path, auth, methods, to)
+	line := func(path, auth, methods, rules, to string) string {
+		return fmt.Sprintf(`"msg":"route","host":"any","path":%q,"auth":%q,"methods":%q,"rules":%q,"to":%q`, path, auth, methods, rules, to)
 	}
 	logged := func(line string) func() bool {
 		return func() bool { return strings.Contains(r.logs.String(), line) }
 	}
-	until(t, "a route in the log", logged(line("/api/", "session", "all", r.api.URL)))
-	until(t, "the gateway's own in the log", logged(line("/auth/", "own", "its own", "the gateway's endpoints")))
+	until(t, "a route in the log", logged(line("/api/", "session", "all", "-", r.api.URL)))
+	until(t, "the gateway's own in the log", logged(line("/auth/", "own", "its own", "-", "the gateway's endpoints")))
 	r.reload(in.Server, func(doc map[string]any) {
+		doc["require"] = map[string]any{"groups": []string{"staff", "admins"}} // of all routes
 		doc["routes"] = []any{
-			map[string]any{"path": "/api", "upstream": r.api.URL, "strip_prefix": true, "methods": []string{"GET", "POST"}},
+			map[string]any{"path": "/api", "upstream": r.api.URL, "strip_prefix": true, "methods": []string{"GET", "POST"},
+				"require":    map[string]any{"scopes": []string{"a", "b"}, "claims": map[string]any{"plan": []string{"gold", "platinum"}}, "max_auth_age": "15m"},
+				"rate_limit": map[string]any{"requests": 100, "by": "user"}, "concurrency": 20, "identity_headers": true,
+				"assertion": map[string]any{"audience": "https://api.example.com"}},
 			map[string]any{"path": "/API/open", "upstream": r.api.URL, "auth": "none"},
 		}
 	})
-	until(t, "a new route in the log", logged(line("/api/", "session", "GET,POST", r.api.URL+", without /api")))
+	until(t, "a new route in the log", logged(line("/api/", "session", "GET,POST", "groups staff|admins, scopes a+b, plan gold|platinum, signed in within 15m, 100 in 1m by user, "+
+		"20 at once, identity headers, assertion for https://api.example.com", r.api.URL+", without /api")))
 	until(t, "a warning", logged("/API/open/ (auth none) and /api/ (auth session) overlap but for their spelling"))
 }
 

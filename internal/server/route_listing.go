@@ -20,7 +20,7 @@ type RouteListing struct {
 }
 
 // routeRow says of one route what it matches and where it leads.
-type routeRow struct{ host, path, auth, methods, to string }
+type routeRow struct{ host, path, auth, methods, rules, to string }
 
 // ListRoutes reads the routes as [New] does, and starts nothing.
 func ListRoutes(cfg *config.Config) (*RouteListing, error) {
@@ -33,7 +33,7 @@ func ListRoutes(cfg *config.Config) (*RouteListing, error) {
 
 func newRouteListing(routes []config.Route, table *routing.Table, mount string) *RouteListing {
 	l := &RouteListing{Warnings: spellingWarnings(table)}
-	l.rows = append(l.rows, routeRow{anyHost, mount + "/", "own", "its own", "the gateway's endpoints"})
+	l.rows = append(l.rows, routeRow{anyHost, mount + "/", "own", "its own", noRules, "the gateway's endpoints"})
 	for _, r := range routes {
 		l.rows = append(l.rows, rowOf(r))
 	}
@@ -54,7 +54,7 @@ func (r routeRow) hosts() int {
 }
 
 func rowOf(r config.Route) routeRow {
-	row := routeRow{host: cmp.Or(r.Host, anyHost), path: r.Path, auth: r.Auth, methods: "all", to: r.Target()}
+	row := routeRow{host: cmp.Or(r.Host, anyHost), path: r.Path, auth: r.Auth, methods: "all", rules: rulesOf(r), to: r.Target()}
 	if len(r.Methods) > 0 {
 		row.methods = strings.Join(r.Methods, ",")
 	}
@@ -65,6 +65,29 @@ func rowOf(r config.Route) routeRow {
 		row.to += ", or " + r.SPAFallback
 	}
 	return row
+}
+
+const noRules = "-"
+
+// rulesOf says what a request must meet besides, and what the upstream is told.
+func rulesOf(r config.Route) string {
+	var rules []string
+	say := func(set bool, format string, args ...any) {
+		if set {
+			rules = append(rules, fmt.Sprintf(format, args...))
+		}
+	}
+	say(len(r.Require.Groups) > 0, "groups %s", strings.Join(r.Require.Groups, "|"))
+	say(len(r.Require.Scopes) > 0, "scopes %s", strings.Join(r.Require.Scopes, "+"))
+	for _, claim := range r.Require.Claims {
+		say(true, "%s %s", claim.Name, strings.Join(claim.Values, "|"))
+	}
+	say(r.Require.MaxAuthAge > 0, "signed in within %s", config.FormatDuration(r.Require.MaxAuthAge))
+	say(r.RateLimit.Requests > 0, "%d in %s by %s", r.RateLimit.Requests, config.FormatDuration(r.RateLimit.Per), r.RateLimit.By)
+	say(r.Concurrency > 0, "%d at once", r.Concurrency)
+	say(r.IdentityHeaders || len(r.Headers) > 0, "identity headers")
+	say(r.Assertion.Audience != "", "assertion for %s", r.Assertion.Audience)
+	return cmp.Or(strings.Join(rules, ", "), noRules)
 }
 
 // spellingWarnings name the routes that an upstream could take for one another.
@@ -85,9 +108,9 @@ func spellingWarnings(table *routing.Table) []string {
 // Print writes a table, in the order in which a path is looked up.
 func (l *RouteListing) Print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(t, "HOST\tPATH\tAUTH\tMETHODS\tTO")
+	_, _ = fmt.Fprintln(t, "HOST\tPATH\tAUTH\tMETHODS\tRULES\tTO")
 	for _, r := range l.rows {
-		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", r.host, r.path, r.auth, r.methods, r.to)
+		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", r.host, r.path, r.auth, r.methods, r.rules, r.to)
 	}
 	return t.Flush()
 }
@@ -99,6 +122,6 @@ func (s *Server) logRoutes() {
 		s.log.Warn("configuration", "warning", w)
 	}
 	for _, r := range l.rows {
-		s.log.Info("route", "host", r.host, "path", r.path, "auth", r.auth, "methods", r.methods, "to", r.to)
+		s.log.Info("route", "host", r.host, "path", r.path, "auth", r.auth, "methods", r.methods, "rules", r.rules, "to", r.to)
 	}
 }
