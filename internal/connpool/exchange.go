@@ -33,8 +33,9 @@ type Exchange struct {
 	stop   func() bool // ends the watch over the context; false: the connection is closed
 	closed bool
 
-	streams bool // the connection is out of the bound
-	bounded bool // it has a deadline for reading
+	streams bool  // the connection is out of the bound
+	bounded bool  // it has a deadline for reading
+	broken  error // what Await has met
 	aborted atomic.Bool
 }
 
@@ -177,6 +178,9 @@ func (c *conn) heed(lines []string) {
 // Read implements [io.Reader] over the answer's body. An end before its framed one
 // is [io.ErrUnexpectedEOF].
 func (x *Exchange) Read(p []byte) (int, error) {
+	if x.broken != nil {
+		return 0, x.broken
+	}
 	n, err := x.body.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
 		if ended := x.ctx.Err(); ended != nil {
@@ -224,7 +228,7 @@ func (x *Exchange) Await(limit time.Duration) {
 		return
 	}
 	x.conn.reader.Release()
-	x.conn.look.Wait()
+	x.broken = x.conn.look.Wait()
 }
 
 // Close gives the connection back if the answer was read to its end and the next may

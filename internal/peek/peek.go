@@ -53,8 +53,15 @@ func (p *Peeker) Quiet() bool {
 
 // Wait waits until something has come, or the connection has ended, and holds no memory
 // for it meanwhile. A deadline for reading ends it too: what has happened the next read
-// tells. False: it cannot wait, as under TLS something may have come that was not read yet.
-func (p *Peeker) Wait() bool { return p.tls == nil && p.socket.wait() }
+// tells. But a broken connection says so once, and looks properly ended afterwards: that
+// error is returned. Wait returns at once where it cannot wait, as under TLS something may
+// have come that was not read yet.
+func (p *Peeker) Wait() error {
+	if p.tls != nil {
+		return nil
+	}
+	return p.socket.wait()
+}
 
 // Excess reports whether a connection that is not quiet has bytes of no answer. Under
 // TLS it takes some. An upstream that says 408 before it closes an idle connection is within

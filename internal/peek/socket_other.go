@@ -13,7 +13,7 @@ type socket struct{ raw syscall.RawConn }
 
 func (*socket) look() sight { return ended }
 
-func (*socket) wait() bool { return false }
+func (*socket) wait() error { return nil }
 
 func (*socket) peek([]byte) (int, error) { return 0, errors.ErrUnsupported }
 

@@ -38,10 +38,11 @@ func (s *socket) look() sight {
 	return ended
 }
 
-// wait waits until there is something, and leaves it; false where nobody knows.
-func (s *socket) wait() bool {
+// wait waits until there is something, and leaves it, but for an error of the connection,
+// which no look can leave. It returns at once where nobody knows.
+func (s *socket) wait() error {
 	if s.raw == nil {
-		return false
+		return nil
 	}
 	if s.came == nil {
 		s.came = func(fd uintptr) bool {
@@ -50,8 +51,10 @@ func (s *socket) wait() bool {
 			return !errors.Is(s.err, syscall.EAGAIN)
 		}
 	}
-	_ = s.raw.Read(s.came) // why it has ended the next read tells
-	return true
+	if s.raw.Read(s.came) != nil {
+		return nil // a deadline, or closed here: the next read is told the same
+	}
+	return s.err
 }
 
 // peek shows what is there, and leaves it.

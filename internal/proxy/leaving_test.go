@@ -2,10 +2,12 @@ package proxy_test
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/gatehouse-auth/gatehouse/internal/proxy"
 	"github.com/gatehouse-auth/gatehouse/internal/routing"
+	"github.com/gatehouse-auth/gatehouse/internal/telemetry"
 	"github.com/gatehouse-auth/gatehouse/internal/tunnel"
 )
 
@@ -191,6 +194,23 @@ func TestStream_breaks_off(t *testing.T) {
 	}
 }
 
+// An answer without chunks ends with the upstream's connection, but only by a proper end.
+func TestStream_breaks_off_with_a_connection_that_is_reset(t *testing.T) {
+	l := listen(t, routing.Route{}, eventsHead+"\r\n")
+	say(t, l.upstream, "data: 1\n\n")
+	if _, err := io.ReadFull(l.response.Body, make([]byte, 9)); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(10 * time.Millisecond) // so that it mostly is waited for more
+	_, _ = l.upstream.(*net.TCPConn).SetLinger(0), l.upstream.Close()
+	if rest, err := io.ReadAll(l.response.Body); len(rest) > 0 || !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("%q, %v", rest, err)
+	}
+	if note, bytes, failure := l.over(t); note != "answer cut short" || bytes != 9 || failure == nil {
+		t.Errorf("note %q, %d bytes, %v", note, bytes, failure)
+	}
+}
+
 // A client that leaves ends the stream though nothing comes that it could not take.
 func TestStream_ends_with_its_client(t *testing.T) {
 	for name, leave := range map[string]func(net.Conn){
@@ -250,5 +270,51 @@ func TestStream_stays_where_it_cannot_leave(t *testing.T) {
 				t.Errorf("%d have left: %q", n, answer)
 			}
 		})
+	}
+}
+
+// hasty is what a client is written to that leaves when it has the head.
+type hasty struct {
+	http.ResponseWriter
+	leave context.CancelFunc
+}
+
+// Unwrap serves http.ResponseController.
+func (h hasty) Unwrap() http.ResponseWriter { return h.ResponseWriter }
+
+// FlushError serves http.ResponseController.
+func (h hasty) FlushError() error {
+	h.leave()
+	return http.NewResponseController(h.ResponseWriter).Flush()
+}
+
+// A request that ends while its answer leaves the handler ends the stream, and the upstream
+// is not to blame.
+func TestStream_ends_with_a_request_that_ends_meanwhile(t *testing.T) {
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(rawUpstream(t, chunkedHead+"2\r\nok\r\n"))})
+	over := make(chan telemetry.Event, 1)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		route, path, err := f.table.Judge(routing.TargetOf(r, ""))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		ctx, leave := context.WithCancel(r.Context())
+		d := &proxy.Decision{Route: route, Path: path, Event: &telemetry.Event{}}
+		if err := f.relay.Relay(hasty{w, leave}, r.WithContext(ctx), d); err != nil || d.Stream == nil {
+			t.Errorf("%v, %v", d.Stream, err)
+			return
+		}
+		d.Stream.Run()
+		over <- *d.Event
+	}))
+	defer front.Close()
+	res, err := http.Get(front.URL + "/x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if event := <-over; event.Err != nil || event.Note != "answer cut short" {
+		t.Errorf("note %q, %v", event.Note, event.Err)
 	}
 }

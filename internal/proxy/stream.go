@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -93,6 +94,9 @@ func (t *trip) leaveHandler() bool {
 		s.event.Recorded = s.place.Close // a stop waits for the log line too
 	}
 	s.exchange.Detach()
+	if why := context.Cause(t.in.Context()); why != nil {
+		s.End(why) // the exchange has ended with it: the client left with the head, say
+	}
 	t.d.Stream = s
 	return true
 }
