@@ -26,7 +26,7 @@ func (l *loader) check() {
 	l.checkLogin()
 	l.checkAmplify()
 	l.checkLimits()
-	l.checkRequire(l.top, &l.cfg.Require)
+	l.checkRequireOfAll()
 	l.checkRoutes()
 	if len(l.faults) == 0 {
 		l.warn()

@@ -113,11 +113,21 @@ func (l *loader) readMapping(s *scope, prefix, file string, n *yaml.Node, litera
 // readNothing takes in a key with nothing behind it, which stands for its default: but
 // where that opens what was to be guarded, such as a list whose lines are commented out.
 func (l *loader) readNothing(s *scope, k *key, file string, line int) {
-	if path := strings.TrimPrefix(k.path, routePrefix); path == "require" || strings.HasPrefix(path, "require.") {
-		l.add(s, k, Fault{File: file, Line: line, Key: s.shown(k), Value: "nothing", Want: "something, or the key left out: nothing is required as it is"})
-	} else if needed := essential[path]; needed != "" {
-		l.add(s, k, Fault{File: file, Line: line, Key: s.shown(k), Value: "nothing", Want: needed + " in it, or the key left out"})
+	if needed := k.needed(); needed != "" {
+		l.add(s, k, Fault{File: file, Line: line, Key: s.shown(k), Value: "nothing", Want: needed})
 	}
+}
+
+// needed is what must stand behind a key, or in its place; empty where it may be nothing.
+func (k *key) needed() string {
+	path, ofRoute := strings.CutPrefix(k.path, routePrefix)
+	switch {
+	case path == "require" || strings.HasPrefix(path, "require."):
+		return "something, or the key left out: nothing is required as it is"
+	case ofRoute && essential[path] != "":
+		return essential[path] + " in it, or the key left out"
+	}
+	return ""
 }
 
 // knownKey finds the row that a name under prefix means.
@@ -133,6 +143,7 @@ func (l *loader) knownKey(s *scope, prefix, file string, name *yaml.Node) *key {
 		return k
 	}
 	f.Key = s.name + prefix[len(s.prefix):] + presentable(name.Value)
+	s.faulty[strings.TrimSuffix(prefix, ".")] = true // the section does not hold what was meant
 	f.Want = "a key that exists"
 	if near := suggestKey(prefix, name.Value); near != "" {
 		f.Want = near + ", perhaps"

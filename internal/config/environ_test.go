@@ -51,6 +51,7 @@ func TestLoad_lets_a_variable_override_every_key(t *testing.T) {
 		"cognito.region":         {"GATEHOUSE_COGNITO_USER_POOL_ID=us-east-1_x"},
 		"cognito.user_pool_id":   {"GATEHOUSE_COGNITO_REGION=us-east-1"},
 		"amplify.redirect_uris":  {"GATEHOUSE_LOGIN_RETURN_ORIGINS=https://b.example.com"},
+		"require.detail":         {"GATEHOUSE_REQUIRE_GROUPS=staff"},
 		"verify.pass_token":      {"GATEHOUSE_VERIFY_SECRET=x"},
 		"session.store_username": {"GATEHOUSE_SESSION_STORE_PASSWORD=x"},
 	}

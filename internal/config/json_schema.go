@@ -19,8 +19,11 @@ func orVariable(s *jsonschema.Schema) *jsonschema.Schema {
 	return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{s, variable()}}
 }
 
-// orNull accepts that nothing stands behind the key.
-func orNull(s *jsonschema.Schema) *jsonschema.Schema {
+// orNull accepts that nothing stands behind the key, where that is no fault.
+func (k *key) orNull(s *jsonschema.Schema) *jsonschema.Schema {
+	if k.needed() != "" {
+		return s
+	}
 	if s.AnyOf != nil {
 		s.AnyOf = append(s.AnyOf, &jsonschema.Schema{Type: "null"})
 		return s
@@ -67,11 +70,11 @@ func (k *key) schema() *jsonschema.Schema {
 	doc := plain(k.doc)
 	switch k.shape {
 	case section:
-		return orNull(object(doc, children(k.path+".")))
+		return k.orNull(object(doc, children(k.path+".")))
 	case rows:
 		row := object("", children(routePrefix))
 		row.Required = []string{"path"}
-		return orNull(&jsonschema.Schema{Type: "array", Description: doc, Items: row})
+		return k.orNull(&jsonschema.Schema{Type: "array", Description: doc, Items: row})
 	case mapping:
 		s := &jsonschema.Schema{Type: "object", MaxProperties: new(int)}
 		if k.unbuilt {
@@ -80,7 +83,7 @@ func (k *key) schema() *jsonschema.Schema {
 			s = k.pairsSchema()
 		}
 		s.Description = doc
-		return orNull(s)
+		return k.orNull(s)
 	}
 	s := k.leafSchema()
 	s.Description = doc
@@ -93,7 +96,7 @@ func (k *key) schema() *jsonschema.Schema {
 const notBuiltYet = " Not built yet."
 
 // leafSchema describes a scalar, or a list in both its forms. A key with nothing
-// behind it is not set, so null is accepted everywhere.
+// behind it is not set, so null is accepted.
 func (k *key) leafSchema() *jsonschema.Schema {
 	s := k.kind.schema()
 	switch {
@@ -104,7 +107,7 @@ func (k *key) leafSchema() *jsonschema.Schema {
 	case k.list:
 		s = &jsonschema.Schema{AnyOf: []*jsonschema.Schema{{Type: "array", Items: s}, {Type: "string"}}}
 	}
-	s = orNull(s)
+	s = k.orNull(s)
 	if k.def != "" {
 		s.Default, _ = json.Marshal(k.defaultValue()) // strings, numbers and booleans only
 	}

@@ -85,17 +85,21 @@ func TestSchema_accepts_what_Load_accepts(t *testing.T) {
 func TestSchema_refuses(t *testing.T) {
 	s := schema(t)
 	for name, set := range map[string]values{
-		"wrong_type":           {"h2c": "3"},
-		"unit_missing":         {"session.idle_timeout": "30"},
-		"unknown_word":         {"log.level": "loud"},
-		"number_out_of_range":  {"limits.cookies": "100000"},
-		"key_not_built_yet":    {"tracing.otlp_endpoint": "http://localhost:4318"},
-		"list_not_built_yet":   {"cognito.identity_pool_id": "[a]"},
-		"name_in_a_mapping":    {"routes[].headers": "{X_User: sub}"},
-		"value_in_a_mapping":   {"routes[].headers": "{X-User: [sub]}"},
-		"auth_of_no_kind":      {"routes[].auth": "cookie"},
-		"route_without_path":   {"routes[].path": "-"},
-		"unknown_key_in_a_row": {"routes[].path": "-", "routes[].upstream": "-", "routes": "[{path: /, upstreem: x}]"},
+		"wrong_type":            {"h2c": "3"},
+		"unit_missing":          {"session.idle_timeout": "30"},
+		"unknown_word":          {"log.level": "loud"},
+		"number_out_of_range":   {"limits.cookies": "100000"},
+		"key_not_built_yet":     {"tracing.otlp_endpoint": "http://localhost:4318"},
+		"list_not_built_yet":    {"cognito.identity_pool_id": "[a]"},
+		"name_in_a_mapping":     {"routes[].headers": "{X_User: sub}"},
+		"value_in_a_mapping":    {"routes[].headers": "{X-User: [sub]}"},
+		"auth_of_no_kind":       {"routes[].auth": "cookie"},
+		"route_without_path":    {"routes[].path": "-"},
+		"nothing_behind_rules":  {"routes[].require": "~"},
+		"nothing_behind_groups": {"require.groups": "~"},
+		"nothing_behind_claims": {"routes[].require.claims": "~"},
+		"nothing_behind_a_rate": {"routes[].rate_limit": "~"},
+		"unknown_key_in_a_row":  {"routes[].path": "-", "routes[].upstream": "-", "routes": "[{path: /, upstreem: x}]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if file := with(set).yaml(); s.Validate(instance(t, file)) == nil {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/google/jsonschema-go/jsonschema"
@@ -156,7 +157,7 @@ func suggestKey(prefix, name string) string {
 	for i, k := range siblings {
 		names[i] = lastName(k.path)
 	}
-	if n := nearest(name, names); n != "" {
+	if n := cmp.Or(nearest(name, names), begun(name, names)); n != "" {
 		return prefix + n
 	}
 	var same []string

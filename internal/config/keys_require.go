@@ -32,7 +32,7 @@ func requireKeys(prefix string) []key {
 	}
 	if prefix == "" {
 		return slices.Concat([]key{{path: "require", shape: section,
-			doc: "What the callers of all routes must have with `auth: session`, `bearer` or `either`, as far as the route does not say it for itself. See [rules](access.md#rules)."}}, keys)
+			doc: "What the callers of all routes must have with `auth: session`, `bearer` or `either`, as far as the route does not say it for itself; with `optional` too, if the route has a `require` of its own. See [rules](access.md#rules)."}}, keys)
 	}
 	return slices.Concat([]key{
 		{path: prefix + "require", shape: section, doc: "What the caller must have besides being known; all that stands here. See [rules](access.md#rules)."},

@@ -475,10 +475,12 @@ func TestLoad_lets_a_route_bound_bodies_itself(t *testing.T) {
 // serves who is not signed in.
 func TestLoad_requires_of_a_route_what_all_do(t *testing.T) {
 	for own, want := range map[string]Require{
-		"":                       {Groups: []string{"staff"}, MaxAuthAge: 12 * time.Hour},
-		"auth: optional":         {Detail: true},
-		"auth: none":             {Detail: true},
-		"require: {scopes: [a]}": {Groups: []string{"staff"}, Scopes: []string{"a"}, MaxAuthAge: 12 * time.Hour},
+		"":                                       {Groups: []string{"staff"}, MaxAuthAge: 12 * time.Hour},
+		"auth: optional":                         {Detail: true},
+		"auth: none":                             {Detail: true},
+		"auth: optional\nrequire: {scopes: [a]}": {Groups: []string{"staff"}, Scopes: []string{"a"}, MaxAuthAge: 12 * time.Hour},
+		"auth: optional\nrequire: {default: false, scopes: [a]}":       {Scopes: []string{"a"}, Detail: true},
+		"require: {scopes: [a]}":                                       {Groups: []string{"staff"}, Scopes: []string{"a"}, MaxAuthAge: 12 * time.Hour},
 		"require: {groups: [admins], max_auth_age: 15m, detail: true}": {Groups: []string{"admins"}, MaxAuthAge: 15 * time.Minute, Detail: true},
 		"require: {max_auth_age: 0s}":                                  {Groups: []string{"staff"}},
 		"require: {default: false}":                                    {Detail: true},
@@ -489,8 +491,10 @@ func TestLoad_requires_of_a_route_what_all_do(t *testing.T) {
 	} {
 		t.Run(own, func(t *testing.T) {
 			v := values{"require": "{groups: [staff], max_auth_age: 12h, detail: false}"}
-			if key, value, found := strings.Cut(own, ": "); found {
-				v["routes[]."+key] = value
+			for each := range strings.SplitSeq(own, "\n") {
+				if key, value, found := strings.Cut(each, ": "); found {
+					v["routes[]."+key] = value
+				}
 			}
 			c := load(t, with(v).yaml())
 			got := c.Routes[0].Require
@@ -504,5 +508,17 @@ func TestLoad_requires_of_a_route_what_all_do(t *testing.T) {
 				t.Errorf("printed and loaded again (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A variable asks for rules as the file does, and is as little to be believed where it
+// makes none.
+func TestLoad_refuses_variables_that_require_nothing(t *testing.T) {
+	for _, pair := range []string{"GATEHOUSE_REQUIRE_MAX_AUTH_AGE=0s", "GATEHOUSE_REQUIRE_DETAIL=false"} {
+		name, _, _ := strings.Cut(pair, "=")
+		faults := faultsOf(t, source(sound().yaml(), []string{pair}, nil))
+		if len(faults) != 1 || faults[0].File != name || faults[0].Key != "require" {
+			t.Errorf("%s: %v", pair, faults)
+		}
 	}
 }

@@ -15,6 +15,22 @@ func nearest(name string, candidates []string) string {
 	return best
 }
 
+// begun returns the one candidate that begins with name, of which the rest was left out;
+// "" where there is none, or several.
+func begun(name string, candidates []string) string {
+	found := ""
+	for _, c := range candidates {
+		switch {
+		case len(name) < 3 || !strings.HasPrefix(c, name):
+		case found != "":
+			return ""
+		default:
+			found = c
+		}
+	}
+	return found
+}
+
 // distance counts the insertions, deletions, substitutions and swaps of
 // neighbours between a and b (optimal string alignment).
 func distance(a, b string) int {

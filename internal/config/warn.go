@@ -43,7 +43,7 @@ func (l *loader) warn() {
 		say("bearer_clients: there is no route with auth bearer or either, so that none of their tokens is taken")
 	}
 	if c.Require.Asks() && !slices.ContainsFunc(c.Routes, func(r Route) bool { return r.inherits() }) {
-		say("require: there is no route that it holds for: those with auth none and optional have their own, if any")
+		say("require: there is no route that it holds for: it is for those with auth session, bearer or either, without require.default: false")
 	}
 	l.warnStore(say)
 	l.warnAmplify(say)
