@@ -35,7 +35,7 @@ func newPoller() (*poller, error) {
 // add has the end of a socket be told of once: of all else that happens on it, nothing.
 func (p *poller) add(fd uintptr) error {
 	return p.control(syscall.EPOLL_CTL_ADD, fd, &syscall.EpollEvent{
-		Events: syscall.EPOLLRDHUP | syscall.EPOLLONESHOT, Fd: int32(fd), //nolint:gosec // descriptors are small
+		Events: syscall.EPOLLRDHUP | syscall.EPOLLONESHOT, Fd: int32(fd), // descriptors are small
 	})
 }
 
@@ -55,7 +55,7 @@ func (p *poller) wait() []uintptr {
 	_ = p.raw.Read(func(epoll uintptr) bool {
 		n, err := syscall.EpollWait(int(epoll), p.events[:], 0)
 		for i := range max(0, n) {
-			p.ready = append(p.ready, uintptr(p.events[i].Fd)) //nolint:gosec // as it was given
+			p.ready = append(p.ready, uintptr(p.events[i].Fd))
 		}
 		return n > 0 || err != nil && !errors.Is(err, syscall.EINTR)
 	})
