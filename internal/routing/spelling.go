@@ -6,8 +6,8 @@ import "github.com/gatehouse-auth/gatehouse/internal/urlpath"
 // were spelled alike. An upstream that takes both spellings for one serves, on the
 // open route, what the other one guards.
 type Misspelling struct {
-	Open    *Route // with [AuthNone] or [AuthOptional]
-	Guarded *Route // whose auth demands a caller
+	Open    *Route // serves nobody, or requires nothing of a caller
+	Guarded *Route // demands a caller, or requires something besides
 }
 
 // Misspellings finds them, in the order of the routes. No request gets from one
@@ -25,13 +25,24 @@ func (t *Table) Misspellings() []Misspelling {
 	var out []Misspelling
 	for _, open := range t.routes {
 		for _, guarded := range t.routes {
-			asks := open.Access.ServesNobody() && !guarded.Access.ServesNobody() && guarded.Access.Auth != AuthOwn
-			if asks && shareHost(open, guarded) && misspelt(byRoute[open], byRoute[guarded]) {
+			if open.Access.asks() < guarded.Access.asks() && shareHost(open, guarded) && misspelt(byRoute[open], byRoute[guarded]) {
 				out = append(out, Misspelling{open, guarded})
 			}
 		}
 	}
 	return out
+}
+
+// asks is how much is asked of a caller: nothing, to be known, or more than that. The
+// gateway's own endpoints guard themselves.
+func (a *Access) asks() int {
+	switch {
+	case a.ServesNobody() || a.Auth == AuthOwn:
+		return 0
+	case a.Require == nil:
+		return 1
+	}
+	return 2
 }
 
 func shareHost(a, b *Route) bool { return a.Host == "" || b.Host == "" || a.Host == b.Host }

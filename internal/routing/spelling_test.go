@@ -12,6 +12,9 @@ func TestMisspellings(t *testing.T) {
 	none := func(path string) routing.Route {
 		return routing.Route{Path: path, Access: routing.Access{Auth: routing.AuthNone}}
 	}
+	staff := func(path string) routing.Route {
+		return routing.Route{Path: path, Access: routing.Access{Require: &routing.Require{Groups: routing.NewSet("staff")}}}
+	}
 	at := func(host string, r routing.Route) routing.Route { r.Host = host; return r }
 	for name, tt := range map[string]struct {
 		routes []routing.Route
@@ -26,6 +29,10 @@ func TestMisspellings(t *testing.T) {
 		"a root, which covers every spelling": {[]routing.Route{none("/"), session("/API/")}, nil},
 		"letters of full width":               {[]routing.Route{session("/s/"), none("/\u017f/x/")}, []string{"/\u017f/x/ /s/"}},
 		"names that only begin alike":         {[]routing.Route{session("/api/"), none("/APIs/")}, nil},
+		"one that requires nothing":           {[]routing.Route{staff("/api/"), session("/API/me/")}, []string{"/API/me/ /api/"}},
+		"one that requires nothing, above":    {[]routing.Route{session("/api/"), staff("/API/admin/")}, []string{"/api/ /API/admin/"}},
+		"an open one and one that requires":   {[]routing.Route{none("/api/"), staff("/API/admin/")}, []string{"/api/ /API/admin/"}},
+		"two that require":                    {[]routing.Route{staff("/api/"), staff("/API/me/")}, nil},
 		"two that are open":                   {[]routing.Route{none("/api/"), none("/API/x/")}, nil},
 		"hosts apart":                         {[]routing.Route{at("a.example", session("/api/")), at("b.example", none("/API/x/"))}, nil},
 		"a host and all hosts":                {[]routing.Route{session("/api/"), at("b.example", none("/API/x/"))}, []string{"/API/x/ /api/"}},

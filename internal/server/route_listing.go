@@ -98,9 +98,13 @@ func spellingWarnings(table *routing.Table) []string {
 		words[auth] = word
 	}
 	for _, m := range table.Misspellings() {
-		out = append(out, fmt.Sprintf("routes: %s (auth %s) and %s (auth %s) overlap but for their spelling: "+
-			"an upstream that does not tell one from the other serves to anybody what %s guards; spell them alike",
-			m.Open.Host+m.Open.Path, words[m.Open.Access.Auth], m.Guarded.Host+m.Guarded.Path, words[m.Guarded.Access.Auth], m.Guarded.Path))
+		open, guarded, to := "auth "+words[m.Open.Access.Auth], "auth "+words[m.Guarded.Access.Auth], "anybody"
+		if !m.Open.Access.ServesNobody() {
+			open, guarded, to = "requires nothing", "requires something", "every known caller"
+		}
+		out = append(out, fmt.Sprintf("routes: %s (%s) and %s (%s) overlap but for their spelling: "+
+			"an upstream that does not tell one from the other serves to %s what %s guards; spell them alike",
+			m.Open.Host+m.Open.Path, open, m.Guarded.Host+m.Guarded.Path, guarded, to, m.Guarded.Path))
 	}
 	return out
 }
