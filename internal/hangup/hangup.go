@@ -16,18 +16,28 @@ import (
 type Watcher struct {
 	mu      sync.Mutex
 	poller  *poller // nil while nothing is watched
-	watched map[uintptr]func()
+	watched map[uintptr]*Watched
+	turns   int32
 }
 
 // Watched is a connection that is watched, until it is forgotten.
 type Watched struct {
-	w  *Watcher
-	fd uintptr
+	w    *Watcher
+	gone func()
+	socket
+}
+
+// socket is a descriptor, which is used again once its connection is closed, and which use
+// of it is meant.
+type socket struct {
+	fd   uintptr
+	turn int32
 }
 
 // Watch calls gone, once, when the other side has ended its direction of the connection,
-// or the connection is broken; gone must not block. The connection has to be forgotten
-// before it is closed. False: it cannot be watched, as on systems other than Linux.
+// or the connection is broken; gone must not block. Of a connection that is closed here
+// nothing is told; it has to be forgotten all the same. False: it cannot be watched, as on
+// systems other than Linux.
 func (w *Watcher) Watch(conn net.Conn, gone func()) (*Watched, bool) {
 	raw := socketOf(conn)
 	if raw == nil {
@@ -40,19 +50,20 @@ func (w *Watcher) Watch(conn net.Conn, gone func()) (*Watched, bool) {
 		if err != nil {
 			return nil, false
 		}
-		w.poller, w.watched = p, make(map[uintptr]func())
+		w.poller, w.watched = p, make(map[uintptr]*Watched)
 		go w.run(p)
 	}
-	of := &Watched{w: w}
+	w.turns++
+	of := &Watched{w: w, gone: gone, socket: socket{turn: w.turns}}
 	var err error
 	if failed := raw.Control(func(fd uintptr) {
 		of.fd = fd
-		err = w.poller.add(fd)
+		err = w.poller.add(of.socket)
 	}); failed != nil || err != nil {
 		w.rest()
 		return nil, false
 	}
-	w.watched[of.fd] = gone
+	w.watched[of.fd] = of
 	return of, true
 }
 
@@ -61,7 +72,7 @@ func (of *Watched) Forget() {
 	w := of.w
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.watched[of.fd] == nil {
+	if w.watched[of.fd] != of { // forgotten already, or closed, and its descriptor is another's
 		return
 	}
 	delete(w.watched, of.fd)
@@ -79,11 +90,11 @@ func (w *Watcher) rest() {
 
 // run tells of ends until the poller is closed.
 func (w *Watcher) run(p *poller) {
-	for fds := p.wait(); len(fds) > 0; fds = p.wait() {
+	for ended := p.wait(); len(ended) > 0; ended = p.wait() {
 		w.mu.Lock()
-		for _, fd := range fds {
-			if gone := w.watched[fd]; gone != nil && w.poller == p {
-				gone()
+		for _, s := range ended {
+			if of := w.watched[s.fd]; of != nil && of.turn == s.turn && w.poller == p {
+				of.gone()
 			}
 		}
 		w.mu.Unlock()

@@ -162,6 +162,18 @@ func TestWatcher_at_work(t *testing.T) {
 	}
 }
 
+func descriptorOf(t *testing.T, conn *net.TCPConn) (number uintptr) {
+	t.Helper()
+	raw, err := conn.SyscallConn()
+	if err == nil {
+		err = raw.Control(func(fd uintptr) { number = fd })
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return number
+}
+
 func descriptors(t *testing.T) (n int) {
 	t.Helper()
 	names, err := os.ReadDir("/proc/self/fd")
@@ -174,4 +186,38 @@ func descriptors(t *testing.T) (n int) {
 		}
 	}
 	return n
+}
+
+// Somebody may close a connection without a word, such as who makes room for another: its
+// descriptor is used again then, and the watch over what has it now goes on.
+func TestWatcher_keeps_connections_of_one_descriptor_apart(t *testing.T) {
+	var w hangup.Watcher
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ln.Close() }()
+	_, first := pair(t)
+	was, told := watch(t, &w, first)
+	number := descriptorOf(t, first)
+	_ = first.Close()
+	var second net.Conn
+	for second == nil || descriptorOf(t, second.(*net.TCPConn)) != number { // the lowest that is free, mostly at once
+		if second, err = net.Dial("tcp", ln.Addr().String()); err != nil {
+			t.Fatal(err)
+		}
+		defer func(c net.Conn) { _ = c.Close() }(second)
+	}
+	of, gone := watch(t, &w, second)
+	was.Forget()
+	_ = ln.Close() // which resets what it has not accepted
+	select {
+	case <-gone:
+	case <-time.After(long):
+		t.Error("nobody was told")
+	}
+	of.Forget()
+	if len(told) != 0 {
+		t.Error("told of a connection that was closed here")
+	}
 }

@@ -12,7 +12,7 @@ type poller struct {
 	raw  syscall.RawConn
 
 	events [64]syscall.EpollEvent
-	ready  []uintptr
+	ready  []socket
 }
 
 func newPoller() (*poller, error) {
@@ -33,9 +33,9 @@ func newPoller() (*poller, error) {
 }
 
 // add has the end of a socket be told of once: of all else that happens on it, nothing.
-func (p *poller) add(fd uintptr) error {
-	return p.control(syscall.EPOLL_CTL_ADD, fd, &syscall.EpollEvent{
-		Events: syscall.EPOLLRDHUP | syscall.EPOLLONESHOT, Fd: int32(fd), // descriptors are small
+func (p *poller) add(s socket) error {
+	return p.control(syscall.EPOLL_CTL_ADD, s.fd, &syscall.EpollEvent{
+		Events: syscall.EPOLLRDHUP | syscall.EPOLLONESHOT, Fd: int32(s.fd), Pad: s.turn,
 	})
 }
 
@@ -50,12 +50,12 @@ func (p *poller) control(what int, fd uintptr, event *syscall.EpollEvent) (err e
 
 // wait returns the sockets that have ended, of which there is at least one; none once the
 // poller is closed.
-func (p *poller) wait() []uintptr {
+func (p *poller) wait() []socket {
 	p.ready = p.ready[:0]
 	_ = p.raw.Read(func(epoll uintptr) bool {
 		n, err := syscall.EpollWait(int(epoll), p.events[:], 0)
 		for i := range max(0, n) {
-			p.ready = append(p.ready, uintptr(p.events[i].Fd))
+			p.ready = append(p.ready, socket{uintptr(p.events[i].Fd), p.events[i].Pad})
 		}
 		return n > 0 || err != nil && !errors.Is(err, syscall.EINTR)
 	})

@@ -9,10 +9,10 @@ type poller struct{}
 
 func newPoller() (*poller, error) { return nil, errors.ErrUnsupported }
 
-func (*poller) add(uintptr) error { return errors.ErrUnsupported }
+func (*poller) add(socket) error { return errors.ErrUnsupported }
 
 func (*poller) remove(uintptr) {}
 
-func (*poller) wait() []uintptr { return nil }
+func (*poller) wait() []socket { return nil }
 
 func (*poller) close() {}
