@@ -75,9 +75,10 @@ func (rec *Record) begin(w http.ResponseWriter, r *http.Request, x *Exchange) {
 	}
 }
 
-// answer renders err, unless the answer has begun: then it can only be logged.
+// answer renders err, unless the answer has begun, be it that of a WebSocket, which the
+// writer does not see: then it can only be logged.
 func (rec *Record) answer(w *writer, r *http.Request, x *Exchange, err error) {
-	if w.status != 0 {
+	if w.status != 0 || x.left() {
 		x.Event.Err, x.Event.Level = fmt.Errorf("[unexpected] error after the answer began: %w", err), slog.LevelError
 		return
 	}

@@ -370,3 +370,33 @@ func TestRecord_makes_no_success_of_an_answer_that_was_not_given(t *testing.T) {
 		t.Errorf("answered %q", answer)
 	}
 }
+
+// broken is a stream with a bug.
+type broken struct{}
+
+func (broken) Run() { panic(canary) }
+
+func (broken) End(error) {}
+
+// A panic on a stream that has left its handler ends that stream alone, a WebSocket too, of
+// which the ResponseWriter has seen nothing.
+func TestRecord_survives_a_panic_of_a_stream(t *testing.T) {
+	for name, status := range map[string]int{"of_events": http.StatusOK, "of_frames": 0} {
+		t.Run(name, func(t *testing.T) {
+			recorded := make(chan struct{})
+			_, l := record(t, request("GET", "/"), func(w http.ResponseWriter, _ *http.Request, x *middleware.Exchange) error {
+				if x.Event.Stream = true; status != 0 {
+					w.WriteHeader(status)
+				} else {
+					x.Event.Status = http.StatusSwitchingProtocols
+				}
+				x.Decision.Stream, x.Event.Recorded = broken{}, func() { close(recorded) }
+				return nil
+			})
+			<-recorded
+			if line := l.one(t); line["level"] != "ERROR" || line["status"] != float64(max(status, 101)) {
+				t.Errorf("%v", line)
+			}
+		})
+	}
+}
