@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -32,13 +33,13 @@ var essential = map[string]string{"rate_limit": "requests", "assertion": "audien
 
 // checkRouteSections refuses sections that do nothing, though somebody wanted something.
 func (l *loader) checkRouteSections(s *scope) {
-	for name, needed := range essential {
+	for _, name := range slices.Sorted(maps.Keys(essential)) {
 		section, given := s.given[routePrefix+name]
 		if !given || !s.sound(name) || !l.empty(s, name) {
 			continue
 		}
 		l.add(s, index[routePrefix+name], Fault{File: section.file, Line: section.line, Key: s.name + name, Value: "nothing in it",
-			Want: needed + " in it, or " + name + " left out"})
+			Want: essential[name] + " in it, or " + name + " left out"})
 	}
 }
 
