@@ -42,8 +42,8 @@ func (t *trip) send() (*http.Response, error) {
 // client by the other way.
 func (t *trip) gather() (whole bool, err error) {
 	t.takeBody()
-	t.buffer = t.reverse.bodies.get()
-	t.body.kept = t.buffer[:0]
+	t.buffer = t.reverse.bodies.get(t.in.ContentLength)
+	t.body.kept = t.buffer.bytes[:0]
 	t.body.gather(t.reverse.gatherTime)
 	switch ended := t.body.outcome(); { // asked once, as a reading may still be under way
 	case ended == nil:

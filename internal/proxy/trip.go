@@ -30,8 +30,8 @@ type trip struct {
 	way     detour      // why it goes by net/http's transport, if it does
 	header  http.Header // for the upstream
 	body    *requestBody
-	silence *silence     // nil where the route has no limit for it
-	buffer  *wholeBuffer // of the body, until it was sent; nil where it is not read whole
+	silence *silence    // nil where the route has no limit for it
+	buffer  *bodyBuffer // of the body, until it was sent; nil where it is not read whole
 
 	// What one of the two ways to ask needs.
 	exchange *connpool.Exchange
