@@ -231,6 +231,37 @@ func TestStream_ends_with_its_client(t *testing.T) {
 	}
 }
 
+// The upstream's connection is for others once the answer has come, though the client has
+// not closed its own yet.
+func TestStream_leaves_its_upstream_before_its_client(t *testing.T) {
+	up, asked := recorder(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/events" {
+			w.Header().Set("Content-Type", "text/event-stream")
+			_ = http.NewResponseController(w).Flush()
+		}
+	})
+	f := newFront(t, proxy.Options{}, routing.Route{Path: "/", Upstreams: routing.To(up)})
+	for range 100 {
+		conn := f.dial(t)
+		say(t, conn, request("/events"))
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, res.Body); err != nil {
+			t.Fatal(err)
+		}
+		over := asked.last(t).RemoteAddr
+		time.Sleep(10 * time.Millisecond) // which mostly is enough to leave it
+		f.talk(t, request("/x"))
+		if asked.last(t).RemoteAddr == over {
+			return
+		}
+		_ = conn.Close()
+	}
+	t.Error("it is kept from others")
+}
+
 // What a client sends behind its request is no request any more, and ends nothing.
 func TestStream_takes_no_further_request(t *testing.T) {
 	l := listen(t, routing.Route{}, chunkedHead)

@@ -48,7 +48,7 @@ type events struct {
 
 	mu      sync.Mutex
 	why     error // the stream was ended
-	running bool  // there is a client to hurry
+	running bool  // there is an exchange to abort, and a client to hurry
 }
 
 // errClientLeft is why a stream ends whose client does.
@@ -131,16 +131,22 @@ func (s *events) ended() error {
 
 // Run implements [Stream].
 func (s *events) Run() {
+	defer s.close()
+	if s.relay() == nil {
+		s.part()
+	}
+}
+
+// relay passes the answer on to its end, and leaves the upstream then: a client takes a
+// moment to part, and that it does ends nothing any more.
+func (s *events) relay() error {
 	forget := s.watchClient()
 	defer s.leave()
-	defer func() { _ = s.client.Close() }()
 	defer forget()
 	s.start()
 	err := s.carry()
 	s.tell(err)
-	if err == nil {
-		s.part()
-	}
+	return err
 }
 
 func (s *events) start() {
@@ -158,6 +164,10 @@ func (s *events) leave() {
 	s.mu.Unlock()
 	_ = s.exchange.Close()
 	s.health.left()
+}
+
+func (s *events) close() {
+	_ = s.client.Close()
 	if s.event == nil {
 		s.place.Close()
 	}
