@@ -7,9 +7,11 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -250,4 +252,56 @@ func leaves(ctx context.Context, t *testing.T, c pb.TestServiceClient, called *c
 	if err := <-called.wait("stream").ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("the service saw its stream end with %v", err)
 	}
+}
+
+// TestGRPCEndsAcrossTheFleet: a call that lasts at one instance ends when its session is
+// ended at another.
+func TestGRPCEndsAcrossTheFleet(t *testing.T) {
+	server := redistest.Start(t, redistest.Options{})
+	called := &callee{waits: make(map[string]*wait)}
+	route := map[string]any{"path": "/grpc.testing.TestService/", "upstream": "h2c://" + serveGRPC(t, called, insecure.NewCredentials())}
+	f := Start(t, Options{Instances: 2, Pool: StartPool(t, PoolOptions{}), Store: at(server.URL), Top: map[string]any{"h2c": true, "routes": []any{route}}})
+	waitFor(t, "caches in use", func() bool { return hear(f) })
+	c := f.grpcClient(t)
+	const rounds = logouts / 5
+	var took []time.Duration
+	for range rounds {
+		took = append(took, endOfCall(t, f, c, called))
+	}
+	slices.Sort(took)
+	p50, p99, most := took[len(took)/2], took[len(took)*99/100], took[len(took)-1]
+	t.Logf("%d calls ended after p50 %v, p99 %v, at most %v", rounds, p50, p99, most)
+	if soak && p99 > staleness {
+		t.Errorf("99 of 100 calls end after %v, want %v at most", p99, staleness)
+	}
+}
+
+// endOfCall begins a call at the first instance, signs out at the second, and returns how
+// long after that's answer the call had ended, for the caller and for the service.
+func endOfCall(t *testing.T, f *Fleet, c pb.TestServiceClient, called *callee) time.Duration {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), lastResort)
+	defer cancel()
+	b := f.SignIn(1)
+	s, err := c.FullDuplexCall(metadata.AppendToOutgoingContext(ctx, "cookie", b.Cookie(), "sec-fetch-site", "same-origin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Send(&pb.StreamingOutputCallRequest{Payload: &pb.Payload{Body: []byte("one")}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	if a, err := b.Post(ctx, 1, "/auth/logout", "{}"); err != nil || a.Status != http.StatusOK {
+		t.Errorf("logout: %d %s, %v", a.Status, a.Body, err)
+	}
+	answered := time.Now()
+	if _, err := s.Recv(); err == nil || errors.Is(err, io.EOF) || ctx.Err() != nil {
+		t.Errorf("the call ends with %v", err)
+	}
+	if err := <-called.wait("stream").ended; err == nil {
+		t.Error("the service's call goes on")
+	}
+	return time.Since(answered)
 }

@@ -214,8 +214,14 @@ func (x *Exchange) limit(until time.Time) {
 		last = until.UnixNano()
 	}
 	x.writer.last.Store(last)
+	read := until
+	if last != 0 && x.writer.patience > 0 {
+		// Over HTTP/2 an answer needs no more of the request (RFC 9113 §8.1), and the transport
+		// to an upstream of HTTP/2 that waits for more sees no end meanwhile.
+		read = time.Now()
+	}
 	client := http.NewResponseController(x.writer.ResponseWriter)
-	_ = client.SetReadDeadline(until) // a writer that cannot is a test's, here and below
+	_ = client.SetReadDeadline(read) // a writer that cannot is a test's, here and below
 	_ = client.SetWriteDeadline(until)
 }
 

@@ -41,8 +41,11 @@ func (d *deadlines) SetWriteDeadline(at time.Time) error {
 
 // holds reports whether the client is waited for no longer than a moment.
 func (d *deadlines) holds() bool {
-	return !d.read.IsZero() && d.read.Equal(d.write) && time.Until(d.write) < time.Second
+	return !d.read.IsZero() && !d.read.After(d.write) && time.Until(d.write) < time.Second
 }
+
+// hears reports whether the client may still send.
+func (d *deadlines) hears() bool { return time.Now().Before(d.read) }
 
 // held asks with the house's session for what lasts until it is ended, or until within
 // has done its part and returned true.
@@ -97,6 +100,9 @@ func TestHold(t *testing.T) {
 			}
 			if !w.holds() { // it may read nothing, or still send
 				t.Errorf("the client is waited for until %v and %v", w.read, w.write)
+			}
+			if w.hears() != (major == 1) { // over HTTP/2 nothing more is needed of it
+				t.Errorf("more of the request is waited for until %v", w.read)
 			}
 		})
 	}
