@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -135,7 +136,8 @@ func (s *Server) httpServer(h http.Handler) *http.Server {
 			MaxConcurrentStreams: limits.HTTP2Streams, SendPingTimeout: pingAfter, PingTimeout: pingTimeout,
 			WriteByteTimeout: limits.WriteTimeout,
 		},
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		BaseContext: func(net.Listener) context.Context { return s.serving },
 		// "OPTIONS *" is judged like every other request.
 		DisableGeneralOptionsHandler: true,
 	}

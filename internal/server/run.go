@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"sync"
@@ -19,7 +20,9 @@ const (
 	// Both together stay near the ten seconds that container engines wait.
 	drainRequests = 7 * time.Second
 	drainFlights  = 3 * time.Second
-	logInterval   = 200 * time.Millisecond
+	// cutTime is what is left for requests that have not ended by then.
+	cutTime     = 500 * time.Millisecond
+	logInterval = 200 * time.Millisecond
 )
 
 // Run listens, serves until ctx ends, and drains: not ready, no new
@@ -101,6 +104,23 @@ func (s *Server) background() (stop func()) {
 	}
 }
 
+var errStopped = errors.New("the gateway stops")
+
+// shutDown lets the requests of a server end until ctx does. Those that are left are cut
+// short then, and have a moment for their log lines.
+func (s *Server) shutDown(ctx context.Context, srv *http.Server) {
+	err := srv.Shutdown(ctx)
+	if err == nil {
+		return
+	}
+	s.log.Warn("requests cut short by the stop", "error", err)
+	s.cut(errStopped)
+	last, cancel := context.WithTimeout(context.Background(), cutTime)
+	defer cancel()
+	_ = srv.Shutdown(last) // what takes longer is closed as it is
+	_ = srv.Close()
+}
+
 // drain stops in order. The admin listener goes last, so that probes and
 // metrics see the end.
 func (s *Server) drain(front []*http.Server, back *http.Server) {
@@ -117,12 +137,7 @@ func (s *Server) drain(front []*http.Server, back *http.Server) {
 	}
 	var stopping sync.WaitGroup
 	for _, srv := range front {
-		stopping.Go(func() {
-			if err := srv.Shutdown(ctx); err != nil {
-				s.log.Warn("requests cut short by the stop", "error", err)
-				_ = srv.Close()
-			}
-		})
+		stopping.Go(func() { s.shutDown(ctx, srv) })
 	}
 	stopping.Wait()
 	for _, connections := range left {

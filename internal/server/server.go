@@ -5,6 +5,7 @@
 package server
 
 import (
+	"context"
 	"crypto/tls"
 	"io"
 	"net"
@@ -61,6 +62,10 @@ type Server struct {
 	ready    *readiness.State
 	pipeline *pipeline
 
+	// serving is what the contexts of all requests come from, and cut ends it.
+	serving context.Context //nolint:containedctx // a server asks for one by a function
+	cut     context.CancelCauseFunc
+
 	router  atomic.Pointer[router] // Reload replaces it
 	reloads sync.Mutex
 }
@@ -103,6 +108,7 @@ func New(cfg *config.Config, o Options) (*Server, error) {
 			readiness.Check{Name: "store unavailable", Ask: sessions.store.Ping, Reason: sessionstore.Reason},
 			readiness.Check{Name: "user pool", Ask: pool.keysKnown, Reason: error.Error}),
 	}
+	s.serving, s.cut = context.WithCancelCause(context.Background())
 	s.router.Store(first)
 	s.metrics.SetTime(configLoaded, time.Now())
 	return s, nil

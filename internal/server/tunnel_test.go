@@ -104,3 +104,26 @@ func (r *rig) lineOf(path string) string {
 	}
 	return ""
 }
+
+// TestStopCutsWhatHasNoEnd: an answer that stays with its handler has until the stop's own
+// end, and leaves its log line behind.
+func TestStopCutsWhatHasNoEnd(t *testing.T) {
+	t.Parallel() // it waits, for seven seconds
+	api := newEndlessAPI(t)
+	r := newRig(t, limited(map[string]any{"upstream": api.url}))
+	b := r.browser()
+	ended, begun := make(chan error, 1), make(chan struct{}, 1)
+	go func() { ended <- b.readUntilItEnds("/api/download", 1, func() { begun <- struct{}{} }) }()
+	select {
+	case <-begun:
+	case err := <-ended:
+		t.Fatal(err)
+	}
+	r.stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if line := r.lineOf("/api/download"); !strings.Contains(line, "answer cut short") {
+		t.Errorf("its log line: %s", line)
+	}
+}
