@@ -156,8 +156,10 @@ func TestCookieStoreLateAnswers(t *testing.T) {
 		st, arrived, release := slowly(t)
 		b := st.signedIn("alice@example.com")
 		res, _ := late(t, st, arrived, release, b, func() { b.fetch("POST", "/auth/logout", "") })
-		if res.StatusCode != http.StatusUnauthorized || len(res.Header["Set-Cookie"]) > 0 {
-			t.Errorf("%d, sets %.80q", res.StatusCode, res.Header["Set-Cookie"])
+		// The end is told a moment later than the sign-out is answered, and the answer may have
+		// begun by then. Either way it brings no cookie.
+		if s := res.StatusCode; s != http.StatusUnauthorized && s != http.StatusOK || len(res.Header["Set-Cookie"]) > 0 {
+			t.Errorf("%d, sets %.80q", s, res.Header["Set-Cookie"])
 		}
 	})
 	t.Run("an_answer_with_a_cookie_is_kept_by_no_cache", func(t *testing.T) {
